@@ -1,0 +1,109 @@
+//! The configuration as meant: types that can't hold an invalid setting.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use crate::{
+    decode::EventMapping,
+    event::EventTime,
+    ops::{HttpSettings, LogSettings},
+    result::ColumnKind,
+    sink::InfluxSettings,
+    source::KafkaSettings,
+    window::WindowSettings,
+};
+
+/// Everything that a configuration file says.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Absent where only files are read (`replay`, `reference`).
+    pub kafka: Option<KafkaSettings>,
+    /// Where fields are found in a message.
+    pub events: EventMapping,
+    /// Windows of every model.
+    pub windows: WindowSettings,
+    /// The models, at least one, with distinct names.
+    pub models: Vec<ModelSettings>,
+    /// Absent: results are only served over HTTP.
+    pub influxdb: Option<InfluxSettings>,
+    /// The API and the metrics.
+    pub http: HttpSettings,
+    /// Logs.
+    pub log: LogSettings,
+    /// Where learned references are kept.
+    pub state_dir: Option<PathBuf>,
+    /// How long a stop may take before the process gives up draining.
+    pub shutdown_timeout: Duration,
+}
+
+/// One model to watch.
+#[derive(Debug, Clone)]
+pub struct ModelSettings {
+    /// Its name in events.
+    pub name: String,
+    /// Where its reference comes from.
+    pub reference: ReferenceSource,
+    /// Bins of the cut for histogram scores of numeric columns.
+    pub bins: usize,
+    /// What is said about single features.
+    pub features: BTreeMap<String, FeatureSettings>,
+    /// Predictions wait for the features of the same id when present.
+    pub join: Option<JoinSettings>,
+    /// Which columns of a file are what.
+    pub table: TableMapping,
+}
+
+/// Where a reference comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReferenceSource {
+    /// A profile made by `driftline reference`, relative to the configuration.
+    File(PathBuf),
+    /// The first so many rows of the stream.
+    FirstEvents(u64),
+    /// The rows of the stream in this range of event time.
+    TimeRange {
+        /// Inclusive.
+        from: EventTime,
+        /// Exclusive.
+        until: EventTime,
+    },
+}
+
+/// What is said about one feature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FeatureSettings {
+    /// Overrides the inferred kind.
+    pub kind: Option<ColumnKind>,
+    /// Leaves the feature out.
+    pub ignore: bool,
+}
+
+/// How predictions and feature events of one id find each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JoinSettings {
+    /// How far apart in event time the two may be, in milliseconds.
+    pub timeout_ms: i64,
+    /// Rows waiting at once, at most.
+    pub max_waiting: usize,
+}
+
+/// Which columns of a CSV, NDJSON or Parquet file are what; every other column
+/// is a feature.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TableMapping {
+    /// Event id.
+    pub id: Option<String>,
+    /// Event time, or just a date.
+    pub time: Option<String>,
+    /// Numeric prediction.
+    pub prediction: Option<String>,
+    /// Predicted class.
+    pub prediction_class: Option<String>,
+    /// Truth.
+    pub label: Option<String>,
+    /// Model version.
+    pub version: Option<String>,
+    /// Variant.
+    pub variant: Option<String>,
+    /// Columns that are none of these.
+    pub ignore: Vec<String>,
+}

@@ -1,0 +1,36 @@
+//! Driftline watches machine-learning models in production.
+//!
+//! It reads prediction, feature and label events, sums them up per event-time
+//! window, compares every window with a reference and writes the scores to
+//! InfluxDB. The folders of `src/` follow the way of the data:
+//!
+//! | stage | what it takes | what it gives |
+//! |---|---|---|
+//! | [`source`] | Kafka topics, files | batches of raw messages ([`event::MessageBatch`]) |
+//! | [`decode`] | raw messages | envelopes and rows of cells, or a reason to reject |
+//! | [`profile`] | columns of cells | integer counts on a grid |
+//! | [`reference`](mod@reference) | training data or a stretch of the stream | grids and their reference counts |
+//! | [`window`] | event times | panes, watermarks, closed windows |
+//! | [`drift`] | reference counts, window counts | scores |
+//! | [`result`] | scores | window results, the type that every consumer reads |
+//! | [`sink`] | window results | points in InfluxDB |
+//!
+//! [`pipeline`] wires them. Its heart, `pipeline::Core`, is one step function
+//! without clock, thread, file or socket, so that a test can drive it through
+//! any schedule. `source`, `sink`, `ops`, `cli` and `demo` are the shell around
+//! that core; `tests/architecture.rs` fails when the core imports the shell.
+
+pub mod cli;
+pub mod config;
+pub mod decode;
+pub mod demo;
+pub mod drift;
+pub mod event;
+pub mod ops;
+pub mod pipeline;
+pub mod profile;
+pub mod reference;
+pub mod result;
+pub mod sink;
+pub mod source;
+pub mod window;

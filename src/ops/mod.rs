@@ -1,0 +1,5 @@
+//! The daemon's own operation: HTTP, metrics, logs, signals.
+
+mod settings;
+
+pub use settings::{HttpSettings, LogFormat, LogSettings};

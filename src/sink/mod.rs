@@ -1,0 +1,5 @@
+//! Where results go.
+
+mod settings;
+
+pub use settings::{InfluxApi, InfluxSettings};

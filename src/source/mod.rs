@@ -1,0 +1,5 @@
+//! Where messages come from.
+
+mod settings;
+
+pub use settings::{KafkaSettings, StartOffset};
