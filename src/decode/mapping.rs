@@ -31,7 +31,11 @@ fn unescape(token: &str) -> Result<String, String> {
             _ => match chars.next() {
                 Some('0') => out.push('~'),
                 Some('1') => out.push('/'),
-                _ => return Err("in a JSON pointer '~' is written \"~0\" and '/' inside a key \"~1\"".to_owned()),
+                _ => {
+                    return Err(
+                        "in a JSON pointer '~' is written \"~0\" and '/' inside a key \"~1\"".to_owned()
+                    );
+                }
             },
         }
     }

@@ -155,7 +155,10 @@ mod tests {
         batch.push_header(b"n", None);
         batch.push(PartitionId(2), 8, None, None);
         let first = batch.get(0).expect("pushed above");
-        assert_eq!((first.partition, first.offset, first.key, first.value), (PartitionId(1), 7, Some(&b"k"[..]), Some(&b"{}"[..])));
+        assert_eq!(
+            (first.partition, first.offset, first.key, first.value),
+            (PartitionId(1), 7, Some(&b"k"[..]), Some(&b"{}"[..]))
+        );
         assert_eq!(first.header(b"h"), Some(&b"v"[..]));
         assert_eq!(first.headers().count(), 2);
         let second = batch.get(1).expect("pushed above");

@@ -7,7 +7,9 @@
 use std::fmt;
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize,
+)]
 #[serde(transparent)]
 pub struct EventTime(pub i64);
 
@@ -43,8 +45,13 @@ impl fmt::Display for EventTime {
 pub fn parse_epoch(number: f64) -> Option<EventTime> {
     #[expect(clippy::cast_precision_loss, reason = "both bounds are far below 2^53")]
     let (earliest, latest) = (EARLIEST_MS as f64, LATEST_MS as f64);
-    [1e3, 1.0, 1e-3, 1e-6].into_iter().find_map(|to_ms| {
-        let ms = if to_ms < 1.0 { number / to_ms.recip().round() } else { number * to_ms };
+    [1.0, 1e3, 1e6, 1e9].into_iter().find_map(|units_per_second: f64| {
+        // One division by an exact power of ten keeps a single rounding.
+        let ms = if units_per_second > 1e3 {
+            number / (units_per_second / 1e3)
+        } else {
+            number * (1e3 / units_per_second)
+        };
         #[expect(clippy::cast_possible_truncation, reason = "checked to be within the era")]
         (ms >= earliest && ms < latest).then(|| EventTime((ms + 0.001).floor() as i64))
     })
@@ -68,7 +75,9 @@ pub fn parse_rfc3339(text: &[u8]) -> Option<EventTime> {
 /// anything else is left to the library.
 fn fast_utc(text: &[u8]) -> Option<i64> {
     let (date_time, rest) = text.split_at_checked(19)?;
-    let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T' | b' ', h1, h2, b':', n1, n2, b':', s1, s2] = date_time else {
+    let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T' | b' ', h1, h2, b':', n1, n2, b':', s1, s2] =
+        date_time
+    else {
         return None;
     };
     let digit = |byte: u8| byte.is_ascii_digit().then(|| i64::from(byte - b'0'));
@@ -76,8 +85,14 @@ fn fast_utc(text: &[u8]) -> Option<i64> {
     let year = pair(y1, y2)? * 100 + pair(y3, y4)?;
     let (month, day) = (pair(m1, m2)?, pair(d1, d2)?);
     let (hour, minute, second) = (pair(h1, h2)?, pair(n1, n2)?, pair(s1, s2)?);
-    // Leap seconds and impossible dates are rare enough for the library.
-    if !(1..=12).contains(&month) || !(1..=28).contains(&day) || hour > 23 || minute > 59 || second > 59 {
+    let last_day = match month {
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    // Leap days, leap seconds and impossible dates are left to the library.
+    if !(1..=last_day).contains(&day) || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
     let millis = match rest {
@@ -135,7 +150,12 @@ mod tests {
 
     #[test]
     fn fast_and_library_paths_agree() {
-        for text in ["2026-01-31T12:34:56Z", "2024-02-28 23:59:59.987654321Z", "1999-12-01T00:00:00.5Z", "2100-03-01T01:02:03Z"] {
+        for text in [
+            "2026-01-31T12:34:56Z",
+            "2024-02-28 23:59:59.987654321Z",
+            "1999-12-01T00:00:00.5Z",
+            "2100-03-01T01:02:03Z",
+        ] {
             let library = text.parse::<jiff::Timestamp>().expect("valid").as_millisecond();
             assert_eq!(fast_utc(text.as_bytes()), Some(library), "{text}");
         }
@@ -145,7 +165,14 @@ mod tests {
 
     #[test]
     fn times_without_offset_or_of_another_era_are_refused() {
-        for text in ["2026-01-31T12:00:00", "2026-02-30T00:00:00Z", "0001-01-01T00:00:00Z", "9999-01-01T00:00:00Z", "", "yesterday"] {
+        for text in [
+            "2026-01-31T12:00:00",
+            "2026-02-30T00:00:00Z",
+            "0001-01-01T00:00:00Z",
+            "9999-01-01T00:00:00Z",
+            "",
+            "yesterday",
+        ] {
             assert_eq!(parse_rfc3339(text.as_bytes()), None, "{text}");
         }
     }
