@@ -1,1 +1,18 @@
-//! Placeholder: filled by the next commits.
+//! From batches of messages to window results.
+//!
+//! [`Core`] is the pure heart: one step function that takes batches, ticks and
+//! assignments and gives results, rejects and offsets that may be committed.
+
+mod core;
+mod counters;
+mod holds;
+mod join;
+mod learn;
+mod model;
+mod stream;
+
+pub use self::core::{Core, CoreSettings, Input, Outputs};
+pub use counters::{Counters, DropReason};
+pub use join::JoinSettings;
+pub use learn::Learning;
+pub use model::{ModelSpec, ModelStatus, ReferenceSpec};

@@ -43,13 +43,10 @@ pub struct WindowResult {
     pub events: u64,
     /// Label events in the window.
     pub labels: u64,
-    /// Events that came after the window was first closed and were counted by
-    /// writing the window again.
-    pub late: u64,
     /// Rows that the reference was built from.
     pub reference_rows: u64,
-    /// Features of events that the reference does not know, with their counts.
-    pub unknown_features: Vec<NamedCount>,
+    /// Values of features that the reference does not know.
+    pub unknown_features: u64,
     /// One entry per column of the reference, in its order.
     pub features: Vec<FeatureResult>,
 }

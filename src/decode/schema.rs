@@ -1,0 +1,354 @@
+//! A model's columns as the decoder needs them, and the row it fills.
+
+use ahash::AHashMap;
+
+use super::scanner::{Scanner, ValueStart, unescape};
+use crate::profile::{CategoricalGrid, Cell, Grid, category_text};
+
+/// The columns of one model, in the order of its reference.
+#[derive(Debug, Clone)]
+pub struct Schema {
+    columns: Vec<Column>,
+    by_name: AHashMap<Box<[u8]>, Target>,
+    prediction: Option<usize>,
+    prediction_class: Option<usize>,
+}
+
+#[derive(Debug, Clone)]
+struct Column {
+    /// The key as it stands in JSON, quotes included, so that a predicted key
+    /// is checked by one comparison.
+    quoted: Box<[u8]>,
+    reader: Reader,
+    is_feature: bool,
+}
+
+#[derive(Debug, Clone)]
+enum Reader {
+    Numeric,
+    Categorical(CategoricalGrid),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Target {
+    Column(usize),
+    Ignored,
+}
+
+/// What a column of a schema is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnPlace {
+    /// A key of the features object.
+    Feature,
+    /// The numeric prediction.
+    Prediction,
+    /// The predicted class.
+    PredictionClass,
+}
+
+/// One decoded event's values.
+#[derive(Debug, Clone, Default)]
+pub struct Row {
+    /// One cell per column of the schema.
+    pub cells: Vec<Cell>,
+    /// Categories that the reference never saw: column and name.
+    pub unseen: Vec<(usize, String)>,
+    /// Where in the payload the keys of features stand that the schema does
+    /// not know.
+    pub unknown: Vec<std::ops::Range<usize>>,
+}
+
+impl Row {
+    /// Prepares for an event of a schema with `columns` columns, none of which
+    /// the event carries so far.
+    pub(super) fn reset(&mut self, columns: usize) {
+        self.cells.clear();
+        self.cells.resize(columns, Cell::ABSENT);
+        self.unseen.clear();
+        self.unknown.clear();
+    }
+}
+
+impl Schema {
+    /// A schema of `columns`, each with its name, place and grid; `ignored`
+    /// names features that are neither read nor reported as unknown.
+    pub fn new<'a>(
+        columns: impl IntoIterator<Item = (&'a str, ColumnPlace, &'a Grid)>,
+        ignored: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        let mut schema =
+            Self { columns: Vec::new(), by_name: AHashMap::new(), prediction: None, prediction_class: None };
+        for name in ignored {
+            schema.by_name.insert(name.as_bytes().into(), Target::Ignored);
+        }
+        for (index, (name, place, grid)) in columns.into_iter().enumerate() {
+            let reader = match grid {
+                Grid::Numeric(_) => Reader::Numeric,
+                Grid::Categorical(grid) => Reader::Categorical(grid.clone()),
+            };
+            let quoted = format!("\"{name}\"").into_bytes().into_boxed_slice();
+            schema.columns.push(Column { quoted, reader, is_feature: place == ColumnPlace::Feature });
+            match place {
+                ColumnPlace::Feature => {
+                    schema.by_name.insert(name.as_bytes().into(), Target::Column(index));
+                }
+                ColumnPlace::Prediction => schema.prediction = Some(index),
+                ColumnPlace::PredictionClass => schema.prediction_class = Some(index),
+            }
+        }
+        schema
+    }
+
+    /// Number of columns, predictions included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// Whether there are no columns.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.columns.is_empty()
+    }
+
+    /// Reads a features object at the scanner's position.
+    ///
+    /// `order` remembers which column stood at which position in the last
+    /// object, so that a producer's usual key order costs one comparison per
+    /// key; `skip` says which keys of the object are not features.
+    pub(super) fn read_features(
+        &self,
+        scanner: &mut Scanner<'_>,
+        row: &mut Row,
+        order: &mut Vec<usize>,
+        skip: impl Fn(&[u8]) -> bool,
+    ) -> Option<()> {
+        for (cell, column) in row.cells.iter_mut().zip(&self.columns) {
+            if column.is_feature {
+                *cell = Cell::MISSING;
+            }
+        }
+        if !scanner.take(b'{') {
+            return None;
+        }
+        scanner.skip_space();
+        if scanner.take(b'}') {
+            return Some(());
+        }
+        let mut position = 0;
+        loop {
+            self.read_member(scanner, row, order, position, &skip)?;
+            position += 1;
+            if scanner.object_ends()? {
+                return Some(());
+            }
+        }
+    }
+
+    #[inline]
+    fn read_member(
+        &self,
+        scanner: &mut Scanner<'_>,
+        row: &mut Row,
+        order: &mut Vec<usize>,
+        position: usize,
+        skip: impl Fn(&[u8]) -> bool,
+    ) -> Option<()> {
+        let predicted = order.get(position).copied().unwrap_or(usize::MAX);
+        if let Some(column) = self.columns.get(predicted)
+            && scanner.take_bytes(&column.quoted)
+        {
+            scanner.colon()?;
+            return self.read_value(scanner, row, predicted);
+        }
+        let key_start = scanner.position() + 1;
+        let key = scanner.string()?;
+        let key_end = key_start + key.bytes.len();
+        scanner.colon()?;
+        if skip(key.bytes) {
+            return scanner.skip_value();
+        }
+        let target = if key.escaped {
+            self.by_name.get(unescape(key.bytes).as_bytes())
+        } else {
+            self.by_name.get(key.bytes)
+        };
+        match target {
+            Some(&Target::Column(column)) => {
+                if position >= order.len() {
+                    order.resize(position + 1, usize::MAX);
+                }
+                if let Some(slot) = order.get_mut(position) {
+                    *slot = column;
+                }
+                self.read_value(scanner, row, column)
+            }
+            Some(Target::Ignored) => scanner.skip_value(),
+            None => {
+                row.unknown.push(key_start..key_end);
+                scanner.skip_value()
+            }
+        }
+    }
+
+    /// Reads one value into its column's cell.
+    #[inline]
+    fn read_value(&self, scanner: &mut Scanner<'_>, row: &mut Row, index: usize) -> Option<()> {
+        let column = self.columns.get(index)?;
+        let cell = match &column.reader {
+            Reader::Numeric => numeric_cell(scanner)?,
+            Reader::Categorical(grid) => {
+                categorical_cell(scanner, grid, |name| row.unseen.push((index, name)))?
+            }
+        };
+        if let Some(slot) = row.cells.get_mut(index) {
+            *slot = cell;
+        }
+        Some(())
+    }
+
+    /// Marks the prediction columns as belonging to the row, without a value.
+    pub(super) fn expect_prediction(&self, row: &mut Row) {
+        for index in [self.prediction, self.prediction_class].into_iter().flatten() {
+            if let Some(slot) = row.cells.get_mut(index) {
+                *slot = Cell::MISSING;
+            }
+        }
+    }
+
+    /// Reads a prediction: a number, a class, or a class with scores.
+    ///
+    /// A number goes to the numeric column, or is a class when the model only
+    /// has classes; text and booleans go to the class column; of a class with
+    /// scores the class goes to the class column and its own score to the
+    /// numeric one.
+    pub(super) fn read_prediction(&self, raw: &[u8], row: &mut Row) -> Option<()> {
+        let mut scanner = Scanner::new(raw);
+        let start = scanner.value_start()?;
+        if start == ValueStart::Object {
+            return self.read_scored_class(&mut scanner, row);
+        }
+        let numeric = matches!(start, ValueStart::Number | ValueStart::Array);
+        let target = match (self.prediction, self.prediction_class) {
+            _ if start == ValueStart::Null => None,
+            (Some(index), _) if numeric => Some(index),
+            (_, Some(index)) if start != ValueStart::Array => Some(index),
+            (index, other) => index.or(other),
+        };
+        match target {
+            Some(index) => self.read_value(&mut scanner, row, index),
+            None => scanner.skip_value(),
+        }
+    }
+
+    fn read_scored_class(&self, scanner: &mut Scanner<'_>, row: &mut Row) -> Option<()> {
+        let (mut class, mut scores) = (None, None);
+        let start = *scanner;
+        scanner.object(|inner, key| {
+            let from = inner.position();
+            inner.skip_value()?;
+            let raw = start.slice(from, inner.position());
+            match key.bytes {
+                b"class" => class = Some(raw),
+                b"scores" => scores = Some(raw),
+                _ => {}
+            }
+            Some(())
+        })?;
+        if let (Some(index), Some(raw)) = (self.prediction_class, class) {
+            self.read_value(&mut Scanner::new(raw), row, index)?;
+        }
+        let Some(index) = self.prediction else { return Some(()) };
+        let score = class.zip(scores).and_then(|(class, scores)| score_of(class, scores));
+        if let Some(raw) = score {
+            self.read_value(&mut Scanner::new(raw), row, index)?;
+        } else if class.is_none() && let Some(slot) = row.cells.get_mut(index) {
+            *slot = Cell::WRONG_TYPE;
+        }
+        Some(())
+    }
+}
+
+/// The raw score that an object of scores gives to `class`.
+fn score_of<'a>(class: &[u8], scores: &'a [u8]) -> Option<&'a [u8]> {
+    let wanted = class.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(class);
+    let start = Scanner::new(scores);
+    let mut scanner = start;
+    let mut found = None;
+    scanner.object(|inner, key| {
+        let from = inner.position();
+        inner.skip_value()?;
+        if key.bytes == wanted {
+            found = Some(start.slice(from, inner.position()));
+        }
+        Some(())
+    })?;
+    found
+}
+
+#[inline]
+fn numeric_cell(scanner: &mut Scanner<'_>) -> Option<Cell> {
+    Some(match scanner.value_start()? {
+        ValueStart::Number => Cell::number(scanner.number()?),
+        ValueStart::Null => {
+            scanner.skip_value()?;
+            Cell::MISSING
+        }
+        ValueStart::String => match scanner.string()?.bytes {
+            b"NaN" | b"nan" => Cell::number(f64::NAN),
+            b"Infinity" | b"inf" => Cell::number(f64::INFINITY),
+            b"-Infinity" | b"-inf" => Cell::number(f64::NEG_INFINITY),
+            _ => Cell::WRONG_TYPE,
+        },
+        _ => {
+            scanner.skip_value()?;
+            Cell::WRONG_TYPE
+        }
+    })
+}
+
+#[inline]
+fn categorical_cell(
+    scanner: &mut Scanner<'_>,
+    grid: &CategoricalGrid,
+    mut unseen: impl FnMut(String),
+) -> Option<Cell> {
+    let mut cell_of = |name: &[u8]| {
+        let code = grid.code_of(name);
+        if code == grid.unseen_code() {
+            unseen(String::from_utf8_lossy(name).into_owned());
+        }
+        Cell::category(code)
+    };
+    Some(match scanner.value_start()? {
+        ValueStart::String => {
+            let raw = scanner.string()?;
+            if raw.escaped { cell_of(unescape(raw.bytes).as_bytes()) } else { cell_of(raw.bytes) }
+        }
+        ValueStart::Number => {
+            let start = scanner.position();
+            let number = scanner.number()?;
+            let text = scanner.slice(start, scanner.position());
+            if !number.is_finite() {
+                Cell::number(number)
+            } else if text.len() < 16 && text != b"-0" && text.iter().all(|b| b.is_ascii_digit() || *b == b'-') {
+                // A plain integer is its own category text.
+                cell_of(text)
+            } else {
+                cell_of(category_text(number).as_bytes())
+            }
+        }
+        start @ (ValueStart::True | ValueStart::False) => {
+            scanner.skip_value()?;
+            cell_of(if start == ValueStart::True { b"true" } else { b"false" })
+        }
+        ValueStart::Null => {
+            scanner.skip_value()?;
+            Cell::MISSING
+        }
+        ValueStart::Object | ValueStart::Array => {
+            scanner.skip_value()?;
+            Cell::WRONG_TYPE
+        }
+    })
+}

@@ -1,0 +1,313 @@
+//! The pure core: one step function from inputs to outputs.
+//!
+//! Why: everything that decides what a point says is in here, without a
+//! clock, a thread, a file or a socket, so that a test can drive it through
+//! any schedule of batches, silences, restarts and late events.
+//!
+//! Promises: what is written for a window depends on the events in it and on
+//! the reference only; every message is either in a window or in exactly one
+//! counter of [`Counters`] that says why not.
+
+use super::{
+    counters::Counters,
+    holds::Holds,
+    model::{Model, ModelSpec, ModelStatus, TakeContext, Taken},
+};
+use crate::{
+    decode::{Decoder, EventMapping, Row},
+    drift::Scorer,
+    event::{EventTime, Message, MessageBatch, PartitionId, Reject, RejectReason},
+    reference::Reference,
+    result::WindowResult,
+    window::{Watermarks, WindowSettings},
+};
+use std::sync::Arc;
+
+/// What the core is made from.
+#[derive(Debug, Clone)]
+pub struct CoreSettings {
+    /// Where fields are found in a message.
+    pub mapping: EventMapping,
+    /// Windows of every model.
+    pub windows: WindowSettings,
+    /// The models.
+    pub models: Vec<ModelSpec>,
+    /// Longer payloads are refused.
+    pub max_message_bytes: usize,
+    /// End of the last window that was delivered before a restart.
+    pub delivered_until: Option<EventTime>,
+}
+
+/// One thing that happens to the core.
+#[derive(Debug, Clone, Copy)]
+pub enum Input<'a> {
+    /// Messages came. `topics` names the topic of each partition by its
+    /// number; `now` is the clock, absent for files.
+    Batch {
+        /// The messages.
+        batch: &'a MessageBatch,
+        /// Topic names, indexed by partition.
+        topics: &'a [String],
+        /// The clock.
+        now: Option<EventTime>,
+    },
+    /// A partition is now read.
+    Assigned(PartitionId, EventTime),
+    /// A partition has, or no longer has, messages that were not read yet.
+    CaughtUp(PartitionId, bool),
+    /// Time has passed.
+    Tick(EventTime),
+    /// Begin again with nothing in memory; windows up to this end have been
+    /// delivered.
+    Restart(Option<EventTime>),
+    /// There will be no more messages: write all windows that have data.
+    End,
+}
+
+/// What a step gave. Reused from step to step.
+#[derive(Debug, Default)]
+pub struct Outputs {
+    /// Windows, new and rewritten, in the order in which they are to be written.
+    pub results: Vec<WindowResult>,
+    /// Refused messages, by their index in the batch.
+    pub rejects: Vec<(usize, Reject)>,
+    /// References that were learned, to be stored before offsets are committed.
+    pub learned: Vec<Arc<Reference>>,
+    /// Sentences about references that could not be learned.
+    pub failures: Vec<String>,
+}
+
+impl Outputs {
+    /// Forgets everything and keeps the memory.
+    pub fn clear(&mut self) {
+        self.results.clear();
+        self.rejects.clear();
+        self.learned.clear();
+        self.failures.clear();
+    }
+}
+
+/// The state of all models.
+#[derive(Debug)]
+pub struct Core {
+    windows: WindowSettings,
+    tag: String,
+    decoder: Decoder,
+    row: Row,
+    models: Vec<Model>,
+    watermarks: Watermarks,
+    holds: Holds,
+    floor: Option<i64>,
+    scorer: Scorer,
+    counters: Counters,
+    /// Lower bound of the watermark at which a window is to be written.
+    next_due: i64,
+}
+
+impl Core {
+    /// A core that has seen nothing.
+    #[must_use]
+    pub fn new(settings: CoreSettings) -> Self {
+        let names = settings.models.iter().map(|model| model.name.clone());
+        let mut decoder = Decoder::new(&settings.mapping, settings.max_message_bytes, names);
+        let models: Vec<Model> =
+            settings.models.into_iter().map(|spec| Model::new(spec, &settings.windows)).collect();
+        for (index, model) in models.iter().enumerate() {
+            if let Some(schema) = model.schema() {
+                decoder.set_schema(index, schema);
+            }
+        }
+        Self {
+            tag: settings.windows.tag(),
+            watermarks: Watermarks::new(&settings.windows),
+            windows: settings.windows,
+            decoder,
+            row: Row::default(),
+            models,
+            holds: Holds::default(),
+            floor: settings.delivered_until.map(|time| time.0),
+            scorer: Scorer::default(),
+            counters: Counters::default(),
+            next_due: i64::MAX,
+        }
+    }
+
+    /// Takes one input and appends what follows from it to `out`.
+    pub fn step(&mut self, input: Input<'_>, out: &mut Outputs) {
+        match input {
+            Input::Batch { batch, topics, now } => {
+                for (index, message) in batch.iter().enumerate() {
+                    let topic = topics.get(message.partition.0 as usize).map_or("", String::as_str);
+                    if let Err(reject) = self.take(message, topic, now, out) {
+                        self.counters.reject(reject.reason);
+                        out.rejects.push((index, reject));
+                    }
+                    self.holds.pass(message.partition, message.offset);
+                }
+            }
+            Input::Assigned(partition, now) => self.watermarks.assign(partition, now),
+            Input::CaughtUp(partition, caught_up) => self.watermarks.set_caught_up(partition, caught_up),
+            Input::Tick(now) => {
+                if self.watermarks.tick(now) {
+                    self.advance(out);
+                }
+            }
+            Input::Restart(delivered_until) => self.restart(delivered_until),
+            Input::End => self.close(true, out),
+        }
+        self.rewrite_dirty(out);
+    }
+
+    fn take(
+        &mut self,
+        message: Message<'_>,
+        topic: &str,
+        now: Option<EventTime>,
+        out: &mut Outputs,
+    ) -> Result<(), Reject> {
+        self.counters.messages += 1;
+        let payload = message.value.unwrap_or_default();
+        self.counters.bytes += payload.len() as u64;
+        let envelope = self.decoder.decode(&message, topic, &mut self.row)?;
+        let time = envelope.time;
+        if let Some(now) = now
+            && time > now.plus_ms(self.windows.max_future_ms)
+        {
+            let ahead = (time.0 - now.0) / 1_000;
+            let detail = format!("{time} is {ahead} s ahead of the clock, more than windows.max_future");
+            return Err(Reject::new(RejectReason::TooFarAhead, detail));
+        }
+        let mut context = TakeContext {
+            settings: &self.windows,
+            watermark: self.watermarks.current(),
+            floor: self.floor,
+            counters: &mut self.counters,
+        };
+        let Some(model) = self.models.get_mut(envelope.model) else { return Ok(()) };
+        let taken = model.take(&envelope, payload, &self.row, &mut context)?;
+        let wait_ms = model.join_timeout_ms();
+        self.counters.decoded(envelope.kind);
+        match taken {
+            Taken::InPane(pane) => {
+                self.holds.hold_pane(pane, message.partition, message.offset);
+                self.next_due = self.next_due.min(pane + self.windows.slide_ms + wait_ms);
+            }
+            Taken::Learned => self.holds.hold_learning(envelope.model, message.partition, message.offset),
+            Taken::Dropped => {}
+        }
+        let learning = taken == Taken::Learned;
+        if self.watermarks.observe(message.partition, time, now.unwrap_or(time)) {
+            self.advance(out);
+        } else if learning {
+            self.finish_learning(out);
+        }
+        Ok(())
+    }
+
+    /// Writes what the watermark has passed.
+    fn advance(&mut self, out: &mut Outputs) {
+        self.finish_learning(out);
+        if self.watermarks.current().is_some_and(|watermark| watermark.0 >= self.next_due) {
+            self.close(false, out);
+        }
+    }
+
+    fn finish_learning(&mut self, out: &mut Outputs) {
+        let watermark = self.watermarks.current();
+        for (index, model) in self.models.iter_mut().enumerate().filter(|(_, model)| model.is_learning()) {
+            match model.finish_learning(watermark, &self.windows) {
+                None => {}
+                Some(Ok(reference)) => {
+                    if let Some(schema) = model.schema() {
+                        self.decoder.set_schema(index, schema);
+                    }
+                    self.holds.release_learning(index);
+                    out.learned.push(reference);
+                }
+                Some(Err(sentence)) => {
+                    self.holds.release_learning(index);
+                    out.failures.push(sentence);
+                }
+            }
+        }
+    }
+
+    fn close(&mut self, flush: bool, out: &mut Outputs) {
+        let mut context = TakeContext {
+            settings: &self.windows,
+            watermark: self.watermarks.current(),
+            floor: self.floor,
+            counters: &mut self.counters,
+        };
+        let mut next_due: Option<i64> = None;
+        for model in &mut self.models {
+            model.close_due(&mut context, &mut self.scorer, &self.tag, flush, &mut out.results);
+            let due = model.next_due(&context);
+            next_due = [next_due, due].into_iter().flatten().min();
+        }
+        self.next_due = next_due.unwrap_or(i64::MAX);
+        if let Some(EventTime(end)) = self.delivered_until() {
+            self.holds.release_panes(self.windows.size_ms, end);
+        }
+    }
+
+    fn rewrite_dirty(&mut self, out: &mut Outputs) {
+        let mut context = TakeContext {
+            settings: &self.windows,
+            watermark: self.watermarks.current(),
+            floor: self.floor,
+            counters: &mut self.counters,
+        };
+        for model in &mut self.models {
+            model.rewrite_dirty(&mut context, &mut self.scorer, &self.tag, &mut out.results);
+        }
+    }
+
+    fn restart(&mut self, delivered_until: Option<EventTime>) {
+        for model in &mut self.models {
+            model.restart(&self.windows);
+        }
+        self.watermarks = Watermarks::new(&self.windows);
+        self.holds = Holds::default();
+        self.floor = self.floor.max(delivered_until.map(|time| time.0));
+        self.next_due = i64::MAX;
+    }
+
+    /// Offsets to commit once everything given out so far is delivered.
+    #[must_use]
+    pub fn positions(&self) -> Vec<(PartitionId, i64)> {
+        self.holds.positions()
+    }
+
+    /// End of the last window that will not be written again; goes with
+    /// [`Self::positions`] into the commit, so that a restart knows which
+    /// windows are done.
+    #[must_use]
+    pub fn delivered_until(&self) -> Option<EventTime> {
+        let longest_join = self.models.iter().map(Model::join_timeout_ms).max().unwrap_or(0);
+        let passed = self.watermarks.current()?.0 - longest_join - self.windows.grace_ms;
+        let end = passed.div_euclid(self.windows.slide_ms) * self.windows.slide_ms;
+        Some(EventTime(self.floor.map_or(end, |floor| floor.max(end))))
+    }
+
+    /// The watermark, once there is one.
+    #[must_use]
+    pub fn watermark(&self) -> Option<EventTime> {
+        self.watermarks.current()
+    }
+
+    /// The counts since the last call.
+    pub fn take_counters(&mut self) -> Counters {
+        std::mem::take(&mut self.counters)
+    }
+
+    /// How every model stands.
+    pub fn models(&self) -> impl Iterator<Item = ModelStatus> + '_ {
+        self.models.iter().map(Model::status)
+    }
+
+    /// Values below which a column is insufficient, from now on.
+    pub fn set_min_events(&mut self, min_events: u64) {
+        self.windows.min_events = min_events;
+    }
+}

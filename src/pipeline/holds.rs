@@ -1,0 +1,91 @@
+//! Which offsets are still needed.
+//!
+//! What is in memory is lost with the process, so Kafka's committed offset
+//! must not pass the first event of any window that is still open: after a
+//! restart everything that is open is read again. A hold is that first offset
+//! per pane and partition.
+
+use std::collections::BTreeMap;
+
+use crate::event::PartitionId;
+
+/// Offsets that open panes, and references being learned, still need.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Holds {
+    next: BTreeMap<PartitionId, i64>,
+    panes: BTreeMap<i64, BTreeMap<PartitionId, i64>>,
+    learning: BTreeMap<usize, BTreeMap<PartitionId, i64>>,
+    last: Option<(i64, PartitionId)>,
+}
+
+impl Holds {
+    /// The message at `offset` was dealt with.
+    #[inline]
+    pub(super) fn pass(&mut self, partition: PartitionId, offset: i64) {
+        self.next.insert(partition, offset + 1);
+    }
+
+    /// The message at `offset` went into the pane starting at `pane`.
+    #[inline]
+    pub(super) fn hold_pane(&mut self, pane: i64, partition: PartitionId, offset: i64) {
+        if self.last == Some((pane, partition)) {
+            return;
+        }
+        self.last = Some((pane, partition));
+        self.panes.entry(pane).or_default().entry(partition).or_insert(offset);
+    }
+
+    /// The message at `offset` went into the reference of `model`.
+    pub(super) fn hold_learning(&mut self, model: usize, partition: PartitionId, offset: i64) {
+        self.learning.entry(model).or_default().entry(partition).or_insert(offset);
+    }
+
+    /// Panes whose windows all end at or before `end` are done with.
+    pub(super) fn release_panes(&mut self, size_ms: i64, end: i64) {
+        while let Some(entry) = self.panes.first_entry() {
+            if entry.key() + size_ms > end {
+                break;
+            }
+            entry.remove();
+            self.last = None;
+        }
+    }
+
+    /// The reference of `model` is complete.
+    pub(super) fn release_learning(&mut self, model: usize) {
+        self.learning.remove(&model);
+    }
+
+    /// The offset to go on from, for every partition seen.
+    pub(super) fn positions(&self) -> Vec<(PartitionId, i64)> {
+        let held = |partition| {
+            let holds = self.panes.values().chain(self.learning.values());
+            holds.filter_map(|offsets| offsets.get(partition)).min().copied()
+        };
+        self.next.iter().map(|(partition, &next)| (*partition, held(partition).unwrap_or(next))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_open_pane_decides() {
+        let (a, b) = (PartitionId(0), PartitionId(1));
+        let mut holds = Holds::default();
+        for (offset, pane) in [(5, 0), (6, 60), (7, 0), (8, 120)] {
+            holds.hold_pane(pane, a, offset);
+            holds.pass(a, offset);
+        }
+        holds.pass(b, 3);
+        assert_eq!(holds.positions(), [(a, 5), (b, 4)]);
+        holds.release_panes(60, 60);
+        assert_eq!(holds.positions(), [(a, 6), (b, 4)]);
+        holds.hold_learning(0, b, 2);
+        holds.release_panes(60, 1_000);
+        assert_eq!(holds.positions(), [(a, 9), (b, 2)]);
+        holds.release_learning(0);
+        assert_eq!(holds.positions(), [(a, 9), (b, 4)]);
+    }
+}

@@ -1,0 +1,117 @@
+//! Learning a reference from the stream, for those who have no training data.
+
+use crate::{
+    decode::{Envelope, LooseValue, loose_features, loose_value},
+    event::{EventKind, EventTime},
+    reference::{ColumnRole, Reference, ReferenceBuilder, ReferenceError, Value},
+    result::{PREDICTION, PREDICTION_CLASS},
+};
+
+/// Which rows of the stream make the reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Learning {
+    /// The first so many.
+    FirstEvents(u64),
+    /// Those in a range of event time, `from` inclusive, `until` exclusive.
+    TimeRange {
+        /// Inclusive.
+        from: EventTime,
+        /// Exclusive.
+        until: EventTime,
+    },
+}
+
+/// A reference that is being learned.
+#[derive(Debug)]
+pub(super) struct Learner {
+    pub(super) learning: Learning,
+    builder: ReferenceBuilder,
+    latest: Option<EventTime>,
+}
+
+impl Learner {
+    pub(super) fn new(learning: Learning, builder: ReferenceBuilder) -> Self {
+        Self { learning, builder, latest: None }
+    }
+
+    pub(super) fn rows(&self) -> u64 {
+        self.builder.rows()
+    }
+
+    /// Whether an event of this time belongs to the reference.
+    fn wants(&self, time: EventTime) -> bool {
+        match self.learning {
+            Learning::FirstEvents(_) => true,
+            Learning::TimeRange { from, until } => (from..until).contains(&time),
+        }
+    }
+
+    /// Takes an event; `false` when it is not a row of the reference.
+    pub(super) fn take(&mut self, envelope: &Envelope<'_>) -> bool {
+        if envelope.kind == EventKind::Label || !self.wants(envelope.time) {
+            return false;
+        }
+        let mut cells: Vec<(&str, ColumnRole, Value<'_>)> = Vec::new();
+        let features = envelope.features.and_then(loose_features).unwrap_or_default();
+        for (name, value) in &features {
+            cells.extend(plain(value).map(|value| (name.as_ref(), ColumnRole::Feature, value)));
+        }
+        let prediction = envelope.prediction.as_deref().and_then(loose_value);
+        let class = envelope.prediction_class.as_deref().and_then(loose_value);
+        if let Some(value) = prediction.as_ref().and_then(plain) {
+            let name = if matches!(value, Value::Number(_)) { PREDICTION } else { PREDICTION_CLASS };
+            cells.push((name, ColumnRole::Prediction, value));
+        }
+        if let Some(value) = class.as_ref().and_then(plain) {
+            cells.retain(|(name, ..)| *name != PREDICTION_CLASS);
+            cells.push((PREDICTION_CLASS, ColumnRole::Prediction, value));
+        }
+        if cells.is_empty() {
+            return false;
+        }
+        self.builder.push_row(cells);
+        self.builder.observe_time(envelope.time);
+        self.latest = self.latest.max(Some(envelope.time));
+        true
+    }
+
+    /// Whether all rows have come, given the watermark.
+    pub(super) fn is_complete(&self, watermark: Option<EventTime>) -> bool {
+        match self.learning {
+            Learning::FirstEvents(count) => self.rows() >= count,
+            Learning::TimeRange { until, .. } => self.rows() > 0 && watermark.is_some_and(|time| time >= until),
+        }
+    }
+
+    /// Rows wanted, where that is known beforehand.
+    pub(super) fn target_rows(&self) -> Option<u64> {
+        match self.learning {
+            Learning::FirstEvents(count) => Some(count),
+            Learning::TimeRange { .. } => None,
+        }
+    }
+
+    /// The reference, and the first event time that it does not cover.
+    pub(super) fn finish(self) -> Result<(Reference, EventTime), ReferenceError> {
+        let end = match self.learning {
+            Learning::FirstEvents(_) => self.latest.unwrap_or_default().plus_ms(1),
+            Learning::TimeRange { until, .. } => until,
+        };
+        let source = match self.learning {
+            Learning::FirstEvents(count) => format!("the first {count} rows of the stream"),
+            Learning::TimeRange { from, until } => format!("the stream from {from} until {until}"),
+        };
+        let (reference, _) = self.builder.finish(source)?;
+        Ok((reference, end))
+    }
+}
+
+fn plain<'a>(value: &'a LooseValue<'_>) -> Option<Value<'a>> {
+    Some(match value {
+        LooseValue::Missing => Value::Missing,
+        LooseValue::Number(number) => Value::Number(*number),
+        LooseValue::Text(text) => Value::Text(text),
+        LooseValue::Bool(flag) => Value::Bool(*flag),
+        LooseValue::Nested => return None,
+    })
+}

@@ -1,0 +1,464 @@
+//! One model inside the core: its reference, or the learning of it, and its
+//! streams.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    Learning,
+    counters::{Counters, DropReason},
+    join::{Half, JoinSettings, Joiner, Offer, Waiting},
+    learn::Learner,
+    stream::{CloseContext, Stream},
+};
+use crate::{
+    decode::{ColumnPlace, Envelope, Row, Schema},
+    drift::Scorer,
+    event::{EventKind, EventTime, Reject, RejectReason},
+    profile::FrequentNames,
+    reference::{ColumnOverride, ColumnRole, Reference, ReferenceBuilder},
+    result::{PREDICTION, StreamKey, UNNAMED, WindowResult},
+    window::{WindowSettings, pane_start},
+};
+
+/// A model as the core is told about it.
+#[derive(Debug, Clone)]
+pub struct ModelSpec {
+    /// Its name in events.
+    pub name: String,
+    /// What its windows are compared with.
+    pub reference: ReferenceSpec,
+    /// Bins of the cut for numeric columns of a learned reference.
+    pub bins: usize,
+    /// What is said about single features.
+    pub overrides: BTreeMap<String, ColumnOverride>,
+    /// Whether and how predictions wait for their features.
+    pub join: Option<JoinSettings>,
+}
+
+/// Where the core gets a model's reference from.
+#[derive(Debug, Clone)]
+pub enum ReferenceSpec {
+    /// It is there. Windows that start before `covers_until` are not written:
+    /// a reference learned from the stream has eaten a part of them.
+    Ready {
+        /// The reference.
+        reference: Arc<Reference>,
+        /// First event time that the reference was not learned from.
+        covers_until: Option<EventTime>,
+    },
+    /// It is to be learned from the stream.
+    Learn(Learning),
+}
+
+/// How a model stands, for the API.
+#[derive(Debug, Clone)]
+pub struct ModelStatus {
+    /// Its name.
+    pub name: String,
+    /// Its reference, once there is one.
+    pub reference: Option<Arc<Reference>>,
+    /// Rows learned so far and rows wanted, where known, while it is learning.
+    pub learning: Option<(u64, Option<u64>)>,
+    /// Its streams.
+    pub streams: Vec<StreamKey>,
+    /// Features of events that the reference does not know.
+    pub unknown_features: Vec<crate::result::NamedCount>,
+    /// Open panes of all streams.
+    pub open_panes: usize,
+    /// Bytes of their counts.
+    pub state_bytes: usize,
+    /// Rows that wait for their other half.
+    pub waiting: usize,
+}
+
+#[derive(Debug)]
+enum State {
+    Learning(Box<Learner>),
+    Ready { reference: Arc<Reference>, floor_end: Option<i64> },
+}
+
+#[derive(Debug)]
+pub(super) struct Model {
+    spec: ModelSpec,
+    state: State,
+    streams: Vec<Stream>,
+    last_stream: usize,
+    joiner: Option<Joiner>,
+    unknown: FrequentNames,
+    has_dirty: bool,
+}
+
+/// The parts of the core that a model needs while it takes an event.
+pub(super) struct TakeContext<'a> {
+    pub(super) settings: &'a WindowSettings,
+    pub(super) watermark: Option<EventTime>,
+    /// End of the last window that was delivered before a restart.
+    pub(super) floor: Option<i64>,
+    pub(super) counters: &'a mut Counters,
+}
+
+/// What the core has to remember about an event that was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// It is in the pane that starts here, or waits for it.
+    InPane(i64),
+    /// It is in the reference that is being learned.
+    Learned,
+    /// It was left out, and counted as such.
+    Dropped,
+}
+
+impl Model {
+    pub(super) fn new(spec: ModelSpec, settings: &WindowSettings) -> Self {
+        let state = initial_state(&spec, settings);
+        let joiner = spec.join.map(Joiner::new);
+        Self {
+            spec,
+            state,
+            streams: Vec::new(),
+            last_stream: 0,
+            joiner,
+            unknown: FrequentNames::default(),
+            has_dirty: false,
+        }
+    }
+
+    /// Throws away all that came from events and begins again.
+    pub(super) fn restart(&mut self, settings: &WindowSettings) {
+        self.streams.clear();
+        self.has_dirty = false;
+        self.joiner = self.spec.join.map(Joiner::new);
+        if matches!(self.state, State::Learning(_)) {
+            self.state = initial_state(&self.spec, settings);
+        }
+    }
+
+    /// The decoder's view of the columns, once there is a reference.
+    pub(super) fn schema(&self) -> Option<Schema> {
+        let State::Ready { reference, .. } = &self.state else { return None };
+        let columns = reference.columns.iter().map(|column| {
+            let place = match (column.role, column.name == PREDICTION) {
+                (ColumnRole::Feature, _) => ColumnPlace::Feature,
+                (ColumnRole::Prediction, true) => ColumnPlace::Prediction,
+                (ColumnRole::Prediction, false) => ColumnPlace::PredictionClass,
+            };
+            (column.name.as_str(), place, &column.grid)
+        });
+        let ignored = self.spec.overrides.iter().filter(|(_, column)| column.ignore);
+        Some(Schema::new(columns, ignored.map(|(name, _)| name.as_str())))
+    }
+
+    /// How long after the watermark a window has to wait for joins.
+    pub(super) fn join_timeout_ms(&self) -> i64 {
+        self.joiner.as_ref().map_or(0, Joiner::timeout_ms)
+    }
+
+    /// Takes one decoded event.
+    pub(super) fn take(
+        &mut self,
+        envelope: &Envelope<'_>,
+        payload: &[u8],
+        row: &Row,
+        context: &mut TakeContext<'_>,
+    ) -> Result<Taken, Reject> {
+        let (reference, floor_end) = match &mut self.state {
+            State::Learning(learner) => {
+                if learner.take(envelope) {
+                    context.counters.learned_rows += 1;
+                    return Ok(Taken::Learned);
+                }
+                context.counters.drop(DropReason::Learning);
+                return Ok(Taken::Dropped);
+            }
+            State::Ready { reference, floor_end } => (Arc::clone(reference), *floor_end),
+        };
+        self.note_unknown(payload, row, context.counters);
+        let stream = self.stream(envelope, context.settings)?;
+        let pane = pane_start(context.settings, envelope.time).0;
+        if let Some(reason) = self.drop_reason(pane, floor_end, context) {
+            context.counters.drop(reason);
+            return Ok(Taken::Dropped);
+        }
+        match envelope.kind {
+            EventKind::Label => {
+                self.mark_dirty(stream, pane, context);
+                if let Some(stream) = self.streams.get_mut(stream) {
+                    stream.add_label(&reference, pane);
+                }
+                Ok(Taken::InPane(pane))
+            }
+            EventKind::Prediction if self.joiner.is_some() && envelope.features.is_none() => {
+                Ok(self.join(&reference, envelope, Half::Prediction { stream }, row, context))
+            }
+            EventKind::Feature if self.joiner.is_some() => {
+                Ok(self.join(&reference, envelope, Half::Features, row, context))
+            }
+            EventKind::Prediction | EventKind::Feature => {
+                self.count(&reference, stream, pane, row, context);
+                Ok(Taken::InPane(pane))
+            }
+        }
+    }
+
+    fn note_unknown(&mut self, payload: &[u8], row: &Row, counters: &mut Counters) {
+        for span in &row.unknown {
+            counters.unknown_features += 1;
+            let name = payload.get(span.clone()).unwrap_or_default();
+            if let Ok(name) = std::str::from_utf8(name) {
+                self.unknown.note(name, 1);
+            }
+        }
+    }
+
+    /// The stream's number; makes it if there is room.
+    fn stream(&mut self, envelope: &Envelope<'_>, settings: &WindowSettings) -> Result<usize, Reject> {
+        let named = |text: &'_ str| if text.is_empty() { UNNAMED.to_owned() } else { text.to_owned() };
+        let is = |key: &str, text: &str| key == text || (text.is_empty() && key == UNNAMED);
+        let matches =
+            |stream: &Stream| is(&stream.key.version, &envelope.version) && is(&stream.key.variant, &envelope.variant);
+        if self.streams.get(self.last_stream).is_some_and(matches) {
+            return Ok(self.last_stream);
+        }
+        let found = self.streams.iter().position(matches);
+        self.last_stream = match found {
+            Some(index) => index,
+            None if self.streams.len() >= settings.max_streams => {
+                let detail = format!(
+                    "model {:?} has {} versions and variants already; raise windows.max_streams if that is right",
+                    self.spec.name,
+                    self.streams.len()
+                );
+                return Err(Reject::new(RejectReason::TooManyStreams, detail));
+            }
+            None => {
+                self.streams.push(Stream::new(StreamKey {
+                    model: self.spec.name.clone(),
+                    version: named(&envelope.version),
+                    variant: named(&envelope.variant),
+                }));
+                self.streams.len() - 1
+            }
+        };
+        Ok(self.last_stream)
+    }
+
+    /// Why an event of this pane can't be counted any more, if it can't.
+    fn drop_reason(&self, pane: i64, floor_end: Option<i64>, context: &TakeContext<'_>) -> Option<DropReason> {
+        let last_end = pane + context.settings.size_ms;
+        if context.floor.is_some_and(|floor| last_end <= floor) {
+            return Some(DropReason::AlreadyDelivered);
+        }
+        if floor_end.is_some_and(|floor| last_end <= floor) {
+            return Some(DropReason::Learning);
+        }
+        let closed = self.close_watermark(context.watermark)?;
+        (last_end + context.settings.grace_ms <= closed).then_some(DropReason::Late)
+    }
+
+    fn close_watermark(&self, watermark: Option<EventTime>) -> Option<i64> {
+        watermark.map(|time| time.0.saturating_sub(self.join_timeout_ms()))
+    }
+
+    fn join(
+        &mut self,
+        reference: &Reference,
+        envelope: &Envelope<'_>,
+        half: Half,
+        row: &Row,
+        context: &mut TakeContext<'_>,
+    ) -> Taken {
+        let (Some(joiner), Some(id)) = (self.joiner.as_mut(), envelope.id.as_deref()) else {
+            context.counters.drop(DropReason::JoinNoId);
+            return Taken::Dropped;
+        };
+        match joiner.offer(id, half, envelope.time, row) {
+            Offer::Joined { stream, time, row } => {
+                let pane = pane_start(context.settings, time).0;
+                self.count(reference, stream, pane, &row, context);
+            }
+            Offer::Waits(None) => {}
+            Offer::Waits(Some(replaced)) => self.give_up(reference, &replaced, DropReason::JoinFull, context),
+        }
+        Taken::InPane(pane_start(context.settings, envelope.time).0)
+    }
+
+    /// Counts a half that found no partner, or drops it.
+    fn give_up(
+        &mut self,
+        reference: &Reference,
+        waiting: &Waiting,
+        reason: DropReason,
+        context: &mut TakeContext<'_>,
+    ) {
+        match waiting.half {
+            Half::Prediction { stream } => {
+                context.counters.predictions_without_features += 1;
+                let pane = pane_start(context.settings, waiting.time).0;
+                self.count(reference, stream, pane, &waiting.row, context);
+            }
+            Half::Features => context.counters.drop(reason),
+        }
+    }
+
+    fn count(&mut self, reference: &Reference, stream: usize, pane: i64, row: &Row, context: &mut TakeContext<'_>) {
+        self.mark_dirty(stream, pane, context);
+        if let Some(stream) = self.streams.get_mut(stream) {
+            stream.add_row(reference, pane, row);
+        }
+    }
+
+    fn mark_dirty(&mut self, stream: usize, pane: i64, context: &mut TakeContext<'_>) {
+        let Some(closed) = self.close_watermark(context.watermark) else { return };
+        if let Some(stream) = self.streams.get_mut(stream)
+            && stream.mark_dirty(context.settings, pane, closed)
+        {
+            context.counters.late_counted += 1;
+            self.has_dirty = true;
+        }
+    }
+
+    /// The reference, when the learning of it is complete.
+    pub(super) fn finish_learning(
+        &mut self,
+        watermark: Option<EventTime>,
+        settings: &WindowSettings,
+    ) -> Option<Result<Arc<Reference>, String>> {
+        let State::Learning(learner) = &self.state else { return None };
+        if !learner.is_complete(watermark) {
+            return None;
+        }
+        let state = std::mem::replace(&mut self.state, initial_state(&self.spec, settings));
+        let State::Learning(learner) = state else { return None };
+        Some(match learner.finish() {
+            Ok((reference, covers_until)) => {
+                let reference = Arc::new(reference);
+                let floor_end = Some(floor_end(settings, covers_until));
+                self.state = State::Ready { reference: Arc::clone(&reference), floor_end };
+                Ok(reference)
+            }
+            Err(error) => Err(format!("model {}: the reference could not be learned: {error}", self.spec.name)),
+        })
+    }
+
+    /// Lower bound of the watermark at which something is to be written.
+    pub(super) fn next_due(&self, context: &TakeContext<'_>) -> Option<i64> {
+        let floor = self.floor(context.floor);
+        let next = self.streams.iter().filter_map(|stream| stream.next_end(context.settings, floor)).min()?;
+        Some(next.saturating_add(self.join_timeout_ms()))
+    }
+
+    fn floor(&self, restart_floor: Option<i64>) -> Option<i64> {
+        let State::Ready { floor_end, .. } = &self.state else { return restart_floor };
+        restart_floor.max(*floor_end)
+    }
+
+    /// Writes all windows that the watermark has passed; with `flush` also the
+    /// open ones that have data.
+    pub(super) fn close_due(
+        &mut self,
+        context: &mut TakeContext<'_>,
+        scorer: &mut Scorer,
+        tag: &str,
+        flush: bool,
+        results: &mut Vec<WindowResult>,
+    ) {
+        let State::Ready { reference, .. } = &self.state else { return };
+        let reference = Arc::clone(reference);
+        let closed = if flush { Some(i64::MAX) } else { self.close_watermark(context.watermark) };
+        let Some(closed) = closed else { return };
+        while let Some(waiting) = self.joiner.as_mut().and_then(|joiner| {
+            joiner.expire(if flush { i64::MAX } else { closed.saturating_add(joiner.timeout_ms()) })
+        }) {
+            self.give_up(&reference, &waiting, DropReason::NoPrediction, context);
+        }
+        let floor = self.floor(context.floor);
+        let settings = context.settings;
+        let mut close = CloseContext { settings, reference: &reference, scorer, tag };
+        let due = |stream: &Stream| {
+            let wanted = !flush || stream.has_open_data(settings, floor);
+            stream.next_end(settings, floor).filter(|&end| wanted && end <= closed)
+        };
+        while let Some(end) = self.streams.iter().filter_map(due).min() {
+            for stream in self.streams.iter_mut().filter(|stream| due(stream) == Some(end)) {
+                results.push(stream.close(end, &mut close));
+                context.counters.windows_closed += 1;
+            }
+        }
+        if !flush {
+            self.retire(settings, closed);
+        }
+    }
+
+    fn retire(&mut self, settings: &WindowSettings, closed: i64) {
+        for stream in &mut self.streams {
+            stream.retire(settings, closed);
+        }
+        if self.joiner.as_ref().is_none_or(|joiner| joiner.len() == 0) {
+            self.streams.retain(|stream| !stream.is_finished(settings));
+            self.last_stream = 0;
+        }
+    }
+
+    /// Writes the windows that late events have changed.
+    pub(super) fn rewrite_dirty(
+        &mut self,
+        context: &mut TakeContext<'_>,
+        scorer: &mut Scorer,
+        tag: &str,
+        results: &mut Vec<WindowResult>,
+    ) {
+        let State::Ready { reference, .. } = &self.state else { return };
+        if !std::mem::take(&mut self.has_dirty) {
+            return;
+        }
+        let mut close = CloseContext { settings: context.settings, reference, scorer, tag };
+        for stream in &mut self.streams {
+            stream.rewrite(&mut close, |result| {
+                context.counters.windows_rewritten += 1;
+                results.push(result);
+            });
+        }
+    }
+
+    pub(super) fn is_learning(&self) -> bool {
+        matches!(self.state, State::Learning(_))
+    }
+
+    pub(super) fn status(&self) -> ModelStatus {
+        let (reference, learning) = match &self.state {
+            State::Learning(learner) => (None, Some((learner.rows(), learner.target_rows()))),
+            State::Ready { reference, .. } => (Some(Arc::clone(reference)), None),
+        };
+        let sizes = self.streams.iter().map(Stream::size);
+        let (open_panes, state_bytes) = sizes.fold((0, 0), |sum, size| (sum.0 + size.0, sum.1 + size.1));
+        ModelStatus {
+            name: self.spec.name.clone(),
+            reference,
+            learning,
+            streams: self.streams.iter().map(|stream| stream.key.clone()).collect(),
+            unknown_features: self.unknown.most_frequent(),
+            open_panes,
+            state_bytes,
+            waiting: self.joiner.as_ref().map_or(0, Joiner::len),
+        }
+    }
+}
+
+fn initial_state(spec: &ModelSpec, settings: &WindowSettings) -> State {
+    match &spec.reference {
+        ReferenceSpec::Ready { reference, covers_until } => State::Ready {
+            reference: Arc::clone(reference),
+            floor_end: covers_until.map(|until| floor_end(settings, until)),
+        },
+        ReferenceSpec::Learn(learning) => {
+            let builder = ReferenceBuilder::new(&spec.name, &spec.overrides, spec.bins);
+            State::Learning(Box::new(Learner::new(*learning, builder)))
+        }
+    }
+}
+
+/// End of the last window that starts before `covers_until`.
+fn floor_end(settings: &WindowSettings, covers_until: EventTime) -> i64 {
+    let before = EventTime(covers_until.0 - 1);
+    pane_start(settings, before).0 + settings.size_ms
+}

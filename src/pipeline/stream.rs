@@ -1,0 +1,271 @@
+//! One stream: the events of one model, version and variant, in panes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    decode::Row,
+    drift::Scorer,
+    event::EventTime,
+    profile::{Cell, Counts},
+    reference::Reference,
+    result::{StreamKey, WindowResult},
+    window::{WindowSettings, window_ends},
+};
+
+/// Rows collected before they are counted: enough that the grid of one column
+/// stays in the cache while a column is counted, small enough that the columns
+/// of a batch do too.
+const BATCH_ROWS: usize = 256;
+
+/// What one slide of event time holds.
+#[derive(Debug, Clone)]
+pub(super) struct Pane {
+    counts: Vec<Counts>,
+    events: u64,
+    labels: u64,
+    unknown_features: u64,
+}
+
+impl Pane {
+    fn new(reference: &Reference) -> Self {
+        let counts = reference.columns.iter().map(|column| Counts::new(&column.grid)).collect();
+        Self { counts, events: 0, labels: 0, unknown_features: 0 }
+    }
+
+    fn clear(&mut self) {
+        self.counts.iter_mut().for_each(Counts::clear);
+        (self.events, self.labels, self.unknown_features) = (0, 0, 0);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in self.counts.iter_mut().zip(&other.counts) {
+            // Panes of a stream share the grids of one reference.
+            let merged = mine.merge(theirs);
+            debug_assert!(merged.is_ok(), "panes of one stream have one grid");
+        }
+        self.events += other.events;
+        self.labels += other.labels;
+        self.unknown_features += other.unknown_features;
+    }
+}
+
+/// Rows of one pane, column by column, on their way into its counts.
+#[derive(Debug, Clone, Default)]
+struct ColumnBatch {
+    pane: i64,
+    rows: usize,
+    /// `BATCH_ROWS` cells per column.
+    cells: Vec<Cell>,
+}
+
+/// A stream and its open panes.
+#[derive(Debug, Clone)]
+pub(super) struct Stream {
+    pub(super) key: StreamKey,
+    panes: BTreeMap<i64, Pane>,
+    batch: ColumnBatch,
+    /// End of the last window that was written.
+    last_closed: Option<i64>,
+    /// Empty windows written since the last event.
+    empty_run: u32,
+    /// Written windows that late events have changed since.
+    dirty: BTreeSet<i64>,
+    /// Where panes are merged for windows longer than one pane.
+    scratch: Option<Pane>,
+}
+
+/// What a window's result needs besides the stream's own panes.
+pub(super) struct CloseContext<'a> {
+    pub(super) settings: &'a WindowSettings,
+    pub(super) reference: &'a Reference,
+    pub(super) scorer: &'a mut Scorer,
+    pub(super) tag: &'a str,
+}
+
+impl Stream {
+    pub(super) fn new(key: StreamKey) -> Self {
+        Self {
+            key,
+            panes: BTreeMap::new(),
+            batch: ColumnBatch::default(),
+            last_closed: None,
+            empty_run: 0,
+            dirty: BTreeSet::new(),
+            scratch: None,
+        }
+    }
+
+    /// Takes a row into the pane starting at `pane`.
+    #[inline]
+    pub(super) fn add_row(&mut self, reference: &Reference, pane: i64, row: &Row) {
+        if self.batch.rows == BATCH_ROWS || (self.batch.pane != pane && self.batch.rows > 0) {
+            self.flush(reference);
+        }
+        let columns = reference.columns.len();
+        if self.batch.cells.len() != columns * BATCH_ROWS {
+            self.batch.cells.resize(columns * BATCH_ROWS, Cell::ABSENT);
+        }
+        self.batch.pane = pane;
+        let slots = self.batch.cells.iter_mut().skip(self.batch.rows).step_by(BATCH_ROWS);
+        for (slot, cell) in slots.zip(&row.cells) {
+            *slot = *cell;
+        }
+        self.batch.rows += 1;
+        if self.batch.rows == 1 || !row.unseen.is_empty() || !row.unknown.is_empty() {
+            let open = self.panes.entry(pane).or_insert_with(|| Pane::new(reference));
+            open.unknown_features += row.unknown.len() as u64;
+            for (column, name) in &row.unseen {
+                if let Some(counts) = open.counts.get_mut(*column) {
+                    counts.note_unseen(name, 1);
+                }
+            }
+        }
+    }
+
+    /// Counts a label event.
+    pub(super) fn add_label(&mut self, reference: &Reference, pane: i64) {
+        self.panes.entry(pane).or_insert_with(|| Pane::new(reference)).labels += 1;
+    }
+
+    /// Notes that `pane` changed: windows with it that were written already
+    /// and are still in their grace are to be written again. `true` if there
+    /// are any.
+    pub(super) fn mark_dirty(&mut self, settings: &WindowSettings, pane: i64, watermark: i64) -> bool {
+        let Some(last_closed) = self.last_closed else { return false };
+        if pane + settings.slide_ms > last_closed {
+            return false;
+        }
+        let mut changed = false;
+        for EventTime(end) in window_ends(settings, EventTime(pane)) {
+            if end <= last_closed && end + settings.grace_ms > watermark {
+                self.dirty.insert(end);
+                changed = true;
+            }
+        }
+        changed
+    }
+
+    /// Moves the waiting rows into their pane's counts.
+    fn flush(&mut self, reference: &Reference) {
+        let rows = self.batch.rows;
+        if rows == 0 {
+            return;
+        }
+        let pane = self.panes.entry(self.batch.pane).or_insert_with(|| Pane::new(reference));
+        let columns = self.batch.cells.chunks_exact(BATCH_ROWS);
+        for ((counts, column), cells) in pane.counts.iter_mut().zip(&reference.columns).zip(columns) {
+            counts.add_cells(&column.grid, cells.get(..rows).unwrap_or_default());
+        }
+        pane.events += rows as u64;
+        self.batch.rows = 0;
+    }
+
+    /// End of the next window to write: the earliest one after `floor` that
+    /// has a pane, or an empty one right after the last.
+    pub(super) fn next_end(&self, settings: &WindowSettings, floor: Option<i64>) -> Option<i64> {
+        let floor = self.last_closed.max(floor);
+        let with_data = self
+            .panes
+            .keys()
+            .filter_map(|&pane| {
+                let first = floor.map_or(pane + settings.slide_ms, |floor| {
+                    (floor + settings.slide_ms).max(pane + settings.slide_ms)
+                });
+                (first <= pane + settings.size_ms).then_some(first)
+            })
+            .min();
+        let empty = self
+            .last_closed
+            .filter(|_| self.empty_run < settings.max_empty_windows)
+            .map(|end| end + settings.slide_ms);
+        match (with_data, empty) {
+            (Some(data), Some(empty)) => Some(data.min(empty)),
+            (data, empty) => data.or(empty),
+        }
+    }
+
+    /// Whether any window waits to be written that has data.
+    pub(super) fn has_open_data(&self, settings: &WindowSettings, floor: Option<i64>) -> bool {
+        let floor = self.last_closed.max(floor);
+        self.panes.keys().next_back().is_some_and(|&pane| floor.is_none_or(|floor| pane + settings.size_ms > floor))
+    }
+
+    /// Writes the window that ends at `end`, for the first time.
+    pub(super) fn close(&mut self, end: i64, context: &mut CloseContext<'_>) -> WindowResult {
+        let result = self.result(end, context);
+        self.last_closed = Some(end);
+        self.empty_run = if result.events + result.labels == 0 { self.empty_run + 1 } else { 0 };
+        result
+    }
+
+    /// Writes the windows that late events have changed.
+    pub(super) fn rewrite(&mut self, context: &mut CloseContext<'_>, mut emit: impl FnMut(WindowResult)) {
+        while let Some(end) = self.dirty.pop_first() {
+            emit(self.result(end, context));
+        }
+    }
+
+    fn result(&mut self, end: i64, context: &mut CloseContext<'_>) -> WindowResult {
+        self.flush(context.reference);
+        let start = end - context.settings.size_ms;
+        let mut panes = self.panes.range(start..end).map(|(_, pane)| pane);
+        let (first, second) = (panes.next(), panes.next());
+        let window = match (first, second) {
+            (Some(only), None) => only,
+            _ => {
+                let merged = self.scratch.get_or_insert_with(|| Pane::new(context.reference));
+                merged.clear();
+                for pane in first.into_iter().chain(second).chain(panes) {
+                    merged.merge(pane);
+                }
+                merged
+            }
+        };
+        let min_events = context.settings.min_events;
+        let features = context
+            .reference
+            .columns
+            .iter()
+            .zip(&window.counts)
+            .map(|(column, counts)| context.scorer.feature_result(column, counts, min_events))
+            .collect();
+        WindowResult {
+            stream: self.key.clone(),
+            window: context.tag.to_owned(),
+            start: EventTime(start),
+            end: EventTime(end),
+            events: window.events,
+            labels: window.labels,
+            reference_rows: context.reference.rows,
+            unknown_features: window.unknown_features,
+            features,
+        }
+    }
+
+    /// Forgets panes that no window can need any more.
+    pub(super) fn retire(&mut self, settings: &WindowSettings, watermark: i64) {
+        while let Some((&pane, _)) = self.panes.first_key_value() {
+            let last_end = pane + settings.size_ms;
+            let written = self.last_closed.is_some_and(|closed| closed >= last_end);
+            let waiting = self.batch.rows > 0 && self.batch.pane == pane;
+            if !written || waiting || last_end + settings.grace_ms > watermark {
+                break;
+            }
+            self.panes.pop_first();
+        }
+    }
+
+    /// Whether nothing is left to write or to remember about this stream.
+    pub(super) fn is_finished(&self, settings: &WindowSettings) -> bool {
+        self.panes.is_empty()
+            && self.batch.rows == 0
+            && self.dirty.is_empty()
+            && (self.last_closed.is_none() || self.empty_run >= settings.max_empty_windows)
+    }
+
+    /// Number of open panes and their bytes.
+    pub(super) fn size(&self) -> (usize, usize) {
+        let bytes = self.panes.values().flat_map(|pane| &pane.counts).map(Counts::heap_bytes).sum();
+        (self.panes.len(), bytes)
+    }
+}

@@ -1,0 +1,210 @@
+//! How far event time has come, over all source partitions.
+//!
+//! The watermark of a partition is the greatest event time seen in it, less
+//! the allowed lateness. The global one is the minimum over the assigned
+//! partitions that are not idle, and never goes back. A partition is idle when
+//! the consumer has caught up with it and nothing came for the idle timeout;
+//! having no partition at all is idle too, never "the end of time".
+//!
+//! When every partition is idle, event time is taken to pass as the clock
+//! does, counted from when the silence reached the timeout, so that the last
+//! window of a stream that fell silent is still reported, at about the time at
+//! which it would have been.
+
+use std::collections::BTreeMap;
+
+use super::WindowSettings;
+use crate::event::{EventTime, PartitionId};
+
+#[derive(Debug, Clone, Copy)]
+struct Progress {
+    /// Greatest event time seen, if any.
+    greatest: Option<i64>,
+    /// Clock time of the last event, or of the assignment.
+    last_active: i64,
+    caught_up: bool,
+    idle: bool,
+}
+
+/// The watermarks of all assigned partitions.
+#[derive(Debug, Clone)]
+pub struct Watermarks {
+    lateness_ms: i64,
+    idle_timeout_ms: i64,
+    partitions: BTreeMap<PartitionId, Progress>,
+    global: Option<i64>,
+}
+
+impl Watermarks {
+    /// No partitions and no watermark yet.
+    #[must_use]
+    pub fn new(settings: &WindowSettings) -> Self {
+        Self {
+            lateness_ms: settings.lateness_ms,
+            idle_timeout_ms: settings.idle_timeout_ms,
+            partitions: BTreeMap::new(),
+            global: None,
+        }
+    }
+
+    /// The global watermark: no event before it is expected any more.
+    #[must_use]
+    pub fn current(&self) -> Option<EventTime> {
+        self.global.map(EventTime)
+    }
+
+    /// Begins to wait for `partition`, which holds the watermark until its
+    /// first event or until it is idle.
+    pub fn assign(&mut self, partition: PartitionId, now: EventTime) {
+        self.partitions.entry(partition).or_insert(Progress {
+            greatest: None,
+            last_active: now.0,
+            caught_up: false,
+            idle: false,
+        });
+    }
+
+    /// Stops waiting for `partition`.
+    pub fn revoke(&mut self, partition: PartitionId) {
+        self.partitions.remove(&partition);
+    }
+
+    /// Whether the consumer has read all that `partition` has.
+    pub fn set_caught_up(&mut self, partition: PartitionId, caught_up: bool) {
+        if let Some(progress) = self.partitions.get_mut(&partition) {
+            progress.caught_up = caught_up;
+        }
+    }
+
+    /// Notes an event; `true` when the global watermark moved.
+    #[inline]
+    pub fn observe(&mut self, partition: PartitionId, time: EventTime, now: EventTime) -> bool {
+        let progress = self.partitions.entry(partition).or_insert(Progress {
+            greatest: None,
+            last_active: now.0,
+            caught_up: false,
+            idle: false,
+        });
+        progress.last_active = now.0;
+        let was_idle = std::mem::replace(&mut progress.idle, false);
+        if progress.greatest.is_some_and(|greatest| time.0 <= greatest) {
+            return false;
+        }
+        let before = progress.greatest.replace(time.0);
+        // A partition that was ahead of the watermark did not hold it back.
+        let held_back = before.is_none_or(|before| {
+            self.global.is_none_or(|global| before.saturating_sub(self.lateness_ms) <= global)
+        });
+        (held_back || was_idle) && self.advance()
+    }
+
+    /// Notes that the clock shows `now`; `true` when the global watermark moved.
+    pub fn tick(&mut self, now: EventTime) -> bool {
+        for progress in self.partitions.values_mut() {
+            let silent_ms = now.0.saturating_sub(progress.last_active);
+            progress.idle = progress.caught_up && silent_ms >= self.idle_timeout_ms;
+        }
+        let moved = self.advance();
+        self.pass_silence(now) || moved
+    }
+
+    /// Raises the global watermark to the minimum of the partitions that are
+    /// not idle.
+    fn advance(&mut self) -> bool {
+        let mut minimum: Option<i64> = None;
+        for progress in self.partitions.values().filter(|progress| !progress.idle) {
+            let Some(greatest) = progress.greatest else { return false };
+            minimum = Some(minimum.map_or(greatest, |other| other.min(greatest)));
+        }
+        minimum.is_some_and(|time| self.raise(time.saturating_sub(self.lateness_ms)))
+    }
+
+    /// Lets event time pass while every partition is idle.
+    fn pass_silence(&mut self, now: EventTime) -> bool {
+        if self.partitions.is_empty() || self.partitions.values().any(|progress| !progress.idle) {
+            return false;
+        }
+        let greatest = self.partitions.values().filter_map(|progress| progress.greatest).max();
+        let last_active = self.partitions.values().map(|progress| progress.last_active).max();
+        let (Some(greatest), Some(last_active)) = (greatest, last_active) else { return false };
+        let silent_ms = now.0.saturating_sub(last_active).saturating_sub(self.idle_timeout_ms);
+        self.raise(greatest.saturating_sub(self.lateness_ms).saturating_add(silent_ms))
+    }
+
+    fn raise(&mut self, to: i64) -> bool {
+        let moved = self.global.is_none_or(|global| to > global);
+        if moved {
+            self.global = Some(to);
+        }
+        moved
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: PartitionId = PartitionId(0);
+    const B: PartitionId = PartitionId(1);
+
+    fn watermarks() -> Watermarks {
+        let settings = WindowSettings { lateness_ms: 10, idle_timeout_ms: 100, ..WindowSettings::default() };
+        Watermarks::new(&settings)
+    }
+
+    fn at(ms: i64) -> EventTime {
+        EventTime(ms)
+    }
+
+    #[test]
+    fn the_slowest_partition_holds_the_watermark() {
+        let mut marks = watermarks();
+        marks.assign(A, at(0));
+        marks.assign(B, at(0));
+        assert!(!marks.observe(A, at(1_000), at(0)), "B has not delivered yet");
+        assert_eq!(marks.current(), None);
+        assert!(marks.observe(B, at(500), at(0)));
+        assert_eq!(marks.current(), Some(at(490)));
+        assert!(!marks.observe(B, at(400), at(0)), "never back");
+        assert_eq!(marks.current(), Some(at(490)));
+    }
+
+    #[test]
+    fn an_idle_partition_lets_go_and_a_lagging_one_does_not() {
+        let mut marks = watermarks();
+        marks.assign(A, at(0));
+        marks.assign(B, at(0));
+        marks.observe(A, at(1_000), at(150));
+        marks.tick(at(200));
+        assert_eq!(marks.current(), None, "B is silent, but not caught up");
+        marks.set_caught_up(B, true);
+        assert!(marks.tick(at(200)));
+        assert_eq!(marks.current(), Some(at(990)));
+        marks.observe(B, at(300), at(210));
+        assert_eq!(marks.current(), Some(at(990)), "a waking partition can't take it back");
+    }
+
+    #[test]
+    fn no_partition_is_idle_and_not_the_end_of_time() {
+        let mut marks = watermarks();
+        assert!(!marks.tick(at(1_000_000)));
+        assert_eq!(marks.current(), None);
+        marks.assign(A, at(0));
+        marks.observe(A, at(50), at(0));
+        marks.revoke(A);
+        assert!(!marks.tick(at(1_000_000)));
+        assert_eq!(marks.current(), Some(at(40)));
+    }
+
+    #[test]
+    fn silence_everywhere_lets_event_time_pass_with_the_clock() {
+        let mut marks = watermarks();
+        marks.assign(A, at(0));
+        marks.observe(A, at(5_000), at(0));
+        marks.set_caught_up(A, true);
+        marks.tick(at(99));
+        assert_eq!(marks.current(), Some(at(4_990)));
+        marks.tick(at(150));
+        assert_eq!(marks.current(), Some(at(5_040)), "50 ms beyond the timeout");
+    }
+}
