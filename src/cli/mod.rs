@@ -1,1 +1,55 @@
-//! Placeholder: filled by the next commits.
+//! The command line: one file per command, each from arguments to exit code.
+
+mod demo;
+mod exit;
+mod publish;
+mod reference;
+mod replay;
+mod run;
+mod validate;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use exit::Exit;
+
+/// Watches machine-learning models in production: drift on a stream, from
+/// Kafka to InfluxDB.
+#[derive(Debug, Parser)]
+#[command(name = "driftline", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show Driftline at work on simulated traffic; needs no server
+    Demo(demo::Args),
+    /// Run the daemon: from Kafka to InfluxDB
+    Run(run::Args),
+    /// Check a configuration file and, with --connect, the servers in it
+    Validate(validate::Args),
+    /// Build a model's reference from a file
+    Reference(reference::Args),
+    /// Score a file of events as the daemon would
+    Replay(replay::Args),
+    /// Put a file's rows on a Kafka topic as events
+    Publish(publish::Args),
+}
+
+/// Runs the program: arguments in, exit code out.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let exit = match cli.command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Validate(args) => validate::run(&args),
+        Command::Reference(args) => reference::run(&args),
+        Command::Replay(args) => replay::run(&args),
+        Command::Publish(args) => publish::run(&args),
+    };
+    exit.into()
+}

@@ -3,4 +3,4 @@
 
 mod settings;
 
-pub use settings::{FeatureSettings, JoinSettings, ModelSettings, ReferenceSource, Settings, TableMapping};
+pub use settings::{ModelSettings, ReferenceSource, Settings, TableMapping};

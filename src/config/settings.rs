@@ -6,7 +6,8 @@ use crate::{
     decode::EventMapping,
     event::EventTime,
     ops::{HttpSettings, LogSettings},
-    result::ColumnKind,
+    pipeline::JoinSettings,
+    reference::ColumnOverride,
     sink::InfluxSettings,
     source::KafkaSettings,
     window::WindowSettings,
@@ -45,7 +46,7 @@ pub struct ModelSettings {
     /// Bins of the cut for histogram scores of numeric columns.
     pub bins: usize,
     /// What is said about single features.
-    pub features: BTreeMap<String, FeatureSettings>,
+    pub features: BTreeMap<String, ColumnOverride>,
     /// Predictions wait for the features of the same id when present.
     pub join: Option<JoinSettings>,
     /// Which columns of a file are what.
@@ -66,24 +67,6 @@ pub enum ReferenceSource {
         /// Exclusive.
         until: EventTime,
     },
-}
-
-/// What is said about one feature.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct FeatureSettings {
-    /// Overrides the inferred kind.
-    pub kind: Option<ColumnKind>,
-    /// Leaves the feature out.
-    pub ignore: bool,
-}
-
-/// How predictions and feature events of one id find each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct JoinSettings {
-    /// How far apart in event time the two may be, in milliseconds.
-    pub timeout_ms: i64,
-    /// Rows waiting at once, at most.
-    pub max_waiting: usize,
 }
 
 /// Which columns of a CSV, NDJSON or Parquet file are what; every other column

@@ -1,0 +1,11 @@
+//! `driftline replay`.
+
+use super::Exit;
+
+/// Arguments of `driftline replay`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {}
+
+pub(super) fn run(_args: &Args) -> Exit {
+    Exit::Failure
+}
