@@ -1,5 +1,11 @@
 //! Where messages come from.
 
+mod check;
+mod kafka;
+mod producer;
 mod settings;
 
+pub use check::{CheckLine, connect_check};
+pub use kafka::{KafkaSource, PartitionNames, SourceError, SourceEvent, SourceStatus, TopicPartition};
+pub use producer::{Producer, PublishError};
 pub use settings::{KafkaSettings, StartOffset};
