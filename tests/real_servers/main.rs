@@ -1,0 +1,18 @@
+//! The program against the real servers it is made for: Kafka, InfluxDB and
+//! Prometheus.
+//!
+//! Every test here is `#[ignore]`d, so that plain `cargo test` needs no server;
+//! `scripts/test` prepares the servers, runs them and says what was skipped.
+//! Nothing in this crate is a stand-in.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod harness;

@@ -1,0 +1,4 @@
+//! Helpers that several test crates share.
+#![allow(dead_code, unreachable_pub, unused_imports, reason = "each test crate uses a part")]
+
+pub mod servers;
