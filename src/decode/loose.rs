@@ -3,7 +3,10 @@
 
 use std::borrow::Cow;
 
-use super::scanner::{Scanner, ValueStart, unescape};
+use super::{
+    escape::unescape,
+    scanner::{Scanner, ValueStart},
+};
 
 /// A value as the event gives it.
 #[derive(Debug, Clone, PartialEq)]

@@ -15,13 +15,18 @@
 //! it writes category codes and not names.
 
 mod decoder;
+mod envelope;
+mod escape;
 mod loose;
 mod mapping;
+mod number;
 mod paths;
 mod scanner;
 mod schema;
+mod template;
 
-pub use decoder::{Decoder, Envelope};
+pub use decoder::Decoder;
+pub use envelope::Envelope;
 pub use loose::{LooseValue, loose_features, loose_value};
 pub use mapping::{EventMapping, FieldSource, JsonPointer};
 pub use schema::{ColumnPlace, Row, Schema};

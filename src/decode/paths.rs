@@ -19,7 +19,7 @@ pub(super) enum Field {
     Label,
 }
 
-pub(super) const FIELDS: usize = 11;
+const FIELDS: usize = 11;
 
 /// Where each field's value was found in the payload.
 pub(super) type Spans = [Option<(usize, usize)>; FIELDS];
@@ -40,10 +40,17 @@ pub(super) struct Paths {
     features_node: usize,
 }
 
-/// What the walk does when it meets the features, instead of skipping them.
-pub(super) trait OnFeatures {
-    /// Takes the value at the scanner's position. `spans` has what was found so far.
+/// What is done with what the walk meets.
+pub(super) trait Visit {
+    /// Takes the features object at the scanner's position. `spans` has what
+    /// was found so far.
     fn features(&mut self, scanner: &mut Scanner<'_>, spans: &Spans) -> Option<()>;
+
+    /// Sees a value that the walk did not look into: the fields that it
+    /// belongs to, and whether some field is mapped to a place inside of it.
+    fn leaf(&mut self, _fields: &[Field], _has_children: bool, _start: usize, _end: usize) -> Option<()> {
+        Some(())
+    }
 }
 
 impl Paths {
@@ -96,7 +103,10 @@ impl Paths {
     /// The child that names an array's element.
     fn child_at(&self, node: &Node, index: usize) -> Option<usize> {
         let is_index = |key: &[u8]| std::str::from_utf8(key).is_ok_and(|text| text.parse() == Ok(index));
-        node.children.iter().copied().find(|&child| self.nodes.get(child).is_some_and(|node| is_index(&node.key)))
+        node.children
+            .iter()
+            .copied()
+            .find(|&child| self.nodes.get(child).is_some_and(|node| is_index(&node.key)))
     }
 
     /// Whether the features can be read during the walk: nothing else is
@@ -115,9 +125,9 @@ impl Paths {
         &self,
         scanner: &mut Scanner<'_>,
         spans: &mut Spans,
-        on_features: &mut impl OnFeatures,
+        visit: &mut impl Visit,
     ) -> Option<()> {
-        self.walk_node(0, scanner, spans, on_features)
+        self.walk_node(0, scanner, spans, visit)
     }
 
     fn walk_node(
@@ -125,28 +135,32 @@ impl Paths {
         node_index: usize,
         scanner: &mut Scanner<'_>,
         spans: &mut Spans,
-        on_features: &mut impl OnFeatures,
+        visit: &mut impl Visit,
     ) -> Option<()> {
         let node = self.nodes.get(node_index)?;
         let start = scanner.position();
         match scanner.peek()? {
             b'{' if !node.children.is_empty() => {
                 let mut next = 0;
-                scanner.object(|inner, key| {
-                    match self.next_child(node, key.bytes, &mut next) {
-                        Some(child) => self.walk_node(child, inner, spans, on_features),
-                        None => inner.skip_value(),
-                    }
+                scanner.object(|inner, key| match self.next_child(node, key.bytes, &mut next) {
+                    Some(child) => self.walk_node(child, inner, spans, visit),
+                    None => skip(inner, visit),
                 })?;
             }
             b'[' if !node.children.is_empty() => {
                 scanner.array(|inner, index| match self.child_at(node, index) {
-                    Some(child) => self.walk_node(child, inner, spans, on_features),
-                    None => inner.skip_value(),
+                    Some(child) => self.walk_node(child, inner, spans, visit),
+                    None => skip(inner, visit),
                 })?;
             }
-            b'{' if node_index == self.features_node => on_features.features(scanner, spans)?,
-            _ => scanner.skip_value()?,
+            start_byte => {
+                if start_byte == b'{' && node_index == self.features_node {
+                    visit.features(scanner, spans)?;
+                } else {
+                    scanner.skip_value()?;
+                }
+                visit.leaf(&node.fields, !node.children.is_empty(), start, scanner.position())?;
+            }
         }
         for field in &node.fields {
             if let Some(span) = spans.get_mut(*field as usize) {
@@ -171,4 +185,11 @@ impl Paths {
         }
         None
     }
+}
+
+/// Skips a value that no field is mapped to.
+fn skip(scanner: &mut Scanner<'_>, visit: &mut impl Visit) -> Option<()> {
+    let start = scanner.position();
+    scanner.skip_value()?;
+    visit.leaf(&[], false, start, scanner.position())
 }

@@ -10,16 +10,10 @@
 //!
 //! Every function returns `None` on malformed input and never panics.
 
+use super::number;
+
 /// Nesting beyond this is refused, so that hostile input can't exhaust the stack.
 const MAX_DEPTH: u32 = 64;
-
-/// Exact powers of ten: a mantissa below 2^53 divided by one of these is
-/// rounded once, hence correctly (W. D. Clinger, "How to read floating point
-/// numbers accurately", 1990).
-const EXACT_POWERS: [f64; 23] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
-    1e19, 1e20, 1e21, 1e22,
-];
 
 /// A position in a JSON text.
 #[derive(Debug, Clone, Copy)]
@@ -87,14 +81,20 @@ impl<'a> Scanner<'a> {
         found
     }
 
+    /// Takes `length` bytes if the rest of the text is as wanted.
+    #[inline]
+    pub(crate) fn take_if(&mut self, wanted: impl FnOnce(&[u8]) -> bool, length: usize) -> bool {
+        let found = self.bytes.get(self.at..).is_some_and(wanted);
+        if found {
+            self.at += length;
+        }
+        found
+    }
+
     /// Takes all of `text` if it comes next.
     #[inline]
     pub(crate) fn take_bytes(&mut self, text: &[u8]) -> bool {
-        let found = self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(text));
-        if found {
-            self.at += text.len();
-        }
-        found
+        self.take_if(|rest| rest.starts_with(text), text.len())
     }
 
     /// Whether only white space is left.
@@ -187,67 +187,9 @@ impl<'a> Scanner<'a> {
     /// A number, or one of Python's three words.
     #[inline]
     pub(crate) fn number(&mut self) -> Option<f64> {
-        let start = self.at;
-        let negative = self.take(b'-');
-        let first = self.peek()?;
-        if !first.is_ascii_digit() {
-            return self.python_word(negative);
-        }
-        let mut mantissa: u64 = 0;
-        let integer_digits = self.digits(&mut mantissa);
-        if first == b'0' && integer_digits > 1 {
-            return None;
-        }
-        let mut fraction_digits = 0;
-        if self.take(b'.') {
-            fraction_digits = self.digits(&mut mantissa);
-            if fraction_digits == 0 {
-                return None;
-            }
-        }
-        let plain = !matches!(self.peek(), Some(b'e' | b'E'));
-        if plain && integer_digits + fraction_digits <= 19 && mantissa < (1 << 53) {
-            let power = EXACT_POWERS.get(fraction_digits)?;
-            #[expect(clippy::cast_precision_loss, reason = "checked to be below 2^53")]
-            let value = mantissa as f64 / power;
-            return Some(if negative { -value } else { value });
-        }
-        if !plain {
-            self.exponent()?;
-        }
-        // Too many digits or an exponent: the text is a valid JSON number by
-        // now, so the general algorithm can't refuse it.
-        fast_float2::parse(self.slice(start, self.at)).ok()
-    }
-
-    /// Takes digits, appends them to `mantissa` (wrapping beyond 19) and
-    /// returns how many there were.
-    #[inline]
-    fn digits(&mut self, mantissa: &mut u64) -> usize {
-        let start = self.at;
-        while let Some(byte @ b'0'..=b'9') = self.peek() {
-            *mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
-            self.at += 1;
-        }
-        self.at - start
-    }
-
-    fn exponent(&mut self) -> Option<()> {
-        self.at += 1;
-        if !self.take(b'+') {
-            self.take(b'-');
-        }
-        (self.digits(&mut 0) > 0).then_some(())
-    }
-
-    fn python_word(&mut self, negative: bool) -> Option<f64> {
-        if self.take_bytes(b"Infinity") {
-            Some(if negative { f64::NEG_INFINITY } else { f64::INFINITY })
-        } else if !negative && self.take_bytes(b"NaN") {
-            Some(f64::NAN)
-        } else {
-            None
-        }
+        let (value, length) = number::read(self.bytes.get(self.at..)?)?;
+        self.at += length;
+        Some(value)
     }
 
     /// Skips one value of any kind, checking its grammar.
@@ -319,10 +261,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Walks an array: `element` gets each index and must take the value.
-    pub(crate) fn array(
-        &mut self,
-        mut element: impl FnMut(&mut Self, usize) -> Option<()>,
-    ) -> Option<()> {
+    pub(crate) fn array(&mut self, mut element: impl FnMut(&mut Self, usize) -> Option<()>) -> Option<()> {
         if !self.take(b'[') {
             return None;
         }
@@ -344,91 +283,9 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// The text of a string with its escapes resolved. Lone surrogates, which
-/// UTF-8 can't hold, become U+FFFD.
-pub(crate) fn unescape(raw: &[u8]) -> String {
-    let mut out = Vec::with_capacity(raw.len());
-    let mut rest = raw;
-    while let Some((&byte, tail)) = rest.split_first() {
-        rest = tail;
-        if byte != b'\\' {
-            out.push(byte);
-            continue;
-        }
-        let Some((&kind, tail)) = rest.split_first() else { break };
-        rest = tail;
-        match kind {
-            b'b' => out.push(0x08),
-            b'f' => out.push(0x0c),
-            b'n' => out.push(b'\n'),
-            b'r' => out.push(b'\r'),
-            b't' => out.push(b'\t'),
-            b'u' => {
-                let (character, tail) = unicode_escape(rest);
-                rest = tail;
-                out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-            }
-            other => out.push(other),
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
-
-/// Reads the digits after `\u`, with the second half of a surrogate pair.
-fn unicode_escape(rest: &[u8]) -> (char, &[u8]) {
-    let (first, rest) = hex4(rest);
-    if (0xd800..0xdc00).contains(&first)
-        && let Some(after) = rest.strip_prefix(b"\\u")
-    {
-        let (second, tail) = hex4(after);
-        if (0xdc00..0xe000).contains(&second) {
-            let code = 0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-            return (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), tail);
-        }
-    }
-    (char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER), rest)
-}
-
-fn hex4(rest: &[u8]) -> (u32, &[u8]) {
-    let (digits, tail) = rest.split_at(rest.len().min(4));
-    let value = std::str::from_utf8(digits).ok().and_then(|text| u32::from_str_radix(text, 16).ok());
-    (value.unwrap_or(u32::from(char::REPLACEMENT_CHARACTER)), tail)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn number(text: &str) -> Option<f64> {
-        let mut scanner = Scanner::new(text.as_bytes());
-        let value = scanner.number()?;
-        scanner.at_end().then_some(value)
-    }
-
-    #[test]
-    fn numbers_are_read_like_the_standard_library_does() {
-        for text in [
-            "0", "-0", "1", "-1.5", "0.1", "0.30000000000000004", "123456789.123456789", "1e5", "1E-7", "-2.5e+10",
-            "9007199254740993", "12345678901234567890", "0.000000000000000000000001", "1e308", "4.9e-324", "1e400",
-        ] {
-            let expected: f64 = text.parse().expect("valid");
-            assert_eq!(number(text).map(f64::to_bits), Some(expected.to_bits()), "{text}");
-        }
-    }
-
-    #[test]
-    fn malformed_numbers_are_refused() {
-        for text in ["", "-", "01", "1.", ".5", "1e", "1e+", "+1", "0x10", "1_000", "--1", "-NaN", "Inf"] {
-            assert_eq!(number(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn python_words_are_numbers() {
-        assert!(number("NaN").is_some_and(f64::is_nan));
-        assert_eq!(number("Infinity"), Some(f64::INFINITY));
-        assert_eq!(number("-Infinity"), Some(f64::NEG_INFINITY));
-    }
 
     #[test]
     fn strings_stop_at_the_right_quote() {
@@ -447,11 +304,6 @@ mod tests {
             let found = Scanner::new(text.as_bytes()).string().map(|raw| raw.bytes);
             assert_eq!(found, expected.map(str::as_bytes), "{text}");
         }
-    }
-
-    #[test]
-    fn escapes_are_resolved() {
-        assert_eq!(unescape(br#"a\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00\ud800x"#), "a\"\\/\u{8}\u{c}\n\r\té😀\u{fffd}x");
     }
 
     #[test]

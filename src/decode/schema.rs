@@ -2,14 +2,19 @@
 
 use ahash::AHashMap;
 
-use super::scanner::{Scanner, ValueStart, unescape};
+use super::{
+    escape::unescape,
+    scanner::{RawString, Scanner, ValueStart},
+};
 use crate::profile::{CategoricalGrid, Cell, Grid, category_text};
 
 /// The columns of one model, in the order of its reference.
 #[derive(Debug, Clone)]
 pub struct Schema {
     columns: Vec<Column>,
-    by_name: AHashMap<Box<[u8]>, Target>,
+    /// The cells of an event that carries features, before any is read.
+    without_values: Vec<Cell>,
+    by_name: AHashMap<Box<[u8]>, FeatureKey>,
     prediction: Option<usize>,
     prediction_class: Option<usize>,
 }
@@ -20,7 +25,6 @@ struct Column {
     /// is checked by one comparison.
     quoted: Box<[u8]>,
     reader: Reader,
-    is_feature: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -29,10 +33,12 @@ enum Reader {
     Categorical(CategoricalGrid),
 }
 
+/// What a key of a features object stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Target {
+pub(super) enum FeatureKey {
     Column(usize),
     Ignored,
+    Unknown,
 }
 
 /// What a column of a schema is for.
@@ -59,11 +65,9 @@ pub struct Row {
 }
 
 impl Row {
-    /// Prepares for an event of a schema with `columns` columns, none of which
-    /// the event carries so far.
-    pub(super) fn reset(&mut self, columns: usize) {
+    /// Prepares for an event of a model that has no columns yet.
+    pub(super) fn clear(&mut self) {
         self.cells.clear();
-        self.cells.resize(columns, Cell::ABSENT);
         self.unseen.clear();
         self.unknown.clear();
     }
@@ -76,10 +80,15 @@ impl Schema {
         columns: impl IntoIterator<Item = (&'a str, ColumnPlace, &'a Grid)>,
         ignored: impl IntoIterator<Item = &'a str>,
     ) -> Self {
-        let mut schema =
-            Self { columns: Vec::new(), by_name: AHashMap::new(), prediction: None, prediction_class: None };
+        let mut schema = Self {
+            columns: Vec::new(),
+            without_values: Vec::new(),
+            by_name: AHashMap::new(),
+            prediction: None,
+            prediction_class: None,
+        };
         for name in ignored {
-            schema.by_name.insert(name.as_bytes().into(), Target::Ignored);
+            schema.by_name.insert(name.as_bytes().into(), FeatureKey::Ignored);
         }
         for (index, (name, place, grid)) in columns.into_iter().enumerate() {
             let reader = match grid {
@@ -87,10 +96,12 @@ impl Schema {
                 Grid::Categorical(grid) => Reader::Categorical(grid.clone()),
             };
             let quoted = format!("\"{name}\"").into_bytes().into_boxed_slice();
-            schema.columns.push(Column { quoted, reader, is_feature: place == ColumnPlace::Feature });
+            schema.columns.push(Column { quoted, reader });
+            let is_feature = place == ColumnPlace::Feature;
+            schema.without_values.push(if is_feature { Cell::MISSING } else { Cell::ABSENT });
             match place {
                 ColumnPlace::Feature => {
-                    schema.by_name.insert(name.as_bytes().into(), Target::Column(index));
+                    schema.by_name.insert(name.as_bytes().into(), FeatureKey::Column(index));
                 }
                 ColumnPlace::Prediction => schema.prediction = Some(index),
                 ColumnPlace::PredictionClass => schema.prediction_class = Some(index),
@@ -111,7 +122,21 @@ impl Schema {
         self.columns.is_empty()
     }
 
-    /// Reads a features object at the scanner's position.
+    /// Prepares `row` for an event, with or without features.
+    #[inline]
+    pub(super) fn reset_row(&self, row: &mut Row, has_features: bool) {
+        row.cells.clear();
+        if has_features {
+            row.cells.extend_from_slice(&self.without_values);
+        } else {
+            row.cells.resize(self.columns.len(), Cell::ABSENT);
+        }
+        row.unseen.clear();
+        row.unknown.clear();
+    }
+
+    /// Reads a features object at the scanner's position into `row`, which is
+    /// prepared first.
     ///
     /// `order` remembers which column stood at which position in the last
     /// object, so that a producer's usual key order costs one comparison per
@@ -123,11 +148,7 @@ impl Schema {
         order: &mut Vec<usize>,
         skip: impl Fn(&[u8]) -> bool,
     ) -> Option<()> {
-        for (cell, column) in row.cells.iter_mut().zip(&self.columns) {
-            if column.is_feature {
-                *cell = Cell::MISSING;
-            }
-        }
+        self.reset_row(row, true);
         if !scanner.take(b'{') {
             return None;
         }
@@ -168,13 +189,8 @@ impl Schema {
         if skip(key.bytes) {
             return scanner.skip_value();
         }
-        let target = if key.escaped {
-            self.by_name.get(unescape(key.bytes).as_bytes())
-        } else {
-            self.by_name.get(key.bytes)
-        };
-        match target {
-            Some(&Target::Column(column)) => {
+        match self.feature_key(key) {
+            FeatureKey::Column(column) => {
                 if position >= order.len() {
                     order.resize(position + 1, usize::MAX);
                 }
@@ -183,17 +199,27 @@ impl Schema {
                 }
                 self.read_value(scanner, row, column)
             }
-            Some(Target::Ignored) => scanner.skip_value(),
-            None => {
+            FeatureKey::Ignored => scanner.skip_value(),
+            FeatureKey::Unknown => {
                 row.unknown.push(key_start..key_end);
                 scanner.skip_value()
             }
         }
     }
 
+    /// What a key of the features object stands for.
+    pub(super) fn feature_key(&self, key: RawString<'_>) -> FeatureKey {
+        let found = if key.escaped {
+            self.by_name.get(unescape(key.bytes).as_bytes())
+        } else {
+            self.by_name.get(key.bytes)
+        };
+        found.copied().unwrap_or(FeatureKey::Unknown)
+    }
+
     /// Reads one value into its column's cell.
     #[inline]
-    fn read_value(&self, scanner: &mut Scanner<'_>, row: &mut Row, index: usize) -> Option<()> {
+    pub(super) fn read_value(&self, scanner: &mut Scanner<'_>, row: &mut Row, index: usize) -> Option<()> {
         let column = self.columns.get(index)?;
         let cell = match &column.reader {
             Reader::Numeric => numeric_cell(scanner)?,
@@ -262,7 +288,9 @@ impl Schema {
         let score = class.zip(scores).and_then(|(class, scores)| score_of(class, scores));
         if let Some(raw) = score {
             self.read_value(&mut Scanner::new(raw), row, index)?;
-        } else if class.is_none() && let Some(slot) = row.cells.get_mut(index) {
+        } else if class.is_none()
+            && let Some(slot) = row.cells.get_mut(index)
+        {
             *slot = Cell::WRONG_TYPE;
         }
         Some(())
@@ -331,7 +359,10 @@ fn categorical_cell(
             let text = scanner.slice(start, scanner.position());
             if !number.is_finite() {
                 Cell::number(number)
-            } else if text.len() < 16 && text != b"-0" && text.iter().all(|b| b.is_ascii_digit() || *b == b'-') {
+            } else if text.len() < 16
+                && text != b"-0"
+                && text.iter().all(|b| b.is_ascii_digit() || *b == b'-')
+            {
                 // A plain integer is its own category text.
                 cell_of(text)
             } else {

@@ -70,8 +70,10 @@ impl Joiner {
     /// Offers one half of the row with this `id`.
     pub(super) fn offer(&mut self, id: &str, half: Half, time: EventTime, row: &Row) -> Offer {
         let fits = |other: &Waiting| {
-            matches!((half, other.half), (Half::Prediction { .. }, Half::Features) | (Half::Features, Half::Prediction { .. }))
-                && (other.time.0 - time.0).abs() <= self.settings.timeout_ms
+            matches!(
+                (half, other.half),
+                (Half::Prediction { .. }, Half::Features) | (Half::Features, Half::Prediction { .. })
+            ) && (other.time.0 - time.0).abs() <= self.settings.timeout_ms
         };
         if self.waiting.get(id).is_some_and(fits)
             && let Some(other) = self.remove(id)
@@ -142,7 +144,8 @@ mod tests {
 
     #[test]
     fn halves_meet_in_either_order_at_the_time_of_the_prediction() {
-        let (features, prediction) = (row([Cell::number(1.0), Cell::ABSENT]), row([Cell::ABSENT, Cell::number(2.0)]));
+        let (features, prediction) =
+            (row([Cell::number(1.0), Cell::ABSENT]), row([Cell::ABSENT, Cell::number(2.0)]));
         for features_first in [true, false] {
             let mut joiner = joiner(10);
             let mut offers = [
@@ -180,7 +183,8 @@ mod tests {
     fn halves_too_far_apart_do_not_meet() {
         let mut joiner = joiner(10);
         joiner.offer("a", Half::Features, EventTime(0), &row([Cell::number(1.0), Cell::ABSENT]));
-        let offer = joiner.offer("a", Half::Prediction { stream: 0 }, EventTime(101), &row([Cell::ABSENT; 2]));
+        let offer =
+            joiner.offer("a", Half::Prediction { stream: 0 }, EventTime(101), &row([Cell::ABSENT; 2]));
         assert!(matches!(offer, Offer::Waits(Some(Waiting { half: Half::Features, .. }))));
     }
 }

@@ -79,7 +79,9 @@ impl Learner {
     pub(super) fn is_complete(&self, watermark: Option<EventTime>) -> bool {
         match self.learning {
             Learning::FirstEvents(count) => self.rows() >= count,
-            Learning::TimeRange { until, .. } => self.rows() > 0 && watermark.is_some_and(|time| time >= until),
+            Learning::TimeRange { until, .. } => {
+                self.rows() > 0 && watermark.is_some_and(|time| time >= until)
+            }
         }
     }
 

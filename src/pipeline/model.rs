@@ -214,8 +214,9 @@ impl Model {
     fn stream(&mut self, envelope: &Envelope<'_>, settings: &WindowSettings) -> Result<usize, Reject> {
         let named = |text: &'_ str| if text.is_empty() { UNNAMED.to_owned() } else { text.to_owned() };
         let is = |key: &str, text: &str| key == text || (text.is_empty() && key == UNNAMED);
-        let matches =
-            |stream: &Stream| is(&stream.key.version, &envelope.version) && is(&stream.key.variant, &envelope.variant);
+        let matches = |stream: &Stream| {
+            is(&stream.key.version, &envelope.version) && is(&stream.key.variant, &envelope.variant)
+        };
         if self.streams.get(self.last_stream).is_some_and(matches) {
             return Ok(self.last_stream);
         }
@@ -243,7 +244,12 @@ impl Model {
     }
 
     /// Why an event of this pane can't be counted any more, if it can't.
-    fn drop_reason(&self, pane: i64, floor_end: Option<i64>, context: &TakeContext<'_>) -> Option<DropReason> {
+    fn drop_reason(
+        &self,
+        pane: i64,
+        floor_end: Option<i64>,
+        context: &TakeContext<'_>,
+    ) -> Option<DropReason> {
         let last_end = pane + context.settings.size_ms;
         if context.floor.is_some_and(|floor| last_end <= floor) {
             return Some(DropReason::AlreadyDelivered);
@@ -300,7 +306,14 @@ impl Model {
         }
     }
 
-    fn count(&mut self, reference: &Reference, stream: usize, pane: i64, row: &Row, context: &mut TakeContext<'_>) {
+    fn count(
+        &mut self,
+        reference: &Reference,
+        stream: usize,
+        pane: i64,
+        row: &Row,
+        context: &mut TakeContext<'_>,
+    ) {
         self.mark_dirty(stream, pane, context);
         if let Some(stream) = self.streams.get_mut(stream) {
             stream.add_row(reference, pane, row);
@@ -336,7 +349,9 @@ impl Model {
                 self.state = State::Ready { reference: Arc::clone(&reference), floor_end };
                 Ok(reference)
             }
-            Err(error) => Err(format!("model {}: the reference could not be learned: {error}", self.spec.name)),
+            Err(error) => {
+                Err(format!("model {}: the reference could not be learned: {error}", self.spec.name))
+            }
         })
     }
 

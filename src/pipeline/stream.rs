@@ -187,7 +187,10 @@ impl Stream {
     /// Whether any window waits to be written that has data.
     pub(super) fn has_open_data(&self, settings: &WindowSettings, floor: Option<i64>) -> bool {
         let floor = self.last_closed.max(floor);
-        self.panes.keys().next_back().is_some_and(|&pane| floor.is_none_or(|floor| pane + settings.size_ms > floor))
+        self.panes
+            .keys()
+            .next_back()
+            .is_some_and(|&pane| floor.is_none_or(|floor| pane + settings.size_ms > floor))
     }
 
     /// Writes the window that ends at `end`, for the first time.

@@ -32,8 +32,11 @@ impl FrequentNames {
     /// The names, the most frequent first, ties by name.
     #[must_use]
     pub fn most_frequent(&self) -> Vec<NamedCount> {
-        let mut names: Vec<NamedCount> =
-            self.names.iter().map(|(name, count)| NamedCount { name: name.to_string(), count: *count }).collect();
+        let mut names: Vec<NamedCount> = self
+            .names
+            .iter()
+            .map(|(name, count)| NamedCount { name: name.to_string(), count: *count })
+            .collect();
         names.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.name.cmp(&b.name)));
         names
     }
