@@ -1,5 +1,24 @@
 //! The daemon's own operation: HTTP, metrics, logs, signals.
+//!
+//! Promises: `/live`, `/ready` and `/metrics` answer from the first moment on,
+//! whatever Kafka and InfluxDB do, and say what is wrong; nothing that a
+//! client does can hold up the pipeline; no secret reaches a page or a log.
+//! Refuses: everything but reading. There is no endpoint that changes state.
 
+mod http;
+mod log_limit;
+mod logs;
+mod metrics;
+mod process;
+mod server;
 mod settings;
+mod signals;
+mod status;
 
+pub use http::router;
+pub use logs::{LogControl, LogError, init_logs};
+pub use metrics::{CoreMetrics, ReloadMetrics, register_build_info, register_process_metrics, render};
+pub use server::serve;
 pub use settings::{HttpSettings, LogFormat, LogSettings};
+pub use signals::{Signal, listen_for_signals};
+pub use status::{Component, Status, grouped};

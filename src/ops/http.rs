@@ -1,0 +1,271 @@
+//! The pages that the daemon serves: health, metrics and the read-only API.
+
+use std::{fmt::Write as _, sync::Arc};
+
+use axum::{
+    Json, Router,
+    extract::{Path, Query, Request, State, rejection::QueryRejection},
+    http::{HeaderValue, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use prometheus::Registry;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{Component, Status, grouped, render};
+use crate::{
+    event::EventTime,
+    pipeline::ModelStatus,
+    result::{NamedCount, StreamKey, WindowResult},
+};
+
+/// Every endpoint with what it is for: the index page and the answer to
+/// requests for anything else.
+const ENDPOINTS: [(&str, &str); 6] = [
+    ("/", "this page"),
+    ("/live", "200 while the process works"),
+    ("/ready", "200 while events are read and results are written, else 503 with the reasons"),
+    ("/metrics", "metrics of the daemon for Prometheus"),
+    ("/api/v1/models", "the models, their references and streams"),
+    (
+        "/api/v1/models/{model}/windows?version=V&variant=V&limit=N",
+        "the latest results of a model, the newest first",
+    ),
+];
+/// Windows in one answer unless asked otherwise.
+const DEFAULT_LIMIT: usize = 20;
+/// Windows in one answer, at most.
+const MAX_LIMIT: usize = 1_000;
+
+#[derive(Debug, Clone)]
+struct Shared {
+    status: Arc<Status>,
+    registry: Registry,
+}
+
+/// The daemon's pages over `status` and the metrics of `registry`.
+pub fn router(status: Arc<Status>, registry: Registry) -> Router {
+    Router::new()
+        .route("/", get(index))
+        .route("/live", get(live))
+        .route("/ready", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/api/v1/models", get(models))
+        .route("/api/v1/models/{model}/windows", get(windows))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn(security_headers))
+        .with_state(Shared { status, registry })
+}
+
+/// Keeps browsers from guessing types, framing the page or keeping old state.
+async fn security_headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    response
+}
+
+/// A refused request: what was wrong and what would be right.
+fn refusal(status: StatusCode, error: impl Into<String>, hint: impl Into<String>) -> Response {
+    (status, Json(json!({ "error": error.into(), "hint": hint.into() }))).into_response()
+}
+
+async fn not_found(request: Request) -> Response {
+    let paths: Vec<&str> = ENDPOINTS.iter().map(|(path, _)| *path).collect();
+    let error = format!("there is no {}", request.uri().path());
+    refusal(StatusCode::NOT_FOUND, error, format!("there are {}", paths.join(", ")))
+}
+
+async fn method_not_allowed(request: Request) -> Response {
+    let error = format!("{} is not possible here", request.method());
+    refusal(StatusCode::METHOD_NOT_ALLOWED, error, "every endpoint is read with GET")
+}
+
+async fn index() -> Response {
+    let mut rows = String::new();
+    for (path, what) in ENDPOINTS {
+        let name = if path.contains('{') {
+            format!("<code>{path}</code>")
+        } else {
+            format!("<a href=\"{path}\"><code>{path}</code></a>")
+        };
+        let _ = write!(rows, "<dt>{name}</dt><dd>{what}</dd>");
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    let page = format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Driftline</title>\
+         <meta name=\"viewport\" content=\"width=device-width\">\
+         <style>body{{font:1rem/1.5 system-ui;max-width:45rem;margin:2rem auto;padding:0 1rem}}\
+         dt{{margin-top:.75rem}}dd{{margin-left:0;color:#555}}</style>\
+         <h1>Driftline {version}</h1><dl>{rows}</dl></html>\n"
+    );
+    ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response()
+}
+
+async fn live(State(shared): State<Shared>) -> Response {
+    if shared.status.is_alive() {
+        return Json(json!({ "live": true })).into_response();
+    }
+    let body = json!({ "live": false, "reason": "the pipeline does not report any more" });
+    (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
+}
+
+async fn ready(State(shared): State<Shared>) -> Response {
+    #[derive(Serialize)]
+    struct Answer {
+        ready: bool,
+        components: Vec<ComponentView>,
+    }
+    #[derive(Serialize)]
+    struct ComponentView {
+        ready: bool,
+        #[serde(flatten)]
+        component: Component,
+    }
+    let components: Vec<ComponentView> = shared
+        .status
+        .components()
+        .into_iter()
+        .map(|component| ComponentView { ready: component.reason.is_none(), component })
+        .collect();
+    let ready = components.iter().all(|view| view.ready);
+    let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (code, Json(Answer { ready, components })).into_response()
+}
+
+async fn metrics(State(shared): State<Shared>) -> Response {
+    match render(&shared.registry) {
+        Ok(text) => {
+            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+        }
+        Err(error) => {
+            tracing::error!(%error, "the metrics can't be written");
+            refusal(StatusCode::INTERNAL_SERVER_ERROR, "the metrics can't be written", "the log says why")
+        }
+    }
+}
+
+/// A model as the API shows it.
+#[derive(Debug, Serialize)]
+struct ModelView<'a> {
+    name: &'a str,
+    state: String,
+    reference: Option<ReferenceView<'a>>,
+    learning: Option<LearningView>,
+    streams: Vec<StreamView<'a>>,
+    unknown_features: &'a [NamedCount],
+    open_panes: usize,
+    state_bytes: usize,
+    waiting_joins: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct ReferenceView<'a> {
+    source: &'a str,
+    rows: u64,
+    columns: usize,
+    from: Option<EventTime>,
+    until: Option<EventTime>,
+}
+
+#[derive(Debug, Serialize)]
+struct LearningView {
+    rows: u64,
+    target_rows: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct StreamView<'a> {
+    version: &'a str,
+    variant: &'a str,
+}
+
+impl<'a> ModelView<'a> {
+    fn new(model: &'a ModelStatus) -> Self {
+        let reference = model.reference.as_deref().map(|reference| ReferenceView {
+            source: &reference.source,
+            rows: reference.rows,
+            columns: reference.columns.len(),
+            from: reference.times.map(|(from, _)| from),
+            until: reference.times.map(|(_, until)| until),
+        });
+        let state = match model.learning {
+            None => "watching".to_owned(),
+            Some((rows, Some(target))) => format!("learning, {} of {} rows", grouped(rows), grouped(target)),
+            Some((rows, None)) => format!("learning, {} rows so far", grouped(rows)),
+        };
+        let stream =
+            |stream: &'a StreamKey| StreamView { version: &stream.version, variant: &stream.variant };
+        Self {
+            name: &model.name,
+            state,
+            reference,
+            learning: model.learning.map(|(rows, target_rows)| LearningView { rows, target_rows }),
+            streams: model.streams.iter().map(stream).collect(),
+            unknown_features: &model.unknown_features,
+            open_panes: model.open_panes,
+            state_bytes: model.state_bytes,
+            waiting_joins: model.waiting,
+        }
+    }
+}
+
+async fn models(State(shared): State<Shared>) -> Response {
+    #[derive(Serialize)]
+    struct Answer<'a> {
+        watermark: Option<EventTime>,
+        models: Vec<ModelView<'a>>,
+    }
+    let models = shared.status.models();
+    let views = models.iter().map(ModelView::new).collect();
+    Json(Answer { watermark: shared.status.watermark(), models: views }).into_response()
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WindowsQuery {
+    version: Option<String>,
+    variant: Option<String>,
+    limit: Option<usize>,
+}
+
+async fn windows(
+    State(shared): State<Shared>,
+    Path(model): Path<String>,
+    query: Result<Query<WindowsQuery>, QueryRejection>,
+) -> Response {
+    #[derive(Serialize)]
+    struct Answer<'a> {
+        model: &'a str,
+        windows: Vec<&'a WindowResult>,
+    }
+    let query = match query {
+        Ok(Query(query)) => query,
+        Err(rejection) => {
+            let hint = "possible are version, variant and limit (a number)";
+            return refusal(StatusCode::BAD_REQUEST, rejection.body_text(), hint);
+        }
+    };
+    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        let error = format!("limit is {limit}");
+        return refusal(StatusCode::BAD_REQUEST, error, format!("it can be 1 to {MAX_LIMIT}"));
+    }
+    let models = shared.status.models();
+    if !models.iter().any(|known| known.name == model) {
+        let names: Vec<&str> = models.iter().map(|known| known.name.as_str()).collect();
+        let error = format!("there is no model {model:?}");
+        return refusal(StatusCode::NOT_FOUND, error, format!("there are: {}", names.join(", ")));
+    }
+    let fits = |wanted: &Option<String>, name: &str| wanted.as_deref().is_none_or(|wanted| wanted == name);
+    let wanted =
+        |stream: &StreamKey| fits(&query.version, &stream.version) && fits(&query.variant, &stream.variant);
+    let found = shared.status.windows(&model, wanted, limit);
+    Json(Answer { model: &model, windows: found.iter().map(AsRef::as_ref).collect() }).into_response()
+}
