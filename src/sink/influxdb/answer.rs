@@ -1,0 +1,252 @@
+//! What a server's answer means for the points of a request.
+//!
+//! | answer | meaning |
+//! |---|---|
+//! | any 2xx | written |
+//! | 400, 422 | a point is refused: find it |
+//! | 413 | the request is too large: halve it |
+//! | 401, 403, 404 | the configuration is wrong here or there: keep and ask again |
+//! | 429, 5xx | the server is busy or ill: keep and ask again, not before `Retry-After` |
+//! | 3xx | the address is wrong: keep and ask again |
+//! | any other | keep and ask again |
+//!
+//! 400 and 422 differ: InfluxDB 2 and 3 answer 400 when nothing of the batch
+//! was written, perhaps because of the request itself, and 422 when all but
+//! the points at fault were. InfluxDB 1 says the latter with 400 and the words
+//! `partial write`.
+
+use std::time::{Duration, SystemTime};
+
+use reqwest::{Response, StatusCode, header};
+
+/// Longest part of a server's answer that is read.
+const MAX_BODY: usize = 16 * 1024;
+/// Longest message of a server that is shown, in characters.
+const MAX_MESSAGE: usize = 300;
+
+/// What to do next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// The points are there.
+    Written,
+    /// Fewer points at once.
+    TooLarge,
+    /// At least one point, or the request as such, is refused.
+    Refused(Refusal),
+    /// The same again, later.
+    Again(Again),
+}
+
+/// A refusal that repeating doesn't change.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    /// What the server says.
+    pub(super) message: String,
+    /// Whether the server says that it looked at the points one by one, so
+    /// that the request as such can't be at fault.
+    pub(super) is_about_points: bool,
+    /// How many points were refused, where the server says so.
+    pub(super) dropped: Option<usize>,
+}
+
+/// A failure that may pass.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Again {
+    /// One of a bounded set of words, for the metric.
+    pub(super) reason: &'static str,
+    /// What is wrong and what to do, for people.
+    pub(super) sentence: String,
+    /// How long the server wants to be left alone.
+    pub(super) retry_after: Option<Duration>,
+}
+
+impl Again {
+    /// A request that got no answer.
+    pub(super) fn from_error(error: reqwest::Error) -> Self {
+        let reason = if error.is_timeout() {
+            "timeout"
+        } else if error.is_connect() {
+            "connect"
+        } else {
+            "network"
+        };
+        let what = match reason {
+            "timeout" => "influxdb does not answer in time",
+            "connect" => "influxdb can't be reached",
+            _ => "the connection to influxdb broke",
+        };
+        Self { reason, sentence: format!("{what}: {}", chain(&error.without_url())), retry_after: None }
+    }
+}
+
+/// An error with its causes; the address must have been taken out.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// Reads an answer, and of its body no more than a message needs.
+pub(super) async fn read(response: Response) -> Answer {
+    let status = response.status();
+    if status.is_success() {
+        return Answer::Written;
+    }
+    let retry_after = response
+        .headers()
+        .get(header::RETRY_AFTER)
+        .and_then(|value| value.to_str().ok().and_then(|text| parse_retry_after(text, SystemTime::now())));
+    let message = message_of(&body(response).await);
+    classify(status, message, retry_after)
+}
+
+async fn body(mut response: Response) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while bytes.len() < MAX_BODY {
+        match response.chunk().await {
+            Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
+            // What came before a broken end is still the best explanation.
+            Ok(None) | Err(_) => break,
+        }
+    }
+    bytes.truncate(MAX_BODY);
+    bytes
+}
+
+fn classify(status: StatusCode, message: String, retry_after: Option<Duration>) -> Answer {
+    let (reason, what) = match status.as_u16() {
+        413 => return Answer::TooLarge,
+        400 | 422 => return Answer::Refused(refusal(status, message)),
+        401 => ("unauthorized", "influxdb refuses the token or password; check the secret in [influxdb]"),
+        403 => {
+            ("forbidden", "influxdb does not let this token or user write there; give it write permission")
+        }
+        404 => (
+            "not_found",
+            "influxdb does not know the organisation, bucket, database or address in [influxdb]",
+        ),
+        429 => ("throttled", "influxdb asks for fewer requests"),
+        500.. => ("server_error", "influxdb has an error of its own"),
+        300..400 => {
+            ("redirected", "influxdb.url leads to a redirect; set it to the address that it leads to")
+        }
+        _ => ("other_status", "influxdb gives an unexpected answer"),
+    };
+    let code = status.as_u16();
+    let sentence =
+        if message.is_empty() { format!("{what} ({code})") } else { format!("{what} ({code}: {message})") };
+    Answer::Again(Again { reason, sentence, retry_after })
+}
+
+fn refusal(status: StatusCode, message: String) -> Refusal {
+    let is_about_points = status == StatusCode::UNPROCESSABLE_ENTITY || message.contains("partial write");
+    let dropped = message.rsplit_once("dropped=").and_then(|(_, rest)| {
+        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        rest.get(..end)?.parse().ok()
+    });
+    Refusal { message, is_about_points, dropped }
+}
+
+/// The message in a server's answer: `message` (2.x and 3.x) or `error` (1.x)
+/// of a JSON object, else the text, on one line and cut to a readable length.
+fn message_of(body: &[u8]) -> String {
+    let object: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    let named = object.as_ref().and_then(|object| {
+        ["message", "error"].iter().find_map(|key| object.get(key).and_then(serde_json::Value::as_str))
+    });
+    let text = named.map_or_else(|| String::from_utf8_lossy(body), Into::into);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    cut(&words.join(" "), MAX_MESSAGE)
+}
+
+/// The first `limit` characters, with an ellipsis when there were more.
+pub(super) fn cut(text: &str, limit: usize) -> String {
+    match text.char_indices().nth(limit) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+/// Reads `Retry-After`: seconds, or an HTTP date (in the past: no wait).
+fn parse_retry_after(text: &str, now: SystemTime) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        classify(StatusCode::from_u16(status).unwrap(), message_of(body.as_bytes()), None)
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = httpdate::parse_http_date("Wed, 25 Nov 2026 12:00:00 GMT").unwrap();
+        assert_eq!(parse_retry_after(" 7 ", now), Some(Duration::from_secs(7)));
+        assert_eq!(parse_retry_after("Wed, 25 Nov 2026 12:01:30 GMT", now), Some(Duration::from_secs(90)));
+        assert_eq!(parse_retry_after("Wed, 25 Nov 2026 11:00:00 GMT", now), Some(Duration::ZERO));
+        for nonsense in ["soon", "-1", "1.5", "", "99999999999999999999999"] {
+            assert_eq!(parse_retry_after(nonsense, now), None, "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn messages_of_every_version_are_found_and_kept_short() {
+        assert_eq!(
+            message_of(br#"{"code":"invalid","message":"unable to parse 'x'"}"#),
+            "unable to parse 'x'"
+        );
+        assert_eq!(message_of(br#"{"error":"database not found: \"d\""}"#), "database not found: \"d\"");
+        assert_eq!(message_of(b"<html>\n  bad\tgateway\n"), "<html> bad gateway");
+        assert_eq!(message_of(b"\xff\xfe"), "\u{fffd}\u{fffd}");
+        assert_eq!(message_of("ä".repeat(1_000).as_bytes()).chars().count(), MAX_MESSAGE + 1);
+    }
+
+    #[test]
+    fn a_partial_write_is_about_points_whatever_the_status() {
+        let v2 = r#"{"code":"unprocessable entity","message":"failure writing points to database: partial write: field type conflict dropped=3"}"#;
+        let v1 = r#"{"error":"partial write: points beyond retention policy dropped=12"}"#;
+        for (status, body, dropped) in [(422, v2, 3), (400, v1, 12)] {
+            let Answer::Refused(refusal) = answer(status, body) else { panic!("{status} {body}") };
+            assert!(refusal.is_about_points);
+            assert_eq!(refusal.dropped, Some(dropped));
+        }
+        let Answer::Refused(refusal) = answer(400, r#"{"message":"invalid bucket name"}"#) else { panic!() };
+        assert!(!refusal.is_about_points);
+        assert_eq!(refusal.dropped, None);
+    }
+
+    #[test]
+    fn everything_else_is_kept() {
+        for (status, reason) in [
+            (401, "unauthorized"),
+            (403, "forbidden"),
+            (404, "not_found"),
+            (429, "throttled"),
+            (500, "server_error"),
+            (503, "server_error"),
+            (599, "server_error"),
+            (307, "redirected"),
+            (405, "other_status"),
+            (408, "other_status"),
+        ] {
+            let Answer::Again(again) = answer(status, "why") else { panic!("{status}") };
+            assert_eq!(again.reason, reason);
+            assert!(again.sentence.contains(&format!("({status}: why)")), "{}", again.sentence);
+        }
+        assert_eq!(answer(413, ""), Answer::TooLarge);
+    }
+}
