@@ -1,7 +1,7 @@
 //! The real programs that the tests run against: Kafka, InfluxDB 2 and 1,
 //! Prometheus, kcat, and the `driftline` binary itself.
 //!
-//! `scripts/prepare-servers` puts the servers into a cache outside the checkout;
+//! `scripts/prepare` puts the servers into a cache outside the checkout;
 //! here they are started on free ports, each with a folder of its own under
 //! `target/tmp/real-servers`, and ended with the test or, when shared, with the
 //! test process. A server that this machine doesn't have makes the test print
@@ -69,7 +69,7 @@ pub fn skipped(reason: &str) {
 
 /// The folder of a prepared server.
 pub fn prepared(name: &str) -> Result<PathBuf, Missing> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/prepare-servers");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/prepare");
     let output = Command::new(script).arg("--print").arg(name).output().unwrap();
     if output.status.success() {
         Ok(PathBuf::from(String::from_utf8(output.stdout).unwrap().trim_end()))
