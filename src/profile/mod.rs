@@ -3,15 +3,33 @@
 //! Why: every distribution statistic of this daemon comes from one structure,
 //! integer counts on a grid that the reference fixed once. Two counts on one
 //! grid are merged by adding them, in any order, with the same bits as result.
+//!
+//! Promises: a row is counted exactly once, no counter overflows silently, and
+//! counting allocates nothing but for what is rare: names of unseen categories,
+//! values far outside the reference's range, more than 2^32 values in a column.
+//!
+//! Refuses: to add counts of different grids.
 
+mod binary;
+mod categorical;
 mod cell;
 mod counts;
 mod cut;
+mod edges;
 mod grid;
+mod guide;
+mod moments;
 mod names;
+mod numeric;
+mod stored;
+mod summary;
+mod tally;
 
+pub use categorical::{CategoricalGrid, CategoriesError, KNOWN_CATEGORIES, NAMED_CATEGORIES, category_text};
 pub use cell::Cell;
-pub use counts::{Counts, GridMismatch};
+pub use counts::{Counts, MergeError};
 pub use cut::Cut;
-pub use grid::{CategoricalGrid, Grid, NumericGrid, category_text};
-pub use names::FrequentNames;
+pub use grid::Grid;
+pub use names::{FrequentNames, KEPT_NAMES, NAME_BYTES};
+pub use numeric::{BODY_EDGES, EdgesError, NumericGrid};
+pub use stored::CountsError;
