@@ -285,9 +285,13 @@ impl Core {
     #[must_use]
     pub fn delivered_until(&self) -> Option<EventTime> {
         let longest_join = self.models.iter().map(Model::join_timeout_ms).max().unwrap_or(0);
-        let passed = self.watermarks.current()?.0 - longest_join - self.windows.grace_ms;
-        let end = passed.div_euclid(self.windows.slide_ms) * self.windows.slide_ms;
-        Some(EventTime(self.floor.map_or(end, |floor| floor.max(end))))
+        let passed = self.watermarks.current().map(|watermark| {
+            let passed = watermark.0 - longest_join - self.windows.grace_ms;
+            passed.div_euclid(self.windows.slide_ms) * self.windows.slide_ms
+        });
+        // Soon after a restart there is no watermark yet; what was delivered
+        // before it still is.
+        self.floor.max(passed).map(EventTime)
     }
 
     /// The watermark, once there is one.

@@ -322,8 +322,9 @@ impl Model {
 
     fn mark_dirty(&mut self, stream: usize, pane: i64, context: &mut TakeContext<'_>) {
         let Some(closed) = self.close_watermark(context.watermark) else { return };
+        let floor = self.floor(context.floor);
         if let Some(stream) = self.streams.get_mut(stream)
-            && stream.mark_dirty(context.settings, pane, closed)
+            && stream.mark_dirty(context.settings, pane, floor, closed)
         {
             context.counters.late_counted += 1;
             self.has_dirty = true;

@@ -127,17 +127,26 @@ impl Stream {
         self.panes.entry(pane).or_insert_with(|| Pane::new(reference)).labels += 1;
     }
 
-    /// Notes that `pane` changed: windows with it that were written already
-    /// and are still in their grace are to be written again. `true` if there
-    /// are any.
-    pub(super) fn mark_dirty(&mut self, settings: &WindowSettings, pane: i64, watermark: i64) -> bool {
+    /// Notes that `pane` changed: windows with it that were written already,
+    /// end after `floor` and are still in their grace are to be written again.
+    /// `true` if there are any.
+    pub(super) fn mark_dirty(
+        &mut self,
+        settings: &WindowSettings,
+        pane: i64,
+        floor: Option<i64>,
+        watermark: i64,
+    ) -> bool {
         let Some(last_closed) = self.last_closed else { return false };
         if pane + settings.slide_ms > last_closed {
             return false;
         }
         let mut changed = false;
         for EventTime(end) in window_ends(settings, EventTime(pane)) {
-            if end <= last_closed && end + settings.grace_ms > watermark {
+            // What ends at or before the floor was delivered before a restart,
+            // and its events are not all here.
+            let is_ours = floor.is_none_or(|floor| end > floor);
+            if is_ours && end <= last_closed && end + settings.grace_ms > watermark {
                 self.dirty.insert(end);
                 changed = true;
             }
@@ -251,7 +260,9 @@ impl Stream {
             let last_end = pane + settings.size_ms;
             let written = self.last_closed.is_some_and(|closed| closed >= last_end);
             let waiting = self.batch.rows > 0 && self.batch.pane == pane;
-            if !written || waiting || last_end + settings.grace_ms > watermark {
+            // A window that is to be written again needs all of its panes.
+            let dirty = self.dirty.first().is_some_and(|end| end - settings.size_ms <= pane);
+            if !written || waiting || dirty || last_end + settings.grace_ms > watermark {
                 break;
             }
             self.panes.pop_first();
