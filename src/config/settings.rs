@@ -31,7 +31,7 @@ pub struct Settings {
     /// Logs.
     pub log: LogSettings,
     /// Where learned references are kept.
-    pub state_dir: Option<PathBuf>,
+    pub state_dir: PathBuf,
     /// How long a stop may take before the process gives up draining.
     pub shutdown_timeout: Duration,
 }

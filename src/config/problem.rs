@@ -1,0 +1,126 @@
+//! What is wrong with a configuration, where, and what to do about it.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+/// Where a setting was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// In the file; lines and columns count from 1, columns in characters.
+    File {
+        /// The file as it was named.
+        path: PathBuf,
+        /// Line of the key or value.
+        line: usize,
+        /// Column of the key or value.
+        column: usize,
+    },
+    /// In the environment variable of this name.
+    Environment(String),
+    /// On the command line.
+    Flag,
+    /// The file itself could not be read.
+    Unreadable(PathBuf),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, line, column } => write!(f, "{}:{line}:{column}", path.display()),
+            Self::Environment(name) => write!(f, "environment variable {name}"),
+            Self::Flag => f.write_str("command line"),
+            Self::Unreadable(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// One thing that is wrong, or that is worth a warning. It never holds a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where.
+    pub place: Place,
+    /// Path of the key, such as `models[0].features.age.kind`; empty for the
+    /// file as a whole.
+    pub key: String,
+    /// What is wrong, as a sentence without full stop.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+    /// The line of the file with a caret under the spot, for syntax errors.
+    pub snippet: Option<String>,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.place)?;
+        if !self.key.is_empty() {
+            write!(f, "{}: ", self.key)?;
+        }
+        f.write_str(&self.message)?;
+        if let Some(snippet) = &self.snippet {
+            write!(f, "\n{snippet}")?;
+        }
+        if let Some(hint) = &self.hint {
+            write!(f, "\n  hint: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Everything that keeps a configuration from being used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigErrors {
+    /// At least one, in order of the file.
+    pub errors: Vec<Problem>,
+    /// What else is worth knowing.
+    pub warnings: Vec<Problem>,
+}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.errors.iter().enumerate() {
+            let line_break = if index == 0 { "" } else { "\n" };
+            write!(f, "{line_break}error: {error}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+impl ConfigErrors {
+    pub(super) fn unreadable(path: &Path, message: String) -> Self {
+        let error = Problem {
+            place: Place::Unreadable(path.to_owned()),
+            key: String::new(),
+            message,
+            hint: Some(
+                "name a readable file with --config FILE; config/driftline.toml shows all keys".into(),
+            ),
+            snippet: None,
+        };
+        Self { errors: vec![error], warnings: Vec::new() }
+    }
+}
+
+/// Errors and warnings as they are found.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    pub(super) errors: Vec<Problem>,
+    pub(super) warnings: Vec<Problem>,
+}
+
+impl Report {
+    /// Brings both lists into the order of the file; what is not in the file
+    /// comes last.
+    pub(super) fn sort(&mut self) {
+        let order = |problem: &Problem| match &problem.place {
+            Place::File { line, column, .. } => (*line, *column),
+            _ => (usize::MAX, usize::MAX),
+        };
+        self.errors.sort_by_key(order);
+        self.warnings.sort_by_key(order);
+    }
+}
