@@ -6,7 +6,7 @@ use super::{
     escape::unescape,
     scanner::{RawString, Scanner, ValueStart},
 };
-use crate::profile::{CategoricalGrid, Cell, Grid, category_text};
+use crate::profile::{CategoricalGrid, Cell, Grid, category_text, spelled_number};
 
 /// The columns of one model, in the order of its reference.
 #[derive(Debug, Clone)]
@@ -322,12 +322,7 @@ fn numeric_cell(scanner: &mut Scanner<'_>) -> Option<Cell> {
             scanner.skip_value()?;
             Cell::MISSING
         }
-        ValueStart::String => match scanner.string()?.bytes {
-            b"NaN" | b"nan" => Cell::number(f64::NAN),
-            b"Infinity" | b"inf" => Cell::number(f64::INFINITY),
-            b"-Infinity" | b"-inf" => Cell::number(f64::NEG_INFINITY),
-            _ => Cell::WRONG_TYPE,
-        },
+        ValueStart::String => spelled_number(scanner.string()?.bytes).map_or(Cell::WRONG_TYPE, Cell::number),
         _ => {
             scanner.skip_value()?;
             Cell::WRONG_TYPE

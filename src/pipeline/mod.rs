@@ -9,6 +9,7 @@ mod holds;
 mod join;
 mod learn;
 mod model;
+mod reference_file;
 mod stream;
 
 pub use self::core::{Core, CoreSettings, Input, Outputs};
@@ -16,3 +17,4 @@ pub use counters::{Counters, DropReason};
 pub use join::JoinSettings;
 pub use learn::Learning;
 pub use model::{ModelSpec, ModelStatus, ReferenceSpec};
+pub use reference_file::{ReferenceFileError, load as load_reference, store as store_reference};

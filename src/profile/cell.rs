@@ -57,3 +57,16 @@ impl Cell {
         f64::from_bits(self.0)
     }
 }
+
+/// The number that JSON has no other way to write than as a string: `NaN` and
+/// the infinities. `None` for all other text.
+#[inline]
+#[must_use]
+pub fn spelled_number(text: &[u8]) -> Option<f64> {
+    match text {
+        b"NaN" | b"nan" => Some(f64::NAN),
+        b"Infinity" | b"inf" => Some(f64::INFINITY),
+        b"-Infinity" | b"-inf" => Some(f64::NEG_INFINITY),
+        _ => None,
+    }
+}

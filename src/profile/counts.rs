@@ -131,6 +131,11 @@ impl Counts {
         *counter += 1;
     }
 
+    /// Counts rows that have no value in this column.
+    pub fn add_missing(&mut self, rows: u64) {
+        self.missing += rows;
+    }
+
     /// Notes the name of an unseen category, whose cell is counted by
     /// [`Self::add_cells`].
     pub fn note_unseen(&mut self, name: &str, count: u64) {

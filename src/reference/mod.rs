@@ -1,19 +1,32 @@
 //! References: what windows are compared with.
 //!
 //! A reference is counts like any other, on the grids that were made from it.
+//! [`ReferenceBuilder`] makes one of rows; [`Reference::to_json`] and
+//! [`Reference::from_json`] store it.
+//!
+//! Promises: a reference that was read back equals the one that was stored, to
+//! the bit; whatever contradicts itself is refused with the reason.
 
-use std::collections::BTreeMap;
+mod builder;
+mod collected;
+mod error;
+mod json;
+mod report;
 
 use serde::{Deserialize, Serialize};
+
+pub use builder::{ColumnOverride, ReferenceBuilder, Value};
+pub use error::{ColumnError, ReferenceError};
+pub use report::ColumnReport;
 
 use crate::{
     event::EventTime,
     profile::{Counts, Cut, Grid},
-    result::ColumnKind,
 };
 
 /// What a model's columns looked like when it was known to be good.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Reference {
     /// The model that it belongs to.
     pub model: String,
@@ -29,6 +42,7 @@ pub struct Reference {
 
 /// One column of a reference.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "UncheckedColumn")]
 pub struct Column {
     /// The feature's name, or the name of a prediction column.
     pub name: String,
@@ -42,8 +56,19 @@ pub struct Column {
     pub counts: Counts,
 }
 
+/// A column as it was read.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UncheckedColumn {
+    name: String,
+    role: ColumnRole,
+    grid: Grid,
+    cut: Cut,
+    counts: Counts,
+}
+
 /// What a column is to the model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ColumnRole {
     /// An input.
@@ -52,90 +77,27 @@ pub enum ColumnRole {
     Prediction,
 }
 
-/// A value of a row from which a reference is built.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Value<'a> {
-    /// Null.
-    Missing,
-    /// A number, NaN and infinities included.
-    Number(f64),
-    /// A name.
-    Text(&'a str),
-    /// A boolean.
-    Bool(bool),
-}
+impl TryFrom<UncheckedColumn> for Column {
+    type Error = ColumnError;
 
-/// What the configuration says about one column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ColumnOverride {
-    /// Overrides the inferred kind.
-    pub kind: Option<ColumnKind>,
-    /// Leaves the column out.
-    pub ignore: bool,
-}
-
-/// Why no reference could be built.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ReferenceError {
-    /// No row came.
-    #[error("there is no row to build a reference from")]
-    NoRows,
-}
-
-/// How a column came out, for people.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ColumnReport {
-    /// The column.
-    pub name: String,
-    /// What it was taken for.
-    pub kind: ColumnKind,
-    /// Why, and what to do if that is wrong.
-    pub note: String,
-}
-
-/// Takes rows and makes a reference of them.
-#[derive(Debug)]
-pub struct ReferenceBuilder {
-    model: String,
-    rows: u64,
-    times: Option<(EventTime, EventTime)>,
-}
-
-impl ReferenceBuilder {
-    /// Nothing taken yet; `bins` is the number of bins of the cut.
-    #[must_use]
-    pub fn new(model: &str, overrides: &BTreeMap<String, ColumnOverride>, bins: usize) -> Self {
-        let _ = (overrides, bins);
-        Self { model: model.to_owned(), rows: 0, times: None }
-    }
-
-    /// Rows taken so far.
-    #[must_use]
-    pub fn rows(&self) -> u64 {
-        self.rows
-    }
-
-    /// Takes one row: columns with their role and value.
-    pub fn push_row<'a>(&mut self, cells: impl IntoIterator<Item = (&'a str, ColumnRole, Value<'a>)>) {
-        self.rows += u64::from(cells.into_iter().next().is_some());
-    }
-
-    /// Notes the event time of a row.
-    pub fn observe_time(&mut self, time: EventTime) {
-        let (from, until) = self.times.unwrap_or((time, time));
-        self.times = Some((from.min(time), until.max(time)));
-    }
-
-    /// The reference, and how each column came out.
-    ///
-    /// # Errors
-    /// When there is nothing to build it from.
-    pub fn finish(self, source: String) -> Result<(Reference, Vec<ColumnReport>), ReferenceError> {
-        if self.rows == 0 {
-            return Err(ReferenceError::NoRows);
+    fn try_from(column: UncheckedColumn) -> Result<Self, ColumnError> {
+        let UncheckedColumn { name, role, grid, cut, counts } = column;
+        let error = |problem: &'static str| ColumnError { column: name.clone(), problem };
+        if !cut.fits(grid.bins()) {
+            return Err(error("the cut does not fit the grid"));
         }
-        let reference =
-            Reference { model: self.model, rows: self.rows, source, times: self.times, columns: Vec::new() };
-        Ok((reference, Vec::new()))
+        // The layout of counts follows from the grid; what merges fits.
+        if Counts::new(&grid).merge(&counts).is_err() {
+            return Err(error("the counts were not made on the grid"));
+        }
+        if counts.valid() == 0 {
+            return Err(error("the counts are empty"));
+        }
+        if let Grid::Numeric(numeric) = &grid
+            && Some(numeric.range()) != counts.min().zip(counts.max())
+        {
+            return Err(error("the range of the counts is not that of the grid"));
+        }
+        Ok(Self { name, role, grid, cut, counts })
     }
 }

@@ -1,0 +1,175 @@
+//! Making a reference of rows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ahash::AHashMap;
+
+use super::{ColumnReport, ColumnRole, Reference, ReferenceError, collected::Collected};
+use crate::{
+    event::EventTime,
+    result::{ColumnKind, PREDICTION_CLASS},
+};
+
+/// A value of a row from which a reference is built.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Value<'a> {
+    /// Null.
+    Missing,
+    /// A number, NaN and infinities included.
+    Number(f64),
+    /// A name.
+    Text(&'a str),
+    /// A boolean.
+    Bool(bool),
+}
+
+/// What the configuration says about one column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ColumnOverride {
+    /// Overrides the inferred kind.
+    pub kind: Option<ColumnKind>,
+    /// Leaves the column out.
+    pub ignore: bool,
+}
+
+/// Takes rows and makes a reference of them.
+///
+/// Keeps every value until [`Self::finish`], since exact quantiles need all of
+/// them: eight bytes per value that a row names, and the different texts of a
+/// column once. A million rows of 24 columns take 200 MB. A column that a row
+/// doesn't name is missing in it, also in rows before the column first came.
+#[derive(Debug)]
+pub struct ReferenceBuilder {
+    model: String,
+    overrides: BTreeMap<String, ColumnOverride>,
+    bins: usize,
+    rows: u64,
+    times: Option<(EventTime, EventTime)>,
+    /// In the order in which they came first.
+    columns: Vec<Collected>,
+    features: AHashMap<Box<str>, usize>,
+    predictions: AHashMap<Box<str>, usize>,
+    ignored: BTreeSet<Box<str>>,
+}
+
+impl ReferenceBuilder {
+    /// Nothing taken yet; `bins` is the number of bins of the cut.
+    #[must_use]
+    pub fn new(model: &str, overrides: &BTreeMap<String, ColumnOverride>, bins: usize) -> Self {
+        Self {
+            model: model.to_owned(),
+            overrides: overrides.clone(),
+            bins,
+            rows: 0,
+            times: None,
+            columns: Vec::new(),
+            features: AHashMap::new(),
+            predictions: AHashMap::new(),
+            ignored: BTreeSet::new(),
+        }
+    }
+
+    /// Rows taken so far.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Takes one row: columns with their role and value.
+    pub fn push_row<'a>(&mut self, cells: impl IntoIterator<Item = (&'a str, ColumnRole, Value<'a>)>) {
+        self.rows += 1;
+        for (position, (name, role, value)) in cells.into_iter().enumerate() {
+            // Rows usually name the same columns in the same order.
+            let usual =
+                self.columns.get(position).is_some_and(|column| *column.name == *name && column.role == role);
+            let index = if usual { Some(position) } else { self.index_of(name, role) };
+            if let Some(column) = index.and_then(|index| self.columns.get_mut(index)) {
+                column.push(self.rows, value);
+            }
+        }
+    }
+
+    /// The number of a column, a new one if need be; `None` for ignored ones.
+    fn index_of(&mut self, name: &str, role: ColumnRole) -> Option<usize> {
+        let known = match role {
+            ColumnRole::Feature => &mut self.features,
+            ColumnRole::Prediction => &mut self.predictions,
+        };
+        if let Some(&index) = known.get(name) {
+            return Some(index);
+        }
+        if self.overrides.get(name).is_some_and(|column| column.ignore) {
+            if !self.ignored.contains(name) {
+                self.ignored.insert(name.into());
+            }
+            return None;
+        }
+        let index = self.columns.len();
+        known.insert(name.into(), index);
+        self.columns.push(Collected::new(name, role));
+        Some(index)
+    }
+
+    /// Notes the event time of a row.
+    pub fn observe_time(&mut self, time: EventTime) {
+        let (from, until) = self.times.unwrap_or((time, time));
+        self.times = Some((from.min(time), until.max(time)));
+    }
+
+    /// The reference, and how each column came out, left out ones included.
+    ///
+    /// Columns are numeric when at least half of their values are numbers, and
+    /// categorical otherwise; what a numeric column can't hold is counted as of
+    /// the wrong type, while any number can be a category.
+    ///
+    /// # Errors
+    /// When there is no row, or no column with a usable value.
+    pub fn finish(mut self, source: String) -> Result<(Reference, Vec<ColumnReport>), ReferenceError> {
+        if self.rows == 0 {
+            return Err(ReferenceError::NoRows);
+        }
+        self.columns.sort_by(|a, b| (a.role, &a.name).cmp(&(b.role, &b.name)));
+        let mut reports = Vec::new();
+        let mut columns = Vec::new();
+        for collected in std::mem::take(&mut self.columns) {
+            let name = collected.name.to_string();
+            if collected.role == ColumnRole::Feature && self.predictions.contains_key(&*name) {
+                let note = "left out: the name belongs to the prediction; map the feature to another name";
+                reports.push(ColumnReport::left_out(name, note));
+                continue;
+            }
+            match collected.finish(self.kind_of(&collected), self.rows, self.bins) {
+                Ok((column, findings)) => {
+                    columns.push(column);
+                    reports.push(ColumnReport::taken(name, findings));
+                }
+                Err(unusable) => reports.push(ColumnReport::left_out(name, unusable.note())),
+            }
+        }
+        reports.extend(self.unused_overrides());
+        if columns.is_empty() {
+            return Err(ReferenceError::NoColumns(self.rows));
+        }
+        let reference = Reference { model: self.model, rows: self.rows, source, times: self.times, columns };
+        Ok((reference, reports))
+    }
+
+    fn kind_of(&self, column: &Collected) -> Option<ColumnKind> {
+        let configured = self.overrides.get(&*column.name).and_then(|column| column.kind);
+        let is_class = column.role == ColumnRole::Prediction && *column.name == *PREDICTION_CLASS;
+        configured.or(is_class.then_some(ColumnKind::Categorical))
+    }
+
+    /// Reports on columns that the configuration leaves out or that never came.
+    fn unused_overrides(&self) -> impl Iterator<Item = ColumnReport> + '_ {
+        self.overrides.keys().filter_map(|name| {
+            if self.ignored.contains(&**name) {
+                Some(ColumnReport::left_out(name.clone(), "left out, as configured"))
+            } else if self.features.contains_key(&**name) || self.predictions.contains_key(&**name) {
+                None
+            } else {
+                Some(ColumnReport::left_out(name.clone(), "the configuration names it, but no row has it"))
+            }
+        })
+    }
+}

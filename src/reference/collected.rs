@@ -1,0 +1,194 @@
+//! The values of one column, collected until all rows are there.
+
+use ahash::AHashMap;
+
+use super::{Column, ColumnRole, Value, report::Findings};
+use crate::{
+    profile::{CategoricalGrid, Cell, Counts, Cut, Grid, NumericGrid, category_text, spelled_number},
+    result::ColumnKind,
+};
+
+/// Cells handed to the counts at once.
+const CHUNK: usize = 4096;
+
+/// One column's values: eight bytes each, plus its different texts once.
+#[derive(Debug)]
+pub(super) struct Collected {
+    pub(super) name: Box<str>,
+    pub(super) role: ColumnRole,
+    /// Numbers, texts by their code in `texts`, and missing values; the rows
+    /// that don't name the column have none.
+    cells: Vec<Cell>,
+    texts: AHashMap<Box<str>, u32>,
+    /// The row that the last cell is of, counted from 1.
+    last_row: u64,
+}
+
+/// Why a column can't be part of a reference.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Unusable {
+    AllMissing,
+    NoNumber,
+    NoValue,
+}
+
+impl Unusable {
+    pub(super) fn note(self) -> &'static str {
+        match self {
+            Self::AllMissing => "left out: it is missing in every row",
+            Self::NoNumber => "left out: it has no finite number",
+            Self::NoValue => "left out: it has no usable value",
+        }
+    }
+}
+
+impl Collected {
+    pub(super) fn new(name: &str, role: ColumnRole) -> Self {
+        Self { name: name.into(), role, cells: Vec::new(), texts: AHashMap::new(), last_row: 0 }
+    }
+
+    /// Takes the column's value in a row; the last one if the row has several.
+    pub(super) fn push(&mut self, row: u64, value: Value<'_>) {
+        let cell = match value {
+            Value::Missing => Cell::MISSING,
+            Value::Number(number) => Cell::number(number + 0.0),
+            Value::Text(text) => Cell::category(self.code(text)),
+            Value::Bool(true) => Cell::category(self.code("true")),
+            Value::Bool(false) => Cell::category(self.code("false")),
+        };
+        if self.last_row == row {
+            self.cells.pop();
+        }
+        self.cells.push(cell);
+        self.last_row = row;
+    }
+
+    fn code(&mut self, text: &str) -> u32 {
+        if let Some(&code) = self.texts.get(text) {
+            return code;
+        }
+        // Memory ends long before four billion different texts.
+        let code = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
+        self.texts.insert(text.into(), code);
+        code
+    }
+
+    /// The texts in order of their codes.
+    fn texts(&self) -> Vec<&str> {
+        let mut texts: Vec<(u32, &str)> = self.texts.iter().map(|(text, code)| (*code, &**text)).collect();
+        texts.sort_unstable();
+        texts.into_iter().map(|(_, text)| text).collect()
+    }
+
+    /// Numeric when at least half of the values are numbers.
+    fn inferred_kind(&self, texts: &[&str]) -> ColumnKind {
+        let (mut numbers, mut others, mut spelled) = (0_u64, 0_u64, 0_u64);
+        for cell in self.cells.iter().filter(|&&cell| cell != Cell::MISSING) {
+            match cell.code() {
+                None => numbers += 1,
+                Some(code)
+                    if text_of(texts, code).is_some_and(|text| spelled_number(text.as_bytes()).is_some()) =>
+                {
+                    spelled += 1;
+                }
+                Some(_) => others += 1,
+            }
+        }
+        if numbers > 0 && numbers + spelled >= others { ColumnKind::Numeric } else { ColumnKind::Categorical }
+    }
+
+    /// The column of a reference of so many `rows`, with a cut of about `bins`.
+    pub(super) fn finish(
+        &self,
+        kind: Option<ColumnKind>,
+        rows: u64,
+        bins: usize,
+    ) -> Result<(Column, Findings), Unusable> {
+        if self.cells.iter().all(|&cell| cell == Cell::MISSING) {
+            return Err(Unusable::AllMissing);
+        }
+        let texts = self.texts();
+        let configured = kind.is_some();
+        let kind = kind.unwrap_or_else(|| self.inferred_kind(&texts));
+        let numbers = self.sorted_numbers();
+        let whole = numbers.iter().all(|number| number.fract() == 0.0);
+        let (grid, distinct) = match kind {
+            ColumnKind::Numeric => numeric_grid(&numbers).ok_or(Unusable::NoNumber)?,
+            ColumnKind::Categorical => self.categorical_grid(&texts, &numbers).ok_or(Unusable::NoValue)?,
+        };
+        let numbers = numbers.len() as u64;
+        let counts = self.count(&grid, &texts, rows);
+        let cut = Cut::new(&grid, &counts, bins);
+        let text_cells = self.cells.iter().filter(|cell| cell.code().is_some()).count() as u64;
+        let findings = Findings {
+            kind,
+            configured,
+            rows,
+            valid: counts.valid(),
+            missing: counts.missing(),
+            distinct,
+            numbers,
+            texts: if kind == ColumnKind::Numeric { counts.wrong_type() } else { text_cells },
+            whole,
+        };
+        let column = Column { name: self.name.to_string(), role: self.role, grid, cut, counts };
+        Ok((column, findings))
+    }
+
+    fn sorted_numbers(&self) -> Vec<f64> {
+        let numbers = self.cells.iter().map(|cell| cell.to_f64()).filter(|number| number.is_finite());
+        let mut numbers: Vec<f64> = numbers.collect();
+        numbers.sort_unstable_by(f64::total_cmp);
+        numbers
+    }
+
+    fn categorical_grid(&self, texts: &[&str], numbers: &[f64]) -> Option<(Grid, u64)> {
+        let mut tally: AHashMap<&str, u64> = AHashMap::new();
+        for text in self.cells.iter().filter_map(|cell| text_of(texts, cell.code()?)) {
+            *tally.entry(text).or_default() += 1;
+        }
+        let number_texts: Vec<(String, u64)> = numbers
+            .chunk_by(|a, b| a == b)
+            .filter_map(|equal| Some((category_text(*equal.first()?), equal.len() as u64)))
+            .collect();
+        for (text, count) in &number_texts {
+            *tally.entry(text).or_default() += count;
+        }
+        let distinct = tally.len() as u64;
+        (distinct > 0).then(|| (Grid::Categorical(CategoricalGrid::from_counts(tally)), distinct))
+    }
+
+    /// Counts the values just as a window's values are counted.
+    fn count(&self, grid: &Grid, texts: &[&str], rows: u64) -> Counts {
+        let code_of = |name: &str| match grid {
+            Grid::Categorical(grid) => Cell::category(grid.code_of(name.as_bytes())),
+            Grid::Numeric(_) => spelled_number(name.as_bytes()).map_or(Cell::WRONG_TYPE, Cell::number),
+        };
+        let codes: Vec<Cell> = texts.iter().map(|text| code_of(text)).collect();
+        let convert = |cell: &Cell| match cell.code() {
+            Some(code) => codes.get(code as usize).copied().unwrap_or(Cell::WRONG_TYPE),
+            None if grid.kind() == ColumnKind::Categorical && cell.to_f64().is_finite() => {
+                code_of(&category_text(cell.to_f64()))
+            }
+            None => *cell,
+        };
+        let mut counts = Counts::new(grid);
+        let mut buffer = Vec::with_capacity(CHUNK);
+        for cells in self.cells.chunks(CHUNK) {
+            buffer.clear();
+            buffer.extend(cells.iter().map(convert));
+            counts.add_cells(grid, &buffer);
+        }
+        counts.add_missing(rows - counts.rows());
+        counts
+    }
+}
+
+fn text_of<'a>(texts: &[&'a str], code: u32) -> Option<&'a str> {
+    texts.get(code as usize).copied()
+}
+
+fn numeric_grid(sorted: &[f64]) -> Option<(Grid, u64)> {
+    let distinct = sorted.chunk_by(|a, b| a == b).count() as u64;
+    NumericGrid::from_sorted(sorted).map(|grid| (Grid::Numeric(grid), distinct))
+}
