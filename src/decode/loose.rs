@@ -29,8 +29,15 @@ pub enum LooseValue<'m> {
 /// for every envelope that it gives out.
 #[must_use]
 pub fn loose_features(features: &[u8]) -> Option<Vec<(Cow<'_, str>, LooseValue<'_>)>> {
+    raw_members(features)?.into_iter().map(|(name, raw)| Some((name, loose_value(raw)?))).collect()
+}
+
+/// The members of an object that is all of `object`, each with its value as it
+/// stands there; `None` when it is not a well-formed object.
+#[must_use]
+pub fn raw_members(object: &[u8]) -> Option<Vec<(Cow<'_, str>, &[u8])>> {
     let mut members = Vec::new();
-    let mut scanner = Scanner::new(features);
+    let mut scanner = Scanner::new(object);
     let whole = scanner;
     scanner.object(|inner, key| {
         let start = inner.position();
@@ -40,10 +47,10 @@ pub fn loose_features(features: &[u8]) -> Option<Vec<(Cow<'_, str>, LooseValue<'
         } else {
             Cow::Borrowed(std::str::from_utf8(key.bytes).ok()?)
         };
-        members.push((name, loose_value(whole.slice(start, inner.position()))?));
+        members.push((name, whole.slice(start, inner.position())));
         Some(())
     })?;
-    Some(members)
+    scanner.at_end().then_some(members)
 }
 
 /// A single JSON value; `None` when it is malformed.

@@ -27,6 +27,6 @@ mod template;
 
 pub use decoder::Decoder;
 pub use envelope::Envelope;
-pub use loose::{LooseValue, loose_features, loose_value};
+pub use loose::{LooseValue, loose_features, loose_value, raw_members};
 pub use mapping::{EventMapping, FieldSource, JsonPointer};
 pub use schema::{ColumnPlace, Row, Schema};

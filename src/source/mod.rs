@@ -1,6 +1,7 @@
 //! Where messages come from.
 
 mod check;
+pub mod files;
 mod kafka;
 mod producer;
 mod settings;
