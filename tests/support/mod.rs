@@ -2,3 +2,4 @@
 #![allow(dead_code, unreachable_pub, unused_imports, reason = "each test crate uses a part")]
 
 pub mod servers;
+pub mod tables;

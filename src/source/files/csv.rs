@@ -58,7 +58,11 @@ impl CsvRows {
         let line = self.record.position().map_or(0, csv::Position::line);
         row.begin(line);
         if self.record.len() != self.columns.len() {
-            let what = format!("{} fields where the header has {}", self.record.len(), self.columns.len());
+            let mut what =
+                format!("{} fields where the header has {}", self.record.len(), self.columns.len());
+            if self.record.as_slice().contains(&b'\n') {
+                what.push_str(", over several lines; is a quote not closed?");
+            }
             return Ok(self.broken(line, FaultReason::Ragged, what));
         }
         for (field, column) in self.record.iter().zip(&self.columns) {

@@ -279,7 +279,9 @@ impl<'f> FileScan<'f> {
             notes.push(format!("{path}: times without an offset are taken as UTC"));
         }
         if self.times.are_spread() {
-            notes.push(format!("{path}: there are only dates; the rows of a day are evenly spread over it"));
+            notes.push(format!(
+                "{path}: no row has a time of day; the rows of a day are evenly spread over it"
+            ));
         }
         if rows + events == 0 {
             notes.push(format!("{path}: no row can be used"));

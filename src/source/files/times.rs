@@ -92,11 +92,9 @@ fn parse_text(text: &str) -> Option<(EventTime, bool)> {
     if let Some(time) = parse_rfc3339(text.as_bytes()) {
         return Some((time, false));
     }
-    if text.len() == 10 {
-        return parse_rfc3339(format!("{text}T00:00:00Z").as_bytes()).map(|time| (time, false));
-    }
-    if let Some(time) = parse_rfc3339(format!("{text}Z").as_bytes()) {
-        return Some((time, true));
+    let (rest, is_date) = if text.len() == 10 { ("T00:00:00Z", true) } else { ("Z", false) };
+    if let Some(time) = parse_rfc3339(format!("{text}{rest}").as_bytes()) {
+        return Some((time, !is_date));
     }
     parse_epoch(text.parse().ok()?).map(|time| (time, false))
 }
