@@ -1,6 +1,6 @@
 //! What the configuration says about InfluxDB.
 
-use std::time::Duration;
+use std::{fmt, path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
 
@@ -25,8 +25,9 @@ pub enum InfluxApi {
     },
 }
 
-/// How to reach InfluxDB and how to write.
-#[derive(Debug, Clone)]
+/// How to reach InfluxDB and how to write. `Debug` shows no secret, not even
+/// one that was put into the address.
+#[derive(Clone)]
 pub struct InfluxSettings {
     /// Base address; a path in it is kept as a prefix.
     pub url: String,
@@ -35,7 +36,7 @@ pub struct InfluxSettings {
     /// Token (v2) or password (v1).
     pub secret: Option<SecretString>,
     /// Certificates (PEM) to trust beside the system's.
-    pub ca_file: Option<std::path::PathBuf>,
+    pub ca_file: Option<PathBuf>,
     /// Points in one request, at most.
     pub batch_points: usize,
     /// How long a point may wait for others.
@@ -46,4 +47,21 @@ pub struct InfluxSettings {
     pub timeout: Duration,
     /// Whether bodies are compressed.
     pub gzip: bool,
+}
+
+impl fmt::Debug for InfluxSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = self.url.rsplit_once('@').map_or(self.url.as_str(), |(_, address)| address);
+        f.debug_struct("InfluxSettings")
+            .field("address", &address)
+            .field("api", &self.api)
+            .field("secret", &self.secret)
+            .field("ca_file", &self.ca_file)
+            .field("batch_points", &self.batch_points)
+            .field("flush_interval", &self.flush_interval)
+            .field("buffer_points", &self.buffer_points)
+            .field("timeout", &self.timeout)
+            .field("gzip", &self.gzip)
+            .finish()
+    }
 }

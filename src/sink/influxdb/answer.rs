@@ -49,11 +49,82 @@ pub(super) struct Refusal {
     pub(super) dropped: Option<usize>,
 }
 
+/// Why the same is sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reason {
+    Timeout,
+    Connect,
+    Network,
+    Redirected,
+    Unauthorized,
+    Forbidden,
+    NotFound,
+    Throttled,
+    ServerError,
+    OtherStatus,
+    AllRefused,
+}
+
+impl Reason {
+    pub(super) const ALL: [Self; 11] = [
+        Self::Timeout,
+        Self::Connect,
+        Self::Network,
+        Self::Redirected,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::Throttled,
+        Self::ServerError,
+        Self::OtherStatus,
+        Self::AllRefused,
+    ];
+
+    /// The word in metrics and logs.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Connect => "connect",
+            Self::Network => "network",
+            Self::Redirected => "redirected",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::Throttled => "throttled",
+            Self::ServerError => "server_error",
+            Self::OtherStatus => "other_status",
+            Self::AllRefused => "all_refused",
+        }
+    }
+
+    /// What is wrong and, where somebody can do something, what.
+    fn sentence(self) -> &'static str {
+        match self {
+            Self::Timeout => "influxdb does not answer in time",
+            Self::Connect => "influxdb can't be reached",
+            Self::Network => "the connection to influxdb broke",
+            Self::Redirected => "influxdb.url leads to a redirect; set it to the address that it leads to",
+            Self::Unauthorized => "influxdb refuses the token or password; check the secret in [influxdb]",
+            Self::Forbidden => {
+                "influxdb does not let this token or user write there; give it write permission"
+            }
+            Self::NotFound => {
+                "influxdb does not know the organisation, bucket, database or address in [influxdb]"
+            }
+            Self::Throttled => "influxdb asks for fewer requests",
+            Self::ServerError => "influxdb has an error of its own",
+            Self::OtherStatus => "influxdb gives an unexpected answer",
+            Self::AllRefused => {
+                "influxdb refuses every point, so that the request must be at fault; check the settings in [influxdb]"
+            }
+        }
+    }
+}
+
 /// A failure that may pass.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Again {
-    /// One of a bounded set of words, for the metric.
-    pub(super) reason: &'static str,
+    pub(super) reason: Reason,
     /// What is wrong and what to do, for people.
     pub(super) sentence: String,
     /// How long the server wants to be left alone.
@@ -61,21 +132,23 @@ pub(super) struct Again {
 }
 
 impl Again {
+    /// A failure and its details.
+    pub(super) fn new(reason: Reason, details: &str) -> Self {
+        let what = reason.sentence();
+        let sentence = if details.is_empty() { what.to_owned() } else { format!("{what} ({details})") };
+        Self { reason, sentence, retry_after: None }
+    }
+
     /// A request that got no answer.
     pub(super) fn from_error(error: reqwest::Error) -> Self {
         let reason = if error.is_timeout() {
-            "timeout"
+            Reason::Timeout
         } else if error.is_connect() {
-            "connect"
+            Reason::Connect
         } else {
-            "network"
+            Reason::Network
         };
-        let what = match reason {
-            "timeout" => "influxdb does not answer in time",
-            "connect" => "influxdb can't be reached",
-            _ => "the connection to influxdb broke",
-        };
-        Self { reason, sentence: format!("{what}: {}", chain(&error.without_url())), retry_after: None }
+        Self::new(reason, &chain(&error.without_url()))
     }
 }
 
@@ -121,28 +194,20 @@ async fn body(mut response: Response) -> Vec<u8> {
 }
 
 fn classify(status: StatusCode, message: String, retry_after: Option<Duration>) -> Answer {
-    let (reason, what) = match status.as_u16() {
+    let reason = match status.as_u16() {
         413 => return Answer::TooLarge,
         400 | 422 => return Answer::Refused(refusal(status, message)),
-        401 => ("unauthorized", "influxdb refuses the token or password; check the secret in [influxdb]"),
-        403 => {
-            ("forbidden", "influxdb does not let this token or user write there; give it write permission")
-        }
-        404 => (
-            "not_found",
-            "influxdb does not know the organisation, bucket, database or address in [influxdb]",
-        ),
-        429 => ("throttled", "influxdb asks for fewer requests"),
-        500.. => ("server_error", "influxdb has an error of its own"),
-        300..400 => {
-            ("redirected", "influxdb.url leads to a redirect; set it to the address that it leads to")
-        }
-        _ => ("other_status", "influxdb gives an unexpected answer"),
+        401 => Reason::Unauthorized,
+        403 => Reason::Forbidden,
+        404 => Reason::NotFound,
+        429 => Reason::Throttled,
+        500.. => Reason::ServerError,
+        300..400 => Reason::Redirected,
+        _ => Reason::OtherStatus,
     };
     let code = status.as_u16();
-    let sentence =
-        if message.is_empty() { format!("{what} ({code})") } else { format!("{what} ({code}: {message})") };
-    Answer::Again(Again { reason, sentence, retry_after })
+    let details = if message.is_empty() { code.to_string() } else { format!("{code}: {message}") };
+    Answer::Again(Again { retry_after, ..Again::new(reason, &details) })
 }
 
 fn refusal(status: StatusCode, message: String) -> Refusal {
@@ -232,16 +297,16 @@ mod tests {
     #[test]
     fn everything_else_is_kept() {
         for (status, reason) in [
-            (401, "unauthorized"),
-            (403, "forbidden"),
-            (404, "not_found"),
-            (429, "throttled"),
-            (500, "server_error"),
-            (503, "server_error"),
-            (599, "server_error"),
-            (307, "redirected"),
-            (405, "other_status"),
-            (408, "other_status"),
+            (401, Reason::Unauthorized),
+            (403, Reason::Forbidden),
+            (404, Reason::NotFound),
+            (429, Reason::Throttled),
+            (500, Reason::ServerError),
+            (503, Reason::ServerError),
+            (599, Reason::ServerError),
+            (307, Reason::Redirected),
+            (405, Reason::OtherStatus),
+            (408, Reason::OtherStatus),
         ] {
             let Answer::Again(again) = answer(status, "why") else { panic!("{status}") };
             assert_eq!(again.reason, reason);

@@ -1,6 +1,10 @@
 //! A look at the server before points depend on it (`validate --connect`).
 
-use super::{SinkError, answer::Answer, endpoint::Endpoint};
+use super::{
+    SinkError,
+    answer::{Again, Answer, Reason},
+    endpoint::Endpoint,
+};
 use crate::sink::{InfluxApi, InfluxSettings};
 
 /// One thing that was looked at.
@@ -24,10 +28,13 @@ pub async fn check(settings: &InfluxSettings) -> Result<Vec<CheckStep>, SinkErro
     let health = match endpoint.health().await {
         // Anything that speaks HTTP may be a proxy that only knows the write
         // endpoint; only silence and errors of its own are bad health.
-        Answer::Again(again)
-            if matches!(again.reason, "timeout" | "connect" | "network" | "server_error") =>
+        Answer::Again(Again { reason, sentence, .. })
+            if matches!(
+                reason,
+                Reason::Timeout | Reason::Connect | Reason::Network | Reason::ServerError
+            ) =>
         {
-            Err(again.sentence)
+            Err(sentence)
         }
         _ => Ok("influxdb answers".to_owned()),
     };

@@ -2,7 +2,8 @@
 
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
-use super::super::Points;
+use super::answer::Reason;
+use crate::sink::Points;
 
 /// The counters of one sink.
 #[derive(Debug, Clone)]
@@ -81,6 +82,9 @@ impl Metrics {
         for outcome in [Outcome::Written, Outcome::Refused, Outcome::TooLarge, Outcome::Empty] {
             metrics.finished(outcome, 0);
         }
+        for reason in Reason::ALL {
+            metrics.retries.with_label_values(&[reason.as_str()]).inc_by(0);
+        }
         Ok(metrics)
     }
 
@@ -105,7 +109,7 @@ impl Metrics {
         self.seconds.observe(seconds);
     }
 
-    pub(super) fn retried(&self, reason: &str) {
-        self.retries.with_label_values(&[reason]).inc();
+    pub(super) fn retried(&self, reason: Reason) {
+        self.retries.with_label_values(&[reason.as_str()]).inc();
     }
 }

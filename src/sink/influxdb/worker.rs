@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{
     InfluxSettings, Pacing, SinkStatus,
-    answer::{Again, Answer, Refusal, cut},
+    answer::{Again, Answer, Reason, Refusal, cut},
     endpoint::Endpoint,
     metrics::{Metrics, Outcome},
     queue::Queue,
@@ -181,12 +181,7 @@ impl Worker {
             return true;
         }
         self.failures = self.failures.saturating_add(1);
-        let sentence = format!(
-            "influxdb refuses every point, so that the request must be at fault; check the settings in [influxdb] \
-             ({})",
-            refusal.message
-        );
-        self.failed("all_refused", sentence);
+        self.failed(&Again::new(Reason::AllRefused, &refusal.message));
         let pause = self.pacing.pause(self.failures, None);
         self.changed_or(Instant::now().checked_add(pause)).await;
         false
@@ -203,17 +198,17 @@ impl Worker {
         self.finish_piece(outcome, lines.len());
     }
 
-    fn failed(&self, reason: &'static str, sentence: String) {
-        self.metrics.retried(reason);
-        tracing::warn!(reason, attempt = self.failures, "{sentence}");
-        self.queue.set_status(SinkStatus::NotReady(sentence));
+    fn failed(&self, again: &Again) {
+        self.metrics.retried(again.reason);
+        tracing::warn!(reason = again.reason.as_str(), attempt = self.failures, "{}", again.sentence);
+        self.queue.set_status(SinkStatus::NotReady(again.sentence.clone()));
     }
 
     /// Waits before the same piece is sent again. Closing ends one pause
     /// early, for a last attempt in time.
     async fn pause(&mut self, again: &Again) {
         self.failures = self.failures.saturating_add(1);
-        self.failed(again.reason, again.sentence.clone());
+        self.failed(again);
         let until = Instant::now() + self.pacing.pause(self.failures, again.retry_after);
         while Instant::now() < until {
             if self.queue.outlook().closing && !self.hurried {

@@ -1,0 +1,100 @@
+//! Window results to write, made up.
+
+use driftline::{
+    event::EventTime,
+    result::{
+        BinShare, ChiSquare, ColumnKind, FeatureResult, Ks, NamedCount, NumericSummary, Scores, StreamKey,
+        Verdict, WindowResult,
+    },
+};
+
+/// 2026-01-01T00:00:00Z.
+pub const NEW_YEAR_MS: i64 = 1_767_225_600_000;
+const HOUR_MS: i64 = 3_600_000;
+
+/// A numeric column with every score.
+pub fn numeric(feature: &str, psi: f64) -> FeatureResult {
+    FeatureResult {
+        feature: feature.to_owned(),
+        kind: ColumnKind::Numeric,
+        n: 1_000,
+        valid: 990,
+        missing_share: Some(0.01),
+        invalid_share: Some(0.0),
+        unseen_share: Some(0.002),
+        verdict: Verdict::Scored,
+        summary: Some(NumericSummary {
+            mean: 41.5,
+            std_dev: Some(12.25),
+            min: 18.0,
+            max: 97.0,
+            p05: 21.0,
+            p25: 32.0,
+            p50: 40.0,
+            p75: 51.0,
+            p95: 66.0,
+        }),
+        scores: Some(Scores {
+            psi,
+            ks: Some(Ks { statistic: 0.0625, error_bound: 0.0, p_value: 0.125 }),
+            wasserstein: Some(0.03),
+            jensen_shannon: 0.02,
+            hellinger: 0.015,
+            total_variation: 0.04,
+            l_infinity: 0.01,
+            chi_square: Some(ChiSquare { statistic: 11.5, degrees_of_freedom: 9, p_value: 0.25 }),
+        }),
+        bins: (0..10)
+            .map(|bin| BinShare { label: format!("[{bin}0, {}0)", bin + 1), reference: 0.1, window: 0.1 })
+            .collect(),
+        unseen: Vec::new(),
+    }
+}
+
+/// A categorical column with scores and a category that the reference lacks.
+pub fn categorical(feature: &str, psi: f64) -> FeatureResult {
+    let bin = |label: &str, reference, window| BinShare { label: label.to_owned(), reference, window };
+    let mut column = numeric(feature, psi);
+    column.kind = ColumnKind::Categorical;
+    column.summary = None;
+    if let Some(scores) = &mut column.scores {
+        scores.ks = None;
+        scores.wasserstein = None;
+    }
+    column.bins = vec![bin("Direct", 0.5, 0.375), bin("Online TA", 0.5, 0.5), bin("other", 0.0, 0.125)];
+    column.unseen = vec![NamedCount { name: "Fax, \"old\"".to_owned(), count: 12 }];
+    column
+}
+
+/// A column of which the window has too few values to say anything.
+pub fn insufficient(feature: &str) -> FeatureResult {
+    let mut column = numeric(feature, 0.0);
+    column.n = 0;
+    column.valid = 0;
+    (column.missing_share, column.invalid_share, column.unseen_share) = (None, None, None);
+    column.verdict = Verdict::Insufficient;
+    column.summary = None;
+    column.scores = None;
+    column
+}
+
+/// The window of `model` that ends `hour` hours into 2026.
+pub fn window(model: &str, hour: i64, features: Vec<FeatureResult>) -> WindowResult {
+    let end = NEW_YEAR_MS + hour * HOUR_MS;
+    WindowResult {
+        stream: StreamKey { model: model.to_owned(), version: "v1".to_owned(), variant: "none".to_owned() },
+        window: "1h".to_owned(),
+        start: EventTime(end - HOUR_MS),
+        end: EventTime(end),
+        events: 1_000,
+        labels: 20,
+        reference_rows: 50_000,
+        unknown_features: 0,
+        features,
+    }
+}
+
+/// A result whose only point is the one of its window, told apart by `hour`.
+pub fn bare_window(hour: i64) -> WindowResult {
+    window("credit", hour, Vec::new())
+}
