@@ -58,6 +58,12 @@ pub struct CoreMetrics {
     watermark_delay: prometheus::Gauge,
     step_seconds: [Histogram; 2],
     close_delay: Histogram,
+    models: ModelGauges,
+}
+
+/// How each model stands.
+#[derive(Debug)]
+struct ModelGauges {
     open_panes: IntGaugeVec,
     state_bytes: IntGaugeVec,
     streams: IntGaugeVec,
@@ -82,6 +88,35 @@ fn by_model(registry: &Registry, name: &str, help: &str) -> prometheus::Result<I
     registered(registry, IntGaugeVec::new(Opts::new(name, help), &["model"])?)
 }
 
+impl ModelGauges {
+    fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let gauge = |name: &str, help: &str| by_model(registry, name, help);
+        Ok(Self {
+            open_panes: gauge("driftline_open_panes", "Panes in memory")?,
+            state_bytes: gauge("driftline_state_bytes", "Memory of the counts in open panes")?,
+            streams: gauge("driftline_streams", "Versions and variants seen")?,
+            join_waiting: gauge("driftline_join_waiting_rows", "Rows waiting for their other half")?,
+            learning: gauge(
+                "driftline_reference_learning",
+                "1 while the model's reference is being learned, else 0",
+            )?,
+        })
+    }
+
+    fn set(&self, models: &[ModelStatus]) {
+        for model in models {
+            let set = |gauge: &IntGaugeVec, value: usize| {
+                gauge.with_label_values(&[&model.name]).set(i64::try_from(value).unwrap_or(i64::MAX));
+            };
+            set(&self.open_panes, model.open_panes);
+            set(&self.state_bytes, model.state_bytes);
+            set(&self.streams, model.streams.len());
+            set(&self.join_waiting, model.waiting);
+            set(&self.learning, usize::from(model.learning.is_some()));
+        }
+    }
+}
+
 impl CoreMetrics {
     /// Registers them.
     ///
@@ -89,7 +124,6 @@ impl CoreMetrics {
     /// When a name is taken in `registry`.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
         let count = |name: &str, help: &str| counter(registry, name, help);
-        let models = |name: &str, help: &str| by_model(registry, name, help);
         let decoded = Opts::new("driftline_events_decoded_total", "Events understood, by kind");
         let rejected =
             Opts::new("driftline_messages_rejected_total", "Messages that can't be used, by reason");
@@ -151,14 +185,7 @@ impl CoreMetrics {
                     .buckets(DELAY_BUCKETS.to_vec()),
                 )?,
             )?,
-            open_panes: models("driftline_open_panes", "Panes in memory")?,
-            state_bytes: models("driftline_state_bytes", "Memory of the counts in open panes")?,
-            streams: models("driftline_streams", "Versions and variants seen")?,
-            join_waiting: models("driftline_join_waiting_rows", "Rows waiting for their other half")?,
-            learning: models(
-                "driftline_reference_learning",
-                "1 while the model's reference is being learned, else 0",
-            )?,
+            models: ModelGauges::register(registry)?,
         })
     }
 
@@ -198,16 +225,7 @@ impl CoreMetrics {
 
     /// Shows how the models stand.
     pub fn set_models(&self, models: &[ModelStatus]) {
-        for model in models {
-            let set = |gauge: &IntGaugeVec, value: usize| {
-                gauge.with_label_values(&[&model.name]).set(i64::try_from(value).unwrap_or(i64::MAX));
-            };
-            set(&self.open_panes, model.open_panes);
-            set(&self.state_bytes, model.state_bytes);
-            set(&self.streams, model.streams.len());
-            set(&self.join_waiting, model.waiting);
-            set(&self.learning, usize::from(model.learning.is_some()));
-        }
+        self.models.set(models);
     }
 }
 

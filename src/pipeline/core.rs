@@ -57,6 +57,9 @@ pub enum Input<'a> {
     CaughtUp(PartitionId, bool),
     /// Time has passed.
     Tick(EventTime),
+    /// Reading goes on after a pause that was not the partitions': silence up
+    /// to now says nothing about them.
+    Resumed(EventTime),
     /// Begin again with nothing in memory; windows up to this end have been
     /// delivered.
     Restart(Option<EventTime>),
@@ -152,6 +155,7 @@ impl Core {
                     self.advance(out);
                 }
             }
+            Input::Resumed(now) => self.watermarks.resume(now),
             Input::Restart(delivered_until) => self.restart(delivered_until),
             Input::End => self.close(true, out),
         }

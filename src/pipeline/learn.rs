@@ -21,17 +21,28 @@ pub enum Learning {
     },
 }
 
+impl Learning {
+    /// First event time that a reference learned in this way does not cover,
+    /// given the first and last time of its rows.
+    #[must_use]
+    pub fn covers_until(&self, times: Option<(EventTime, EventTime)>) -> EventTime {
+        match self {
+            Self::FirstEvents(_) => times.map(|(_, latest)| latest).unwrap_or_default().plus_ms(1),
+            Self::TimeRange { until, .. } => *until,
+        }
+    }
+}
+
 /// A reference that is being learned.
 #[derive(Debug)]
 pub(super) struct Learner {
     pub(super) learning: Learning,
     builder: ReferenceBuilder,
-    latest: Option<EventTime>,
 }
 
 impl Learner {
     pub(super) fn new(learning: Learning, builder: ReferenceBuilder) -> Self {
-        Self { learning, builder, latest: None }
+        Self { learning, builder }
     }
 
     pub(super) fn rows(&self) -> u64 {
@@ -71,7 +82,6 @@ impl Learner {
         }
         self.builder.push_row(cells);
         self.builder.observe_time(envelope.time);
-        self.latest = self.latest.max(Some(envelope.time));
         true
     }
 
@@ -95,15 +105,12 @@ impl Learner {
 
     /// The reference, and the first event time that it does not cover.
     pub(super) fn finish(self) -> Result<(Reference, EventTime), ReferenceError> {
-        let end = match self.learning {
-            Learning::FirstEvents(_) => self.latest.unwrap_or_default().plus_ms(1),
-            Learning::TimeRange { until, .. } => until,
-        };
         let source = match self.learning {
             Learning::FirstEvents(count) => format!("the first {count} rows of the stream"),
             Learning::TimeRange { from, until } => format!("the stream from {from} until {until}"),
         };
         let (reference, _) = self.builder.finish(source)?;
+        let end = self.learning.covers_until(reference.times);
         Ok((reference, end))
     }
 }

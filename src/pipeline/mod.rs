@@ -2,9 +2,11 @@
 //!
 //! [`Core`] is the pure heart: one step function that takes batches, ticks and
 //! assignments and gives results, rejects and offsets that may be committed.
+//! [`daemon`] is the shell that drives it from Kafka to InfluxDB.
 
 mod core;
 mod counters;
+pub mod daemon;
 mod holds;
 mod join;
 mod learn;

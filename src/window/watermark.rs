@@ -76,6 +76,13 @@ impl Watermarks {
         }
     }
 
+    /// Forgets silence up to `now`: it was the reader that paused.
+    pub fn resume(&mut self, now: EventTime) {
+        for progress in self.partitions.values_mut() {
+            progress.last_active = progress.last_active.max(now.0);
+        }
+    }
+
     /// Notes an event; `true` when the global watermark moved.
     #[inline]
     pub fn observe(&mut self, partition: PartitionId, time: EventTime, now: EventTime) -> bool {
@@ -194,6 +201,21 @@ mod tests {
         marks.revoke(A);
         assert!(!marks.tick(at(1_000_000)));
         assert_eq!(marks.current(), Some(at(40)));
+    }
+
+    #[test]
+    fn a_pause_of_the_reader_makes_no_partition_idle() {
+        let mut marks = watermarks();
+        marks.assign(A, at(0));
+        marks.assign(B, at(0));
+        marks.observe(A, at(1_000), at(0));
+        marks.observe(B, at(500), at(0));
+        marks.set_caught_up(B, true);
+        marks.resume(at(10_000));
+        assert!(!marks.tick(at(10_099)));
+        assert_eq!(marks.current(), Some(at(490)));
+        assert!(marks.tick(at(10_100)), "silent for the timeout since");
+        assert_eq!(marks.current(), Some(at(990)));
     }
 
     #[test]

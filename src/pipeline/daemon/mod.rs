@@ -1,0 +1,312 @@
+//! The daemon: Kafka, the core and the sinks, wired.
+//!
+//! ```text
+//! consumer thread ── batches ──► pipeline thread (the core) ──► sink task
+//!        ▲                              │   └──► dead-letter producer
+//!        └────── offsets to commit ─────┘
+//! ```
+//!
+//! Promises: an offset is committed only after every result and dead letter
+//! that came before it is delivered and every learned reference is stored, so
+//! that a crash at any moment loses nothing and a replay writes the same
+//! points again. While a server does not take what it is given, no more
+//! messages are taken. HTTP answers first, so that it can say what is missing;
+//! Kafka and InfluxDB may come later.
+
+mod commits;
+mod delivery;
+mod references;
+mod runner;
+
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        mpsc::{Sender, channel},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use prometheus::Registry;
+use tokio::{net::TcpListener, runtime::Runtime};
+
+use self::{
+    delivery::Delivery,
+    references::{LearnedReferences, model_specs},
+    runner::{Control, Parts, Runner},
+};
+use crate::{
+    config::Settings,
+    ops::{self, CoreMetrics, HttpSettings, Status},
+    pipeline::{Core, CoreSettings},
+    result::WindowResult,
+    sink::{DeadLetters, InfluxSink, SinkError},
+    source::{KafkaSource, SourceError},
+};
+
+/// Threads for HTTP and the sink; the pipeline has its own.
+const WORKER_THREADS: usize = 2;
+/// Tasks that are left when everything is done are not waited for any longer.
+const RUNTIME_CLOSE: Duration = Duration::from_secs(1);
+
+/// Why the daemon can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// There is nothing to read.
+    #[error("the configuration has no [kafka] section, so there is nothing to read")]
+    NoKafka,
+    /// The system gives no threads.
+    #[error("can't start threads: {0}")]
+    Threads(#[source] io::Error),
+    /// The address is taken, or not ours.
+    #[error("can't listen on http.listen {address}: {source}")]
+    Listen {
+        /// As configured.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A reference can't be read.
+    #[error("the reference of model {model:?} can't be used: {reason}")]
+    Reference {
+        /// Whose.
+        model: String,
+        /// What is wrong, with the file's name.
+        reason: String,
+    },
+    /// The directory of learned references can't be used.
+    #[error("state_dir: {path}: {source}")]
+    StateDir {
+        /// The directory, or a file in it.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The Kafka client can't be made.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The InfluxDB client can't be made.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// A metric of the same name is there twice, which is a bug.
+    #[error("a metric can't be registered: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// Why the daemon did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The time for stopping was over before everything was delivered.
+    #[error(
+        "stopped before everything was delivered: {points} points and {letters} dead letters are left; \
+         their offsets are not committed, so they are made again from Kafka at the next start"
+    )]
+    Undelivered {
+        /// Points that were not written.
+        points: usize,
+        /// Dead letters that were not acknowledged.
+        letters: u64,
+    },
+    /// The consumer can't go on, or did not close.
+    #[error(transparent)]
+    Source(SourceError),
+    /// The consumer's thread is gone and did not say why.
+    #[error("the consumer's thread ended without a reason")]
+    SourceGone,
+    /// The pipeline's thread ended by a panic, which is a bug.
+    #[error("the pipeline's thread ended by a panic")]
+    Panicked,
+}
+
+/// Is given a window.
+pub type OnWindow = Box<dyn FnMut(&WindowResult) + Send>;
+
+/// Who is told what happens. Both are called on the pipeline's thread, which
+/// waits for them: they must be quick.
+#[derive(Default)]
+pub struct Hooks {
+    /// Called with every window as it is written, and written again.
+    pub on_window: Option<OnWindow>,
+    /// Called once when the pipeline's thread ends, however it ends.
+    pub on_end: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hooks").finish_non_exhaustive()
+    }
+}
+
+impl Hooks {
+    fn window(&mut self, result: &WindowResult) {
+        if let Some(on_window) = &mut self.on_window {
+            on_window(result);
+        }
+    }
+}
+
+/// A running daemon.
+#[derive(Debug)]
+pub struct DaemonHandle {
+    control: Sender<Control>,
+    thread: JoinHandle<Result<(), DaemonError>>,
+    status: Arc<Status>,
+    registry: Registry,
+    http_address: SocketAddr,
+    shutdown_timeout: Duration,
+    runtime: Runtime,
+}
+
+impl DaemonHandle {
+    /// Where HTTP is served, with the real port when the configured one is 0.
+    #[must_use]
+    pub fn http_address(&self) -> SocketAddr {
+        self.http_address
+    }
+
+    /// What the daemon knows about itself and its latest results.
+    #[must_use]
+    pub fn status(&self) -> &Arc<Status> {
+        &self.status
+    }
+
+    /// Its metrics.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The runtime that serves HTTP, for tasks of the same lifetime.
+    #[must_use]
+    pub fn runtime(&self) -> &tokio::runtime::Handle {
+        self.runtime.handle()
+    }
+
+    /// Values below which a column is insufficient, from now on.
+    pub fn set_min_events(&self, min_events: u64) {
+        self.tell(Control::SetMinEvents(min_events));
+    }
+
+    /// Asks it to drain and end within `shutdown_timeout`; returns at once.
+    pub fn request_stop(&self) {
+        self.status.set_stopping();
+        self.tell(Control::Stop(Instant::now() + self.shutdown_timeout));
+    }
+
+    fn tell(&self, control: Control) {
+        // A thread that is gone needs no telling; `join` says why it is.
+        let _ = self.control.send(control);
+    }
+
+    /// Waits until it has ended.
+    ///
+    /// # Errors
+    /// When it did not end well.
+    pub fn join(self) -> Result<(), DaemonError> {
+        let ended = self.thread.join().unwrap_or(Err(DaemonError::Panicked));
+        self.runtime.shutdown_timeout(RUNTIME_CLOSE);
+        ended
+    }
+
+    /// Drains, ends and waits for it.
+    ///
+    /// # Errors
+    /// As [`Self::join`].
+    pub fn stop(self) -> Result<(), DaemonError> {
+        self.request_stop();
+        self.join()
+    }
+}
+
+/// Starts the daemon. Servers that are away are waited for and named in
+/// `/ready`.
+///
+/// # Errors
+/// For settings that can't work, whatever the servers do.
+pub fn start(settings: &Settings, hooks: Hooks) -> Result<DaemonHandle, StartError> {
+    let kafka = settings.kafka.as_ref().ok_or(StartError::NoKafka)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKER_THREADS)
+        .thread_name("driftline-io")
+        .enable_all()
+        .build()
+        .map_err(StartError::Threads)?;
+    let registry = Registry::new();
+    let metrics = register_metrics(&registry)?;
+    let status = Arc::new(Status::new(settings.http.latest_windows, settings.windows.max_streams));
+    let http_address = start_http(&runtime, &settings.http, &status, &registry)?;
+    let references = LearnedReferences::open(settings)?;
+    let core = Core::new(CoreSettings {
+        mapping: settings.events.clone(),
+        windows: settings.windows.clone(),
+        models: model_specs(settings, &references)?,
+        max_message_bytes: kafka.max_message_bytes,
+        delivered_until: None,
+    });
+    let sink = settings
+        .influxdb
+        .as_ref()
+        .map(|influxdb| InfluxSink::start(influxdb, &registry, runtime.handle()))
+        .transpose()?;
+    let delivery = Delivery::new(sink, DeadLetters::start(kafka, &registry)?);
+    let (source, events) = KafkaSource::start(kafka, &registry)?;
+    let (control, told) = channel();
+    let parts = Parts {
+        core,
+        source,
+        events,
+        delivery,
+        references,
+        status: Arc::clone(&status),
+        metrics,
+        control: told,
+        hooks,
+        runtime: runtime.handle().clone(),
+        close_timeout: kafka.close_timeout,
+    };
+    let thread = start_pipeline(parts)?;
+    let shutdown_timeout = settings.shutdown_timeout;
+    Ok(DaemonHandle { control, thread, status, registry, http_address, shutdown_timeout, runtime })
+}
+
+fn register_metrics(registry: &Registry) -> Result<CoreMetrics, prometheus::Error> {
+    ops::register_build_info(registry)?;
+    ops::register_process_metrics(registry)?;
+    CoreMetrics::register(registry)
+}
+
+fn start_http(
+    runtime: &Runtime,
+    settings: &HttpSettings,
+    status: &Arc<Status>,
+    registry: &Registry,
+) -> Result<SocketAddr, StartError> {
+    let failed = |source| StartError::Listen { address: settings.listen, source };
+    let listener = runtime.block_on(TcpListener::bind(settings.listen)).map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    runtime.spawn(ops::serve(listener, ops::router(Arc::clone(status), registry.clone())));
+    Ok(address)
+}
+
+fn start_pipeline(mut parts: Parts) -> Result<JoinHandle<Result<(), DaemonError>>, StartError> {
+    let on_end = OnEnd(parts.hooks.on_end.take());
+    let run = move || {
+        let _on_end = on_end;
+        Runner::new(parts).run()
+    };
+    std::thread::Builder::new().name("driftline-core".to_owned()).spawn(run).map_err(StartError::Threads)
+}
+
+/// Calls the hook when the thread ends, by a panic too.
+struct OnEnd(Option<Box<dyn FnOnce() + Send>>);
+
+impl Drop for OnEnd {
+    fn drop(&mut self) {
+        if let Some(on_end) = self.0.take() {
+            on_end();
+        }
+    }
+}

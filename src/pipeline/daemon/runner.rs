@@ -1,0 +1,361 @@
+//! The thread that owns the core.
+
+use std::{
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, TryRecvError},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::runtime::Handle;
+
+use super::{
+    DaemonError, Hooks,
+    commits::{Commit, CommitQueue},
+    delivery::Delivery,
+    references::LearnedReferences,
+};
+use crate::{
+    event::{EventTime, MessageBatch, PartitionId},
+    ops::{Component, CoreMetrics, Status},
+    pipeline::{Core, Input, Outputs},
+    source::{KafkaSource, PartitionNames, SourceEvent},
+};
+
+/// Between two ticks of the core.
+const TICK: Duration = Duration::from_millis(200);
+/// Between two looks at the models and two commits.
+const REPORT: Duration = Duration::from_secs(1);
+/// Between two looks at what blocks the pipeline.
+const BLOCKED_PAUSE: Duration = Duration::from_millis(20);
+
+/// What the thread can be told.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Control {
+    /// Drain and end by then.
+    Stop(Instant),
+    /// Values below which a column is insufficient, from now on.
+    SetMinEvents(u64),
+}
+
+/// What the thread needs from the outside.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) core: Core,
+    pub(super) source: KafkaSource,
+    pub(super) events: Receiver<SourceEvent>,
+    pub(super) delivery: Delivery,
+    pub(super) references: LearnedReferences,
+    pub(super) status: Arc<Status>,
+    pub(super) metrics: CoreMetrics,
+    pub(super) control: Receiver<Control>,
+    pub(super) hooks: Hooks,
+    pub(super) runtime: Handle,
+    /// How long closing the consumer may take.
+    pub(super) close_timeout: Duration,
+}
+
+/// The core and what it has been doing.
+#[derive(Debug)]
+pub(super) struct Runner {
+    parts: Parts,
+    outputs: Outputs,
+    commits: CommitQueue,
+    epoch: u64,
+    names: PartitionNames,
+    topics: Vec<String>,
+    last_tick: Instant,
+    last_report: Instant,
+    was_blocked: bool,
+    components: Vec<Component>,
+}
+
+/// The clock.
+fn now() -> EventTime {
+    EventTime(jiff::Timestamp::now().as_millisecond())
+}
+
+impl Runner {
+    pub(super) fn new(parts: Parts) -> Self {
+        let start = Instant::now();
+        Self {
+            parts,
+            outputs: Outputs::default(),
+            commits: CommitQueue::default(),
+            epoch: 0,
+            names: PartitionNames::default(),
+            topics: Vec::new(),
+            last_tick: start,
+            last_report: start,
+            was_blocked: false,
+            components: Vec::new(),
+        }
+    }
+
+    /// Works until it is told to stop or can't go on.
+    pub(super) fn run(mut self) -> Result<(), DaemonError> {
+        self.report();
+        loop {
+            match self.parts.control.try_recv() {
+                Ok(Control::Stop(deadline)) => return self.drain(deadline),
+                Ok(Control::SetMinEvents(min_events)) => self.parts.core.set_min_events(min_events),
+                Err(TryRecvError::Empty) => {}
+                // The handle was dropped: nobody is left who could stop it.
+                Err(TryRecvError::Disconnected) => return self.drain(Instant::now()),
+            }
+            if self.is_blocked() {
+                std::thread::sleep(BLOCKED_PAUSE);
+            } else {
+                let pause = TICK.saturating_sub(self.last_tick.elapsed());
+                match self.parts.events.recv_timeout(pause) {
+                    Ok(SourceEvent::Stopped(reason)) => return self.source_ended(reason),
+                    Ok(event) => self.take(event),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return self.source_ended(None),
+                }
+            }
+            if self.last_tick.elapsed() >= TICK {
+                self.tick();
+            }
+            if let Some(commit) = self.commits.take_ready(self.parts.delivery.done()) {
+                self.commit(commit);
+            }
+        }
+    }
+
+    /// Whether servers are behind. When they are not any more, silence that
+    /// was our own pause must not make a partition idle.
+    fn is_blocked(&mut self) -> bool {
+        self.send_letters();
+        let blocked = self.parts.delivery.is_blocked();
+        if self.was_blocked && !blocked {
+            self.step(Input::Resumed(now()));
+        }
+        self.was_blocked = blocked;
+        blocked
+    }
+
+    fn take(&mut self, event: SourceEvent) {
+        match event {
+            SourceEvent::Assigned { epoch, partitions, delivered_until } => {
+                self.assign(epoch, &partitions, delivered_until);
+            }
+            SourceEvent::Batch { epoch, batch } if epoch == self.epoch => self.take_batch(batch),
+            SourceEvent::Batch { batch, .. } => self.parts.source.recycle(batch),
+            SourceEvent::CaughtUp { epoch, partition, caught_up } if epoch == self.epoch => {
+                self.step(Input::CaughtUp(partition, caught_up));
+            }
+            // Of an assignment that is over; `Stopped` was taken by the loop.
+            SourceEvent::CaughtUp { .. } | SourceEvent::Stopped(_) => {}
+        }
+    }
+
+    fn assign(&mut self, epoch: u64, partitions: &[PartitionId], delivered_until: Option<EventTime>) {
+        self.epoch = epoch;
+        self.commits.clear();
+        self.names = self.parts.source.topic_names();
+        let ids = (0..u32::try_from(self.names.len()).unwrap_or(u32::MAX)).map(PartitionId);
+        self.topics = ids
+            .map(|id| self.names.get(id).map_or_else(String::new, |name| name.topic.to_string()))
+            .collect();
+        self.step(Input::Restart(delivered_until));
+        let now = now();
+        for partition in partitions {
+            self.step(Input::Assigned(*partition, now));
+        }
+        let shown = delivered_until.map(|time| time.to_string());
+        tracing::info!(
+            epoch,
+            partitions = partitions.len(),
+            delivered_until = shown,
+            "partitions are assigned"
+        );
+    }
+
+    fn take_batch(&mut self, batch: MessageBatch) {
+        let started = Instant::now();
+        let input = Input::Batch { batch: &batch, topics: &self.topics, now: Some(now()) };
+        self.parts.core.step(input, &mut self.outputs);
+        self.hand_out(started);
+        if self.outputs.rejects.is_empty() {
+            self.parts.source.recycle(batch);
+        } else {
+            let rejects = std::mem::take(&mut self.outputs.rejects);
+            self.parts.delivery.put_aside(batch, rejects);
+            self.send_letters();
+        }
+    }
+
+    fn send_letters(&mut self) {
+        if let Some(batch) = self.parts.delivery.send_letters(&self.names) {
+            self.parts.source.recycle(batch);
+        }
+    }
+
+    fn step(&mut self, input: Input<'_>) {
+        let started = Instant::now();
+        self.parts.core.step(input, &mut self.outputs);
+        self.hand_out(started);
+    }
+
+    /// Sends what a step gave on its way.
+    fn hand_out(&mut self, started: Instant) {
+        let Parts { core, metrics, references, delivery, status, hooks, .. } = &mut self.parts;
+        let counters = core.take_counters();
+        metrics.add(&counters);
+        metrics.observe_step(started.elapsed().as_secs_f64(), !self.outputs.results.is_empty());
+        for reference in self.outputs.learned.drain(..) {
+            tracing::info!(model = reference.model, rows = reference.rows, "the reference is learned");
+            references.save(reference);
+        }
+        for sentence in self.outputs.failures.drain(..) {
+            tracing::error!(reason = sentence, "a reference could not be learned; learning begins again");
+        }
+        if self.outputs.results.is_empty() {
+            return;
+        }
+        delivery.submit(&self.outputs.results);
+        let now = now();
+        for result in self.outputs.results.drain(..) {
+            tracing::debug!(
+                model = result.stream.model, version = result.stream.version, variant = result.stream.variant,
+                end = %result.end, events = result.events, "window written"
+            );
+            metrics.observe_close(result.end, now);
+            hooks.window(&result);
+            status.keep(result);
+        }
+    }
+
+    fn tick(&mut self) {
+        self.last_tick = Instant::now();
+        // While messages wait outside, the clock says nothing about event time.
+        if !self.was_blocked {
+            self.step(Input::Tick(now()));
+        }
+        if self.last_report.elapsed() >= REPORT {
+            self.last_report = self.last_tick;
+            self.parts.references.retry();
+            self.queue_commit();
+            self.report();
+        }
+        self.report_components();
+    }
+
+    fn report(&mut self) {
+        let models: Vec<_> = self.parts.core.models().collect();
+        self.parts.metrics.set_models(&models);
+        self.parts.metrics.set_watermark(self.parts.core.watermark(), now());
+        self.parts.status.set_models(models);
+        self.report_components();
+    }
+
+    fn report_components(&mut self) {
+        let mut components = vec![kafka_component(&self.parts.source)];
+        components.extend(self.parts.delivery.components());
+        components.extend(self.parts.references.component());
+        for component in &components {
+            let before = self.components.iter().find(|other| other.name == component.name);
+            let was_ready = before.map(|before| before.reason.is_none());
+            match (&component.reason, was_ready) {
+                (Some(reason), Some(true)) => tracing::warn!(component = component.name, reason, "not ready"),
+                (None, Some(false)) => tracing::info!(component = component.name, "ready"),
+                _ => {}
+            }
+        }
+        self.components.clone_from(&components);
+        self.parts.status.set_components(components, self.parts.core.watermark());
+    }
+
+    fn queue_commit(&mut self) {
+        if self.epoch == 0 || !self.parts.references.all_saved() || self.parts.delivery.has_unsent_letters() {
+            return;
+        }
+        let core = &self.parts.core;
+        let commit = Commit { positions: core.positions(), delivered_until: core.delivered_until() };
+        if !commit.positions.is_empty() {
+            self.commits.push(self.parts.delivery.given(), commit);
+        }
+    }
+
+    fn commit(&mut self, commit: Commit) {
+        tracing::debug!(positions = ?commit.positions, until = ?commit.delivered_until, "committing");
+        self.parts.source.commit(self.epoch, commit.positions, commit.delivered_until);
+    }
+
+    /// The consumer ended without being asked to.
+    fn source_ended(mut self, reason: Option<crate::source::SourceError>) -> Result<(), DaemonError> {
+        self.parts.status.set_stopping();
+        let error = reason.map_or(DaemonError::SourceGone, DaemonError::Source);
+        tracing::error!(%error, "the consumer ended; the daemon ends too");
+        if let Some(sink) = self.parts.delivery.take_sink() {
+            self.parts.runtime.block_on(sink.close(self.parts.close_timeout));
+        }
+        Err(error)
+    }
+
+    /// Delivers what was given out, commits it and closes the consumer.
+    fn drain(mut self, deadline: Instant) -> Result<(), DaemonError> {
+        self.parts.status.set_stopping();
+        self.report_components();
+        // The consumer gets a part of the time: closing it is what makes the
+        // group go on without waiting for a session timeout.
+        let remaining = deadline.saturating_duration_since(Instant::now());
+        let for_delivery = remaining.saturating_sub(self.parts.close_timeout.min(remaining / 3));
+        let deliver_by = Instant::now() + for_delivery;
+        self.parts.references.retry();
+        while self.parts.delivery.has_unsent_letters() && Instant::now() < deliver_by {
+            self.send_letters();
+            std::thread::sleep(BLOCKED_PAUSE);
+        }
+        self.queue_commit();
+        if let Some(commit) = self.commits.take_ready(self.parts.delivery.done()) {
+            self.commit(commit);
+        }
+        let given = self.parts.delivery.given();
+        let points = self.close_sink(deliver_by);
+        while self.parts.delivery.open_letters() > 0 && Instant::now() < deliver_by {
+            std::thread::sleep(BLOCKED_PAUSE);
+        }
+        let letters = self.parts.delivery.open_letters();
+        if points == 0
+            && letters == 0
+            && let Some(commit) = self.commits.take_ready(given)
+        {
+            self.commit(commit);
+        }
+        let Parts { source, close_timeout, .. } = self.parts;
+        let remaining = deadline.saturating_duration_since(Instant::now());
+        let closed = source.stop(remaining.max(MIN_CLOSE).min(close_timeout.max(MIN_CLOSE)));
+        if points > 0 || letters > 0 {
+            return Err(DaemonError::Undelivered { points, letters });
+        }
+        closed.map_err(DaemonError::Source)
+    }
+
+    /// Writes what waits in the sink; gives how many points are left.
+    fn close_sink(&mut self, deliver_by: Instant) -> usize {
+        let Some(sink) = self.parts.delivery.take_sink() else { return 0 };
+        let waiting = sink.queued_points();
+        if waiting > 0 {
+            tracing::info!(points = waiting, "writing what waits");
+        }
+        let for_sink = deliver_by.saturating_duration_since(Instant::now());
+        self.parts.runtime.block_on(sink.close(for_sink))
+    }
+}
+
+/// Even past the deadline the consumer gets this long, to leave its group.
+const MIN_CLOSE: Duration = Duration::from_millis(500);
+
+fn kafka_component(source: &KafkaSource) -> Component {
+    let status = source.status();
+    let reason = match (status.error, status.connected, status.epoch) {
+        (Some(error), ..) => error,
+        (None, false, _) => "no broker is connected".to_owned(),
+        (None, true, 0) => "waiting for the group to assign partitions".to_owned(),
+        (None, true, _) => return Component::ready("kafka"),
+    };
+    Component::not_ready("kafka", reason)
+}
