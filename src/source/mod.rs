@@ -1,12 +1,14 @@
 //! Where messages come from.
 
 mod check;
+pub(crate) mod client;
 pub mod files;
 mod kafka;
 mod producer;
 mod settings;
 
 pub use check::{CheckLine, connect_check};
+pub use client::refused_setting;
 pub use kafka::{KafkaSource, PartitionNames, SourceError, SourceEvent, SourceStatus, TopicPartition};
 pub use producer::{Producer, PublishError};
 pub use settings::{KafkaSettings, StartOffset};

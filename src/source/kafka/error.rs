@@ -7,9 +7,9 @@ use rdkafka::error::KafkaError;
 /// Why the consumer could not start, or ended without being asked to.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// librdkafka refuses the settings.
+    /// The settings make no client. The text holds no value of a setting.
     #[error("kafka: the client can't be made from the settings: {0}; check [kafka] and [kafka.librdkafka]")]
-    Settings(#[source] KafkaError),
+    Settings(String),
     /// The subscription was refused before any broker was asked.
     #[error("kafka: can't subscribe to {topics}: {source}")]
     Subscribe {

@@ -22,26 +22,53 @@
 //! throws away what librdkafka has fetched; after that the partitions are
 //! paused and polling goes on.
 
+mod context;
 mod error;
+mod fill;
+mod metadata;
+mod metrics;
 mod names;
+mod offsets;
+mod outbound;
+mod slots;
+mod state;
+mod statistics;
+mod worker;
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc,
-        mpsc::{Receiver, sync_channel},
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel},
     },
-    time::Duration,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
 use prometheus::Registry;
+use rdkafka::consumer::BaseConsumer;
 
-use self::names::NameTable;
+use self::{
+    context::Context,
+    metrics::Metrics,
+    names::NameTable,
+    outbound::Outbound,
+    state::{Command, Shared, State, subscribe},
+    worker::Worker,
+};
 pub use self::{
     error::SourceError,
     names::{PartitionNames, TopicPartition},
 };
-use super::KafkaSettings;
+use super::{
+    KafkaSettings,
+    client::{Role, client_config, settings_error},
+};
 use crate::event::{EventTime, MessageBatch, PartitionId};
+
+/// Events that wait in the channel, at most: 4 MiB of messages or more only
+/// when single messages are larger than a batch.
+const CHANNEL: usize = 8;
 
 /// What the consumer tells, in order.
 #[derive(Debug)]
@@ -96,10 +123,16 @@ pub struct SourceStatus {
     pub paused: bool,
 }
 
-/// The handle of the consumer's thread.
+/// The handle of the consumer's thread. Dropping it closes the consumer in
+/// the background; [`Self::stop`] waits for that.
 #[derive(Debug)]
 pub struct KafkaSource {
     names: Arc<NameTable>,
+    status: Arc<Mutex<SourceStatus>>,
+    commands: Sender<Command>,
+    /// Disconnected once the consumer is closed.
+    closed: Receiver<()>,
+    thread: JoinHandle<()>,
 }
 
 impl KafkaSource {
@@ -108,11 +141,40 @@ impl KafkaSource {
     /// # Errors
     /// When the settings make no client; never because a broker is away.
     pub fn start(
-        _settings: &KafkaSettings,
-        _registry: &Registry,
+        settings: &KafkaSettings,
+        registry: &Registry,
     ) -> Result<(Self, Receiver<SourceEvent>), SourceError> {
-        let (_sender, receiver) = sync_channel(8);
-        Ok((Self { names: Arc::default() }, receiver))
+        let config = client_config(settings, Role::Consumer)?;
+        let shared = Shared {
+            names: Arc::default(),
+            metrics: Arc::new(Metrics::register(registry)?),
+            status: Arc::default(),
+        };
+        let read_committed = config.get("isolation.level") != Some("read_uncommitted");
+        let context = Context::new(settings.start, read_committed, Arc::clone(&shared.metrics));
+        let consumer: BaseConsumer<Context> =
+            config.create_with_context(context).map_err(|error| settings_error(settings, &error))?;
+        subscribe(&consumer, &settings.topics)?;
+
+        let interval = config.get("statistics.interval.ms").and_then(|ms| ms.parse().ok());
+        let interval = Duration::from_millis(interval.unwrap_or_default());
+        if interval.is_zero() {
+            tracing::warn!(
+                "kafka.librdkafka: statistics.interval.ms is 0, so that lag is unknown and no partition ever \
+                 counts as idle"
+            );
+        }
+        let (names, status) = (Arc::clone(&shared.names), Arc::clone(&shared.status));
+        let (events, receiver) = sync_channel(CHANNEL);
+        let (commands, inbox) = channel();
+        let (closing, closed) = sync_channel(0);
+        let state = State::new(shared, Outbound::new(events.clone()), settings.topics.clone(), interval);
+        let close_timeout = settings.close_timeout;
+        let worker = Worker { consumer, commands: inbox, close_timeout, state };
+        let thread = thread::Builder::new()
+            .name("kafka-source".to_owned())
+            .spawn(move || run(worker, closing, &events))?;
+        Ok((Self { names, status, commands, closed, thread }, receiver))
     }
 
     /// The topics and partitions behind the ids handed out so far.
@@ -125,29 +187,52 @@ impl KafkaSource {
     /// windows up to `delivered_until` are done with. Returns at once; a
     /// commit of a stale epoch is ignored and counted, a failed one is counted
     /// and made up for by the next.
-    pub fn commit(
-        &self,
-        _epoch: u64,
-        _positions: Vec<(PartitionId, i64)>,
-        _delivered_until: Option<EventTime>,
-    ) {
+    pub fn commit(&self, epoch: u64, positions: Vec<(PartitionId, i64)>, delivered_until: Option<EventTime>) {
+        self.ask(Command::Commit { epoch, positions, delivered_until });
     }
 
     /// Gives a batch back to be filled again.
-    pub fn recycle(&self, _batch: MessageBatch) {}
+    pub fn recycle(&self, batch: MessageBatch) {
+        self.ask(Command::Recycle(batch));
+        // There is room in the channel now.
+        self.thread.thread().unpark();
+    }
 
     /// How the consumer stands.
     #[must_use]
     pub fn status(&self) -> SourceStatus {
-        SourceStatus::default()
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Finishes the commits that were asked for, closes the consumer and waits
-    /// for at most `deadline`; after that the thread is left behind.
+    /// for at most `timeout`; after that the thread is left behind.
     ///
     /// # Errors
     /// [`SourceError::CloseTimeout`] when the thread was left behind.
-    pub fn stop(self, _deadline: Duration) -> Result<(), SourceError> {
-        Ok(())
+    pub fn stop(self, timeout: Duration) -> Result<(), SourceError> {
+        self.ask(Command::Stop(Instant::now() + timeout));
+        match self.closed.recv_timeout(timeout) {
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => Ok(()),
+            Err(RecvTimeoutError::Timeout) => Err(SourceError::CloseTimeout(timeout)),
+        }
     }
+
+    fn ask(&self, command: Command) {
+        // Only fails once the thread has ended, which its last event tells.
+        let _ended = self.commands.send(command);
+    }
+}
+
+/// The thread: tells that the consumer is closed, then why it ended.
+fn run(worker: Worker, closing: SyncSender<()>, events: &SyncSender<SourceEvent>) {
+    let reason = match catch_unwind(AssertUnwindSafe(|| worker.run())) {
+        Ok(reason) => reason,
+        Err(_panic) => Some(SourceError::Panicked),
+    };
+    if let Some(error) = &reason {
+        tracing::error!("{error}");
+    }
+    drop(closing);
+    // Waits for room; ends when the receiver is dropped.
+    let _unheard = events.send(SourceEvent::Stopped(reason));
 }
