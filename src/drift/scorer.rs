@@ -1,35 +1,150 @@
-//! From counts to a column's result.
+//! From counts to what a window says about one column.
 
+use super::{
+    CountPair, PathScratch, Span, Transport, chi_square, cumulative_scores, hellinger_distance,
+    jensen_shannon_distance, l_infinity, pair::share, population_stability_index, total_variation,
+};
 use crate::{
-    profile::Counts,
+    profile::{Counts, Grid, NumericGrid},
     reference::Column,
-    result::{FeatureResult, Verdict},
+    result::{BinShare, FeatureResult, NumericSummary, Scores, Verdict},
 };
 
 /// Scores columns; keeps its buffers between calls.
+///
+/// Distribution functions (Kolmogorov-Smirnov, Wasserstein) are compared on the
+/// column's grid, everything else on its cut.
 #[derive(Debug, Default)]
 pub struct Scorer {
-    _window: Vec<u64>,
+    grid: SideBySide,
+    cut: SideBySide,
+    paths: PathScratch,
+}
+
+/// Counts of reference and window on the same bins.
+#[derive(Debug, Default)]
+struct SideBySide {
+    reference: Vec<u64>,
+    window: Vec<u64>,
 }
 
 impl Scorer {
-    /// What a window's `counts` say about `column`; with fewer than
-    /// `min_events` valid values nothing is said about drift.
+    /// What a window's `counts` say about `column`.
+    ///
+    /// With fewer than `min_events` valid values, with none, or against a
+    /// reference without any, the verdict is [`Verdict::Insufficient`] and there
+    /// are no scores. The same holds for counts that were made on another grid.
     pub fn feature_result(&mut self, column: &Column, counts: &Counts, min_events: u64) -> FeatureResult {
-        let _ = min_events;
+        let (n, valid) = (counts.rows(), counts.valid());
+        column.cut.sum_into(column.counts.bins(), &mut self.cut.reference);
+        column.cut.sum_into(counts.bins(), &mut self.cut.window);
+        let scores = if valid >= min_events { self.scores(column, counts) } else { None };
         FeatureResult {
             feature: column.name.clone(),
             kind: column.grid.kind(),
-            n: counts.bins().sum(),
-            valid: counts.bins().sum(),
-            missing_share: None,
-            invalid_share: None,
-            unseen_share: None,
-            verdict: Verdict::Insufficient,
-            summary: None,
-            scores: None,
-            bins: Vec::new(),
-            unseen: Vec::new(),
+            n,
+            valid,
+            missing_share: share_of(counts.missing(), n),
+            invalid_share: share_of(counts.invalid(), n),
+            unseen_share: share_of(counts.unseen(), valid),
+            verdict: if scores.is_some() { Verdict::Scored } else { Verdict::Insufficient },
+            summary: summary(&column.grid, counts),
+            scores,
+            bins: self.bins(column, valid),
+            unseen: counts.unseen_names(),
         }
     }
+
+    /// The scores; `None` when one side is empty.
+    fn scores(&mut self, column: &Column, counts: &Counts) -> Option<Scores> {
+        self.grid.fill(&column.counts, counts);
+        let on_grid = self.grid.pair()?;
+        let (ks, wasserstein) = match &column.grid {
+            Grid::Numeric(grid) => {
+                let range = common_range(&column.counts, counts)?;
+                let cumulative = cumulative_scores(&on_grid, range, |bin| span(grid, bin));
+                let ks = cumulative.ks(&on_grid, &mut self.paths);
+                let transport = cumulative.transport;
+                (Some(ks), standardised(transport, &column.counts, counts))
+            }
+            Grid::Categorical(_) => (None, None),
+        };
+        let pair = self.cut.pair()?;
+        Some(Scores {
+            psi: population_stability_index(&pair),
+            ks,
+            wasserstein,
+            jensen_shannon: jensen_shannon_distance(&pair),
+            hellinger: hellinger_distance(&pair),
+            total_variation: total_variation(&pair),
+            l_infinity: l_infinity(&pair),
+            chi_square: chi_square(&pair),
+        })
+    }
+
+    /// Both distributions on the cut, for pictures.
+    fn bins(&self, column: &Column, valid: u64) -> Vec<BinShare> {
+        let reference_valid = column.counts.valid();
+        let counts = self.cut.reference.iter().zip(&self.cut.window);
+        let labels = column.cut.labels().iter();
+        labels
+            .zip(counts)
+            .map(|(label, (&reference, &window))| BinShare {
+                label: label.clone(),
+                reference: share(reference, reference_valid),
+                window: share(window, valid),
+            })
+            .collect()
+    }
+}
+
+impl SideBySide {
+    fn fill(&mut self, reference: &Counts, window: &Counts) {
+        self.reference.clear();
+        self.reference.extend(reference.bins());
+        self.window.clear();
+        self.window.extend(window.bins());
+    }
+
+    fn pair(&self) -> Option<CountPair<'_>> {
+        CountPair::new(&self.reference, &self.window)
+    }
+}
+
+fn span(grid: &NumericGrid, bin: usize) -> Span {
+    let upper = grid.upper(bin);
+    if grid.is_single_value(bin) {
+        Span::Point(upper)
+    } else {
+        Span::Interval { lower: grid.lower(bin), upper }
+    }
+}
+
+/// Smallest and largest value of both sides together.
+fn common_range(reference: &Counts, window: &Counts) -> Option<(f64, f64)> {
+    Some((reference.min()?.min(window.min()?), reference.max()?.max(window.max()?)))
+}
+
+fn share_of(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| share(part, whole))
+}
+
+fn standardised(transport: Transport, reference: &Counts, window: &Counts) -> Option<f64> {
+    let mean_difference = reference.mean().zip(window.mean()).map(|(reference, window)| window - reference);
+    transport.standardised(reference.std_dev()?, mean_difference)
+}
+
+/// Moments and quantiles of a numeric column with values.
+fn summary(grid: &Grid, counts: &Counts) -> Option<NumericSummary> {
+    Some(NumericSummary {
+        mean: counts.mean()?,
+        std_dev: counts.std_dev(),
+        min: counts.min()?,
+        max: counts.max()?,
+        p05: counts.quantile(grid, 0.05)?,
+        p25: counts.quantile(grid, 0.25)?,
+        p50: counts.quantile(grid, 0.5)?,
+        p75: counts.quantile(grid, 0.75)?,
+        p95: counts.quantile(grid, 0.95)?,
+    })
 }
