@@ -9,6 +9,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    unreachable_pub,
     reason = "a test fails by panicking"
 )]
 
@@ -16,3 +17,5 @@
 mod support;
 
 mod harness;
+mod influx;
+mod points;

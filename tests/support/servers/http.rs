@@ -4,7 +4,11 @@ use std::sync::LazyLock;
 
 use tokio::runtime::Runtime;
 
-static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+/// A runtime that all tests share.
+pub fn runtime() -> &'static Runtime {
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+    &RUNTIME
+}
 
 static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
     // Refused only when another test has installed one already.
@@ -12,9 +16,9 @@ static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
     reqwest::Client::builder().no_proxy().build().unwrap()
 });
 
-/// Runs a future to its end on a runtime that all tests share.
+/// Runs a future to its end on the shared runtime.
 pub fn block_on<F: Future>(future: F) -> F::Output {
-    RUNTIME.block_on(future)
+    runtime().block_on(future)
 }
 
 /// An answer.
