@@ -115,75 +115,62 @@ fn numeric(grid: &NumericGrid, reference: &Counts, bins: usize) -> Cut {
 
 /// Cuts the bins into runs that each hold some of the reference.
 fn groups(grid: &NumericGrid, reference: &Counts, bins: usize) -> Vec<Group> {
-    let masses: Vec<u64> = reference.bins().collect();
-    let held = masses.iter().filter(|&&mass| mass > 0).count();
-    let total = reference.valid();
+    let held: Vec<(usize, u64)> = reference.bins().enumerate().filter(|(_, mass)| *mass > 0).collect();
     // With few values each has a bin; otherwise those that exceed a bin's share.
-    let share = total / bins as u64;
-    let stands_alone = |bin: usize, mass: u64| held <= bins || (mass > share && grid.is_single_value(bin));
-    let alone = masses.iter().enumerate().filter(|&(bin, &mass)| mass > 0 && stands_alone(bin, mass));
-    let (alone_bins, alone_mass) = alone.fold((0, 0), |(bins, sum), (_, &mass)| (bins + 1, sum + mass));
-    let mut target = Target::new(total - alone_mass, bins.saturating_sub(alone_bins).max(1));
+    let share = reference.valid() / bins as u64;
+    let alone =
+        |&(bin, mass): &(usize, u64)| held.len() <= bins || (mass > share && grid.is_single_value(bin));
+    let (count, mass) =
+        held.iter().filter(|held| alone(held)).fold((0, 0), |(n, sum), held| (n + 1, sum + held.1));
+    let others = bins.saturating_sub(count).max(1);
 
     let mut groups: Vec<Group> = Vec::new();
-    // The bin after the last group's.
-    let mut start = 0;
-    let mut open: Option<Group> = None;
-    for (bin, &mass) in masses.iter().enumerate().filter(|(_, mass)| **mass > 0) {
-        if stands_alone(bin, mass) {
-            if let Some(mut group) = open.take() {
-                // Reaches up to the value that stands alone.
-                group.last = bin - 1;
-                target.close();
-                groups.push(group);
-                start = bin;
-            }
-            groups.push(Group { first: start, last: bin });
-            start = bin + 1;
-            continue;
+    let mut after_alone = true;
+    for run in held.chunk_by(|a, b| !alone(a) && !alone(b)) {
+        let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
+        // Empty bins go with the bin above them, but what lies below a value
+        // that stands alone goes with its neighbour, unless that is alone too.
+        match groups.last_mut() {
+            Some(below) if alone(first) && !after_alone => below.last = first.0 - 1,
+            _ => {}
         }
-        if let Some(group) = open
-            && target.is_reached_before(mass)
-        {
-            groups.push(group);
-            target.close();
-            start = group.last + 1;
-            open = None;
+        let start = groups.last().map_or(0, |below| below.last + 1);
+        if alone(first) {
+            groups.push(Group { first: start, last: last.0 });
+        } else {
+            split(run, start, share_of(run, reference.valid() - mass, others), &mut groups);
         }
-        target.taken += mass;
-        let first = open.map_or(start, |group| group.first);
-        open = Some(Group { first, last: bin });
+        after_alone = alone(first);
     }
-    groups.extend(open);
     if let Some(group) = groups.last_mut() {
         group.last = grid.bins() - 1;
     }
     groups
 }
 
-/// Where the next group of equal mass should end.
-#[derive(Debug)]
-struct Target {
-    share: f64,
-    taken: u64,
-    boundary: f64,
+/// The mass of a group when `run`, one of several runs with `total` together,
+/// is cut evenly into the number of groups that is its due of `groups`.
+#[expect(clippy::cast_precision_loss, reason = "a cut needs no exact shares")]
+fn share_of(run: &[(usize, u64)], total: u64, groups: usize) -> f64 {
+    let mass = run.iter().map(|(_, mass)| mass).sum::<u64>() as f64;
+    mass / (mass / total as f64 * groups as f64).round().max(1.0)
 }
 
+/// Cuts a run of bins into groups that end as near as possible to multiples of
+/// `share`; the first begins at the bin `start`.
 #[expect(clippy::cast_precision_loss, reason = "a cut needs no exact shares")]
-impl Target {
-    fn new(total: u64, groups: usize) -> Self {
-        let share = total as f64 / groups as f64;
-        Self { share, taken: 0, boundary: share }
+fn split(run: &[(usize, u64)], start: usize, share: f64, groups: &mut Vec<Group>) {
+    let (mut taken, mut boundary) = (0.0, share);
+    let mut open = Group { first: start, last: start };
+    for &(bin, mass) in run {
+        let with = taken + mass as f64;
+        if taken > 0.0 && with - boundary > boundary - taken {
+            groups.push(open);
+            open.first = open.last + 1;
+            boundary = ((taken / share).round() + 1.0) * share;
+        }
+        open.last = bin;
+        taken = with;
     }
-
-    /// Whether stopping before the next `mass` comes nearer to the boundary.
-    fn is_reached_before(&self, mass: u64) -> bool {
-        let (without, with) = (self.taken as f64, (self.taken + mass) as f64);
-        with - self.boundary > self.boundary - without
-    }
-
-    /// A group ends here: the next one ends a share after the nearest multiple.
-    fn close(&mut self) {
-        self.boundary = ((self.taken as f64 / self.share).round() + 1.0) * self.share;
-    }
+    groups.push(open);
 }

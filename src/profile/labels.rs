@@ -68,13 +68,19 @@ pub(super) fn categories(names: &[&str]) -> Vec<String> {
     names.iter().map(label).collect()
 }
 
-/// The fewest digits that keep different bounds different.
+/// The fewest digits that move no bound by more than a twentieth of the way to
+/// the next.
 fn enough_digits(bounds: &[Bound]) -> usize {
-    let distinct = |digits: usize| {
-        let texts = bounds.windows(2).filter_map(|pair| <&[Bound; 2]>::try_from(pair).ok());
-        texts.clone().all(|[a, b]| a.value == b.value || short(a.value, digits) != short(b.value, digits))
+    let error = |value: f64, digits: usize| {
+        short(value, digits).parse().map_or(0.0, |text: f64| (text - value).abs())
     };
-    (DIGITS..ALL_DIGITS).find(|&digits| distinct(digits)).unwrap_or(ALL_DIGITS)
+    let fit = |digits: usize| {
+        bounds.windows(2).filter_map(|pair| <&[Bound; 2]>::try_from(pair).ok()).all(|[a, b]| {
+            let room = (b.value - a.value) / 20.0;
+            error(a.value, digits) <= room && error(b.value, digits) <= room
+        })
+    };
+    (DIGITS..ALL_DIGITS).find(|&digits| fit(digits)).unwrap_or(ALL_DIGITS)
 }
 
 /// A number with so many significant digits; whole ones of up to seven digits

@@ -9,8 +9,8 @@
 //!
 //! A value `v` becomes `q = round((v - center) / unit)`. Centre and unit come
 //! from the grid: most values of a column like the reference have `|q| <= 2^51`.
-//! A value further out is summed on a higher *level*, whose unit is 2^6 times
-//! that of the level below, up to 1e308: what is rounded off is at most 2^-46
+//! A value further out is summed on a higher *level*, whose unit is 2^2 times
+//! that of the level below, up to 1e308: what is rounded off is at most 2^-50
 //! of the distance from the centre, or half a unit. No sum can overflow before
 //! the number of values does.
 //!
@@ -27,7 +27,10 @@ use super::{
 /// Bits of `q`: what the rounding trick below can hold.
 const BITS: i32 = 51;
 /// Ratio of the units of neighbouring levels, as a power of two.
-const LEVEL_BITS: i32 = 6;
+const LEVEL_BITS: i32 = 2;
+/// How much further than the reference's outer percentiles values may lie on
+/// the lowest level, as a power of two: a column that shifts stays fast.
+const HEADROOM_BITS: i32 = 5;
 /// `x + ROUNDER` is `x` rounded to a whole number, ties to even, whose low bits
 /// are the number; for `|x| <= 2^51`.
 const ROUNDER: f64 = 6_755_399_441_055_744.0;
@@ -57,7 +60,7 @@ impl Scale {
         let quartiles = at(48) - at(16);
         let fine =
             if min < max && quartiles > 0.0 { exponent(quartiles.min(f64::MAX)) + 1 - 42 } else { i32::MAX };
-        let unit = (exponent(reach) + 2 - BITS).min(fine).max(MIN_EXPONENT);
+        let unit = (exponent(reach) + 1 + HEADROOM_BITS - BITS).min(fine).max(MIN_EXPONENT);
         // A centre with few digits: differences of data with few digits from it
         // are exact.
         let grain = power_of_two((exponent(reach) - 2).max(MIN_EXPONENT));
@@ -165,11 +168,16 @@ impl Moments {
             (distance, halved) = (value / 2.0 - scale.center / 2.0, 1);
         }
         let excess = exponent(distance) + 1 + halved - BITS - scale.unit;
-        // Between 1 and 350: doubles span 2,100 bits.
+        // At most 1,050: doubles span 2,100 bits.
         let level = u16::try_from((excess + LEVEL_BITS - 1) / LEVEL_BITS).unwrap_or(0);
         let whole = round(scale_by(distance, halved - scale.unit_of(level)));
         let sums = Sums { n: 1, sum: i128::from(whole), squares: square(whole), wraps: 0 };
-        self.far.entry(level).or_insert(Sums::EMPTY).merge(&sums);
+        // A distance beyond the largest double can still belong to the lowest.
+        if level == 0 {
+            self.near.merge(&sums);
+        } else {
+            self.far.entry(level).or_insert(Sums::EMPTY).merge(&sums);
+        }
     }
 
     pub(super) fn merge(&mut self, other: &Self) {

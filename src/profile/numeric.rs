@@ -25,7 +25,6 @@ pub const BODY_EDGES: usize = 1024;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "Edges", into = "Edges")]
 pub struct NumericGrid {
-    edges: Vec<f64>,
     min: f64,
     max: f64,
     inside: Range<usize>,
@@ -36,7 +35,7 @@ pub struct NumericGrid {
 impl PartialEq for NumericGrid {
     fn eq(&self, other: &Self) -> bool {
         // Everything else follows from these.
-        (&self.edges, self.min, self.max) == (&other.edges, other.min, other.max)
+        (self.guide.edges(), self.min, self.max) == (other.guide.edges(), other.min, other.max)
     }
 }
 
@@ -76,35 +75,35 @@ impl NumericGrid {
     fn new(edges: Vec<f64>, min: f64, max: f64) -> Self {
         let bin_of = |value: f64| edges.partition_point(|&edge| edge < value);
         let inside = bin_of(min)..bin_of(max) + 1;
-        let guide = Guide::new(&edges, inside.clone());
         let scale = Scale::new(&edges, inside.clone(), min, max);
-        Self { edges, min, max, inside, guide, scale }
+        let guide = Guide::new(edges, inside.clone());
+        Self { min, max, inside, guide, scale }
     }
 
     /// The bin that holds `value`, which must be finite.
     #[inline]
     #[must_use]
     pub fn bin_of(&self, value: f64) -> usize {
-        self.guide.bin_of(&self.edges, value)
+        self.guide.bin_of(value)
     }
 
     /// Number of bins.
     #[inline]
     #[must_use]
     pub fn bins(&self) -> usize {
-        self.edges.len() + 1
+        self.guide.edges().len() + 1
     }
 
     /// Exclusive lower bound of a bin; minus infinity for the first.
     #[must_use]
     pub fn lower(&self, bin: usize) -> f64 {
-        bin.checked_sub(1).and_then(|edge| self.edges.get(edge)).copied().unwrap_or(f64::NEG_INFINITY)
+        bin.checked_sub(1).and_then(|edge| self.guide.edges().get(edge)).copied().unwrap_or(f64::NEG_INFINITY)
     }
 
     /// Inclusive upper bound of a bin; plus infinity for the last.
     #[must_use]
     pub fn upper(&self, bin: usize) -> f64 {
-        self.edges.get(bin).copied().unwrap_or(f64::INFINITY)
+        self.guide.edges().get(bin).copied().unwrap_or(f64::INFINITY)
     }
 
     /// Whether a bin can hold one value only, its upper bound.
@@ -159,6 +158,6 @@ impl TryFrom<Edges> for NumericGrid {
 
 impl From<NumericGrid> for Edges {
     fn from(grid: NumericGrid) -> Self {
-        Self { edges: grid.edges, min: grid.min, max: grid.max }
+        Self { edges: grid.guide.edges().to_vec(), min: grid.min, max: grid.max }
     }
 }

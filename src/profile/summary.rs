@@ -18,15 +18,15 @@ impl Counts {
     /// Arithmetic mean of the valid values; `None` without one, and for
     /// categories.
     ///
-    /// Off by at most 2^-46 of the mean distance from the grid's centre, and by
-    /// the last bit of a double.
+    /// Off by at most 2^-46 of the reference's spread, for values far outside it
+    /// by 2^-50 of their distance from it, and by the last bit of a double.
     #[must_use]
     pub fn mean(&self) -> Option<f64> {
         self.moments.as_ref().and_then(Moments::mean)
     }
 
-    /// Sample standard deviation (divisor n - 1); `None` below two values, and
-    /// for categories.
+    /// Sample standard deviation (divisor n - 1), as exact as [`Self::mean`];
+    /// `None` below two values, and for categories.
     #[must_use]
     pub fn std_dev(&self) -> Option<f64> {
         self.moments.as_ref().and_then(Moments::std_dev)
