@@ -16,6 +16,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod dashboards;
+mod end_to_end;
 mod harness;
+mod hotel;
 mod influx;
+mod kafka;
 mod points;
+mod prometheus;
+mod setup;
+mod simulated;
+mod validate;

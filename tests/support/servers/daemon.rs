@@ -1,8 +1,8 @@
 //! The `driftline` program as a user runs it.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{path::Path, process::Command};
 
-use super::{Process, SOON, folder, free_port, http};
+use super::{Process, SOON, free_port, http};
 
 /// What a command left behind.
 #[derive(Debug, Clone)]
@@ -42,46 +42,59 @@ where
 pub struct Daemon {
     /// Its process.
     pub process: Process,
-    /// Where it was started.
-    pub folder: PathBuf,
-    listen: String,
+    /// What it says about itself.
+    pub api: Api,
 }
 
 impl Daemon {
-    /// Starts `driftline run` with a configuration, to which the address of the
-    /// API is added, and waits until it is alive.
-    pub fn start(config: &str) -> Self {
-        let folder = folder("daemon");
-        let listen = format!("127.0.0.1:{}", free_port());
-        let file = folder.join("driftline.toml");
-        fs::write(&file, format!("{config}\n[http]\nlisten = \"{listen}\"\n")).unwrap();
+    /// Starts `driftline run` with its API on a free port, and waits until it is
+    /// alive.
+    pub fn start(config: &Path) -> Self {
+        let api = Api { address: format!("127.0.0.1:{}", free_port()) };
         let mut command = Command::new(env!("CARGO_BIN_EXE_driftline"));
-        command.arg("run").arg("--config").arg(&file);
-        let mut process = Process::start("driftline", &command, &folder);
-        let live = format!("http://{listen}/live");
-        process.wait_for("is alive", SOON, || http::get(&live, None).filter(|answer| answer.status == 200));
-        Self { process, folder, listen }
+        command.args(["run", "--http-listen", &api.address, "--config"]).arg(config);
+        let mut process = Process::start("driftline", &command, config.parent().unwrap());
+        process.wait_for("is alive", SOON, || api.get("/live").filter(|answer| answer.status == 200));
+        Self { process, api }
     }
 
-    /// `host:port` of its API.
-    pub fn address(&self) -> &str {
-        &self.listen
+    /// Waits until the daemon's API, or anything else, gives an answer.
+    pub fn wait_for<T>(&mut self, what: &str, mut ask: impl FnMut(&Api) -> Option<T>) -> T {
+        let api = &self.api;
+        self.process.wait_for(what, SOON * 2, || ask(api))
     }
 
-    /// A page of its API.
-    pub fn get(&self, path: &str) -> http::Answer {
-        let url = format!("http://{}{path}", self.listen);
-        http::get(&url, None).unwrap_or_else(|| panic!("no answer:\n{}", self.process.log()))
+    /// Stops it as an operator does.
+    pub fn stop(mut self) {
+        let status = self.process.stop(SOON);
+        assert!(status.success(), "{status}:\n{}", self.process.log());
+    }
+}
+
+/// The HTTP side of a daemon.
+#[derive(Debug, Clone)]
+pub struct Api {
+    /// `host:port`.
+    pub address: String,
+}
+
+impl Api {
+    /// A page; without an answer when nobody listens.
+    pub fn get(&self, path: &str) -> Option<http::Answer> {
+        http::get(&format!("http://{}{path}", self.address), None)
     }
 
-    /// Waits until an answer satisfies the caller.
-    pub fn wait_for<T>(&mut self, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-        self.process.wait_for(what, SOON * 2, &mut ask)
+    /// Whether everything works; the answer of `/ready` when not.
+    pub fn ready(&self) -> Result<(), String> {
+        match self.get("/ready") {
+            Some(answer) if answer.status == 200 => Ok(()),
+            answer => Err(answer.map(|answer| answer.body).unwrap_or_default()),
+        }
     }
 
     /// Value of a metric, summed over the samples whose labels contain `labels`.
     pub fn metric(&self, name: &str, labels: &str) -> f64 {
-        let page = self.get("/metrics").body;
+        let page = self.get("/metrics").expect("the daemon answers").body;
         page.lines()
             .filter(|line| {
                 let rest = line.strip_prefix(name);

@@ -31,7 +31,7 @@ use std::{
 };
 
 pub use certificates::Certificates;
-pub use daemon::{Daemon, Finished, driftline};
+pub use daemon::{Api, Daemon, Finished, driftline};
 pub use folders::folder;
 pub use influx1::Influx1;
 pub use influx2::{Influx2, Row};
