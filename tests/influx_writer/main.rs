@@ -11,6 +11,7 @@ mod support;
 mod refusals;
 mod requests;
 mod secrets;
+mod tls;
 mod waiting;
 
 use std::time::Duration;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use driftline::sink::{InfluxApi, InfluxSettings, InfluxSink, Pacing, Points, SinkStatus};
 use prometheus::{Registry, proto::MetricFamily};
 use support::{
+    log,
     results::bare_window,
     stand_in::{Reply, Seen, StandIn},
 };
@@ -59,6 +61,7 @@ impl Rig {
     }
 
     fn paced(settings: &InfluxSettings, pacing: Pacing) -> Self {
+        log::keep();
         let registry = Registry::new();
         let sink = InfluxSink::start_paced(settings, pacing, &registry, &Handle::current()).unwrap();
         Self { sink, registry }

@@ -1,68 +1,24 @@
 //! What people get to see: errors, statuses and logs without secrets, and
 //! `check`'s sentences.
 
-use std::{
-    io::{self, Write},
-    sync::{Arc, Mutex},
-};
-
 use driftline::sink::{InfluxApi, InfluxSettings, InfluxSink, SinkError, check};
 use prometheus::Registry;
 use tokio::runtime::Handle;
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::{
     Rig, always_written, line, settings,
-    support::stand_in::{Reply, StandIn},
+    support::{
+        log,
+        stand_in::{Reply, StandIn},
+    },
     until,
 };
 
 const TOKEN: &str = "t0ps3cret";
 
-/// Keeps log lines.
-#[derive(Debug, Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
-
-/// Everything that is logged on this thread, from all crates and levels.
-fn capture() -> (Log, tracing::subscriber::DefaultGuard) {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(log.clone())
-        .finish();
-    (log, tracing::subscriber::set_default(subscriber))
-}
-
 // One thread, so that the task of the sink logs where the test listens.
 #[tokio::test(flavor = "current_thread")]
 async fn no_secret_is_logged_or_shown() {
-    let (log, _guard) = capture();
     let bad = line(1);
     let server = StandIn::start(|_| Reply::status(401)).await;
     for api in [
@@ -82,10 +38,10 @@ async fn no_secret_is_logged_or_shown() {
         let shown = format!("{why} {:?} {settings:?}", rig.sink);
         for secret in [TOKEN, "YW5uOnQwcHMzY3JldA"] {
             assert!(!shown.contains(secret), "{shown}");
-            assert!(!log.text().contains(secret), "{}", log.text());
+            assert!(!log::of_this_thread().contains(secret), "{}", log::of_this_thread());
         }
     }
-    let text = log.text();
+    let text = log::of_this_thread();
     assert!(text.contains("WARN") && text.contains("refuses the token or password"), "{text}");
     assert!(
         text.contains("ERROR") && text.contains("influxdb refused a point") && text.contains(&bad),

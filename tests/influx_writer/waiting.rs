@@ -115,7 +115,7 @@ async fn breaking_server(times: usize) -> (String, Arc<AtomicUsize>) {
     let counter = Arc::clone(&calls);
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            let mut request = [0; 64 * 1024];
+            let mut request = [0; 4 * 1024];
             if stream.read(&mut request).await.is_err() {
                 continue;
             }

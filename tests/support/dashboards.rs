@@ -25,7 +25,7 @@ pub struct Chosen {
 pub struct DashboardQuery {
     /// Title of the panel, or `variable NAME`.
     pub place: String,
-    /// InfluxQL.
+    /// The query itself.
     pub query: String,
     /// Whether it fills a variable and not a panel.
     pub is_variable: bool,

@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, unused_imports, reason = "each test crate uses a part")]
 
 pub mod dashboards;
+pub mod log;
 pub mod results;
 pub mod servers;
 pub mod stand_in;

@@ -25,8 +25,8 @@ impl Default for Pacing {
     fn default() -> Self {
         Self {
             base: Duration::from_secs(1),
-            max: Duration::from_mins(1),
-            max_retry_after: Duration::from_mins(10),
+            max: Duration::from_secs(60),
+            max_retry_after: Duration::from_secs(600),
         }
     }
 }

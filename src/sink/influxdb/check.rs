@@ -28,14 +28,11 @@ pub async fn check(settings: &InfluxSettings) -> Result<Vec<CheckStep>, SinkErro
     let health = match endpoint.health().await {
         // Anything that speaks HTTP may be a proxy that only knows the write
         // endpoint; only silence and errors of its own are bad health.
-        Answer::Again(Again { reason, sentence, .. })
-            if matches!(
-                reason,
-                Reason::Timeout | Reason::Connect | Reason::Network | Reason::ServerError
-            ) =>
-        {
-            Err(sentence)
-        }
+        Answer::Again(Again {
+            reason: Reason::Timeout | Reason::Connect | Reason::Network | Reason::ServerError,
+            sentence,
+            ..
+        }) => Err(sentence),
         _ => Ok("influxdb answers".to_owned()),
     };
     let answers = health.is_ok();

@@ -69,7 +69,7 @@ impl Worker {
                 Answer::Written => self.written(lines.len()),
                 Answer::TooLarge if lines.len() > 1 => self.halve(lines.len()),
                 Answer::TooLarge => {
-                    self.give_up(&lines, Outcome::TooLarge, "one point is too large for the server")
+                    self.give_up(&lines, Outcome::TooLarge, "one point is too large for the server");
                 }
                 Answer::Refused(refusal) => self.refused(&lines, &refusal).await,
                 Answer::Again(again) => self.pause(&again).await,
