@@ -1,11 +1,185 @@
-//! `driftline validate`.
+//! `driftline validate`: everything that is wrong with a configuration at
+//! once, and, with `--connect`, whether the servers in it would have us.
+//!
+//! Errors and warnings go to standard error, what would run to standard output.
+
+use std::{path::PathBuf, time::Duration};
 
 use super::Exit;
+use crate::{
+    config::{self, ConfigErrors, Overrides, Problem, ReferenceFile, ReferenceSource, Settings},
+    pipeline::load_reference,
+    sink::{self, InfluxApi, InfluxSettings},
+    source::{self, KafkaSettings, StartOffset},
+    window::duration_text,
+};
+
+/// Limit of each question to Kafka.
+const KAFKA_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Arguments of `driftline validate`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// Configuration file
+    #[arg(long, short, value_name = "FILE")]
+    config: PathBuf,
+    /// Also try Kafka and `InfluxDB`; reads and writes nothing there
+    #[arg(long)]
+    connect: bool,
+    /// Take warnings for errors
+    #[arg(long)]
+    deny_warnings: bool,
+}
 
-pub(super) fn run(_args: &Args) -> Exit {
-    Exit::Failure
+pub(super) fn run(args: &Args) -> Exit {
+    let loaded = config::load(&args.config, &Overrides::from_process());
+    let (settings, mut errors, mut warnings, reference_files) = match loaded {
+        Ok(loaded) => (Some(loaded.settings), Vec::new(), loaded.warnings, loaded.reference_files),
+        Err(ConfigErrors { errors, warnings, reference_files }) => (None, errors, warnings, reference_files),
+    };
+    for file in &reference_files {
+        check_reference(file, &mut errors, &mut warnings);
+    }
+    for error in &errors {
+        eprintln!("error: {error}");
+    }
+    for warning in &warnings {
+        eprintln!("warning: {warning}");
+    }
+    let name = args.config.display();
+    let found = [counted(errors.len(), "error"), counted(warnings.len(), "warning")];
+    let found = found.into_iter().flatten().collect::<Vec<_>>().join(" and ");
+    let is_denied = args.deny_warnings && !warnings.is_empty();
+    match settings {
+        Some(settings) if errors.is_empty() && !is_denied => {
+            let but = if warnings.is_empty() { String::new() } else { format!(", with {found}") };
+            println!("{name} can be used{but}\n");
+            print_summary(&settings);
+            if args.connect { connect(&settings) } else { Exit::Success }
+        }
+        _ => {
+            eprintln!("\n{name} can't be used: {found}");
+            Exit::Config
+        }
+    }
+}
+
+fn counted(count: usize, what: &str) -> Option<String> {
+    match count {
+        0 => None,
+        1 => Some(format!("1 {what}")),
+        _ => Some(format!("{count} {what}s")),
+    }
+}
+
+fn check_reference(file: &ReferenceFile, errors: &mut Vec<Problem>, warnings: &mut Vec<Problem>) {
+    let model = file.model.as_deref().unwrap_or("NAME");
+    let rebuild =
+        format!("make it: driftline reference --model {model} --from FILE -o {}", file.path.display());
+    match load_reference(&file.path) {
+        Err(error) => errors.push(file.problem(error.to_string(), rebuild)),
+        Ok(reference) if file.model.as_ref().is_some_and(|model| *model != reference.model) => {
+            let message = format!("{} was made for the model {:?}", file.path.display(), reference.model);
+            warnings.push(file.problem(message, rebuild));
+        }
+        Ok(_) => {}
+    }
+}
+
+/// What would run: where events come from, what is watched, where results go.
+fn print_summary(settings: &Settings) {
+    match &settings.kafka {
+        Some(kafka) => println!("events    {}", kafka_text(kafka)),
+        None => println!("events    from files only, by `driftline replay`: there is no [kafka]"),
+    }
+    for model in &settings.models {
+        println!("model     {}: {}", model.name, reference_text(&model.reference));
+    }
+    if settings.models.iter().any(|model| !matches!(model.reference, ReferenceSource::File(_))) {
+        println!("          learned references are kept in {}", settings.state_dir.display());
+    }
+    let windows = &settings.windows;
+    println!(
+        "windows   {}, closed {} after their end by event time, judged from {} events on",
+        windows.tag(),
+        duration_text(windows.lateness_ms),
+        windows.min_events
+    );
+    if let Some(influxdb) = &settings.influxdb {
+        println!("results   to InfluxDB at {}, {}", influxdb.url, target_text(&influxdb.api));
+    }
+    println!("results   at http://{}/api/v1/models", settings.http.listen);
+}
+
+fn kafka_text(kafka: &KafkaSettings) -> String {
+    let topics = kafka.topics.join(", ");
+    let start = match kafka.start {
+        StartOffset::Earliest => "earliest",
+        StartOffset::Latest => "latest",
+    };
+    format!(
+        "from Kafka at {}, topics {topics}, as group {}, at first from {start}",
+        kafka.brokers, kafka.group
+    )
+}
+
+fn reference_text(reference: &ReferenceSource) -> String {
+    match reference {
+        ReferenceSource::File(path) => format!("compared with {}", path.display()),
+        ReferenceSource::FirstEvents(events) => {
+            format!("compared with its first {events} events, still to be learned")
+        }
+        ReferenceSource::TimeRange { from, until } => {
+            format!("compared with its events from {from} until {until}, still to be learned")
+        }
+    }
+}
+
+fn target_text(api: &InfluxApi) -> String {
+    match api {
+        InfluxApi::V2 { org, bucket } => format!("bucket {bucket} of organisation {org}"),
+        InfluxApi::V1 { database, .. } => format!("database {database}"),
+    }
+}
+
+/// Tries the servers, one line for each step.
+fn connect(settings: &Settings) -> Exit {
+    println!();
+    let mut is_fine = true;
+    let mut step = |server: &str, is_ok: bool, text: &str| {
+        is_fine &= is_ok;
+        println!("{server:<9} {:<7} {text}", if is_ok { "ok" } else { "failed" });
+    };
+    match &settings.kafka {
+        Some(kafka) => {
+            for line in source::connect_check(kafka, KAFKA_TIMEOUT) {
+                step("kafka", line.ok, &line.text);
+            }
+        }
+        None => println!("kafka     skipped there is no [kafka]"),
+    }
+    match &settings.influxdb {
+        Some(influxdb) => match check_influxdb(influxdb) {
+            Ok(steps) => {
+                for found in steps {
+                    let (is_ok, text) = match &found.outcome {
+                        Ok(text) => (true, text),
+                        Err(text) => (false, text),
+                    };
+                    step("influxdb", is_ok, text);
+                }
+            }
+            Err(error) => step("influxdb", false, &error),
+        },
+        None => println!("influxdb  skipped there is no [influxdb]"),
+    }
+    if is_fine { Exit::Success } else { Exit::Unavailable }
+}
+
+fn check_influxdb(settings: &InfluxSettings) -> Result<Vec<sink::CheckStep>, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("no runtime to ask it with: {error}"))?;
+    runtime.block_on(sink::check(settings)).map_err(|error| error.to_string())
 }

@@ -22,8 +22,8 @@ pub(super) type Tree = Map<String, Value>;
 
 /// Walks the whole file. `Err` is a syntax error, of which only the first is
 /// reported: what follows it is guesswork.
-pub(super) fn read(text: &str, places: &mut Places, report: &mut Report) -> Result<Tree, Problem> {
-    let document = DeTable::parse(text).map_err(|error| syntax_error(&error, places))?;
+pub(super) fn read(text: &str, places: &mut Places, report: &mut Report) -> Result<Tree, Box<Problem>> {
+    let document = DeTable::parse(text).map_err(|error| Box::new(syntax_error(&error, places)))?;
     let mut walk = Walk { places, report };
     Ok(walk.table(document.get_ref(), "", ""))
 }
@@ -97,7 +97,7 @@ impl Walk<'_> {
                 format!("did you mean {meant:?}?")
             }
             None => match other_section(name) {
-                Some(section) => format!("{name:?} belongs into {section}"),
+                Some(section) => format!("{name:?} belongs in {section}"),
                 None => format!("known here: {}", known.join(", ")),
             },
         };

@@ -27,7 +27,7 @@ use std::{
 };
 
 pub use layers::Overrides;
-pub use problem::{ConfigErrors, Place, Problem};
+pub use problem::{ConfigErrors, Place, Problem, ReferenceFile};
 pub use reload::ReloadChanges;
 pub use settings::{ModelSettings, ReferenceSource, Settings, TableMapping};
 
@@ -41,15 +41,8 @@ pub struct Loaded {
     pub settings: Settings,
     /// What is worth knowing, in order of the file.
     pub warnings: Vec<Problem>,
-    places: Places,
-}
-
-impl Loaded {
-    /// A problem found later with what `key` names, at its place in the file.
-    #[must_use]
-    pub fn problem(&self, key: &str, message: String, hint: Option<String>) -> Problem {
-        self.places.problem(key, Part::Value, message, hint)
-    }
+    /// Reference files that it names; they have not been looked at.
+    pub reference_files: Vec<ReferenceFile>,
 }
 
 /// Reads a configuration file. Paths in it are relative to the file.
@@ -74,7 +67,7 @@ pub fn load_text(text: &str, path: &Path, overrides: &Overrides) -> Result<Loade
     let base = path.parent().map_or_else(PathBuf::new, Path::to_owned);
     let settings = match check::read(text, &mut places, &mut report) {
         Err(syntax_error) => {
-            report.errors.push(syntax_error);
+            report.errors.push(*syntax_error);
             None
         }
         Ok(tree) => match layers::merge(tree, overrides, &mut places, &mut report) {
@@ -90,8 +83,12 @@ pub fn load_text(text: &str, path: &Path, overrides: &Overrides) -> Result<Loade
     report.sort();
     match settings {
         Some(settings) if report.errors.is_empty() => {
-            Ok(Loaded { settings, warnings: report.warnings, places })
+            Ok(Loaded { settings, warnings: report.warnings, reference_files: report.reference_files })
         }
-        _ => Err(ConfigErrors { errors: report.errors, warnings: report.warnings }),
+        _ => Err(ConfigErrors {
+            errors: report.errors,
+            warnings: report.warnings,
+            reference_files: report.reference_files,
+        }),
     }
 }

@@ -76,6 +76,30 @@ pub struct ConfigErrors {
     pub errors: Vec<Problem>,
     /// What else is worth knowing.
     pub warnings: Vec<Problem>,
+    /// Reference files that the configuration names, so that they can be
+    /// checked in the same go; they have not been looked at.
+    pub reference_files: Vec<ReferenceFile>,
+}
+
+/// A reference file that a configuration names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReferenceFile {
+    /// The model that it is for, where the configuration names it.
+    pub model: Option<String>,
+    /// The file.
+    pub path: PathBuf,
+    /// Where the configuration names it.
+    pub place: Place,
+    /// Path of the key that names it.
+    pub key: String,
+}
+
+impl ReferenceFile {
+    /// Something that is wrong with the file.
+    #[must_use]
+    pub fn problem(&self, message: String, hint: String) -> Problem {
+        Problem { place: self.place.clone(), key: self.key.clone(), message, hint: Some(hint), snippet: None }
+    }
 }
 
 impl fmt::Display for ConfigErrors {
@@ -101,7 +125,7 @@ impl ConfigErrors {
             ),
             snippet: None,
         };
-        Self { errors: vec![error], warnings: Vec::new() }
+        Self { errors: vec![error], warnings: Vec::new(), reference_files: Vec::new() }
     }
 }
 
@@ -110,6 +134,7 @@ impl ConfigErrors {
 pub(super) struct Report {
     pub(super) errors: Vec<Problem>,
     pub(super) warnings: Vec<Problem>,
+    pub(super) reference_files: Vec<ReferenceFile>,
 }
 
 impl Report {

@@ -35,8 +35,11 @@ pub(super) fn parse_duration(text: &str) -> Result<i64, String> {
         let (unit, after) =
             after.split_at(after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len()));
         let number: i64 = number.parse().map_err(|_| format!("{text:?} is not a duration"))?;
-        if unit.is_empty() {
+        if unit.is_empty() && after.is_empty() {
             return Err(format!("the duration {text:?} has no unit"));
+        }
+        if unit.is_empty() {
+            return Err(format!("{text:?} is not a duration"));
         }
         let Some((_, ms)) = MS_OF_UNIT.iter().find(|(name, _)| *name == unit) else {
             return Err(format!("the duration {text:?} has the unknown unit {unit:?}"));
@@ -96,13 +99,13 @@ mod tests {
             ("90", "no unit"),
             ("s", "not a duration"),
             ("1.5h", "not a duration"),
-            ("1 h", "no unit"),
+            ("1 h", "not a duration"),
             ("5M", "unknown unit \"M\""),
             ("1m1h", "large to small"),
             ("1h1h", "large to small"),
             ("99999999999999999999s", "not a duration"),
             ("9999999999999d", "ten years"),
-            ("3µs", "no unit"),
+            ("3µs", "not a duration"),
         ] {
             let error = parse_duration(text).expect_err(text);
             assert!(error.contains(part), "{text}: {error}");

@@ -116,6 +116,9 @@ impl<'a> Typed<'a> {
             (Kind::Duration { .. }, Self::Integer(number)) => {
                 mismatch.hint(format!("write the unit: \"{number}s\""))
             }
+            (Kind::Integer { min, max }, Self::Number(_)) => {
+                mismatch.hint(format!("write a whole number from {min} to {max}"))
+            }
             (Kind::Integer { .. }, Self::Text(text)) if text.parse::<i64>().is_ok() => {
                 mismatch.hint("write it without quotes")
             }

@@ -5,7 +5,8 @@ use std::{
     time::Duration,
 };
 
-use secrecy::SecretString;
+use rdkafka::{ClientConfig, error::KafkaError, types::RDKafkaConfRes};
+use secrecy::{ExposeSecret, SecretString};
 
 use super::Resolver;
 use crate::{
@@ -121,7 +122,7 @@ impl Resolver<'_> {
             }
             let value = match (setting.value, setting.file, setting.env) {
                 (Some(value), None, None) => {
-                    if SECRET_WORDS.iter().any(|word| name.contains(word)) {
+                    if is_secret(&name) {
                         let message = "the secret stands in the file, where backups and colleagues find it";
                         self.warn(&key, message, "write { file = \"…\" } or { env = \"…\" }");
                     }
@@ -134,10 +135,34 @@ impl Resolver<'_> {
                     None
                 }
             };
-            if let Some(value) = value {
-                settings.insert(name, value);
+            let Some(value) = value else { continue };
+            if let Err(message) = try_setting(&name, &value) {
+                self.error(&key, message, "librdkafka's CONFIGURATION.md lists names and values");
+                continue;
             }
+            settings.insert(name, value);
         }
         settings
     }
+}
+
+/// Whether librdkafka takes a setting. Its own words quote the value, so they
+/// are not used where that may be a secret.
+fn try_setting(name: &str, value: &SecretString) -> Result<(), String> {
+    let mut config = ClientConfig::new();
+    config.set(name, value.expose_secret());
+    match config.create_native_config() {
+        Err(KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..)) => {
+            Err("librdkafka has no setting of this name".to_owned())
+        }
+        Err(KafkaError::ClientConfig(_, reason, ..)) if !is_secret(name) => {
+            Err(format!("librdkafka refuses the value: {reason}"))
+        }
+        Err(_) => Err("librdkafka refuses the value".to_owned()),
+        Ok(_) => Ok(()),
+    }
+}
+
+fn is_secret(name: &str) -> bool {
+    SECRET_WORDS.iter().any(|word| name.contains(word))
 }

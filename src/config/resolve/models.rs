@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use super::Resolver;
 use crate::{
     config::{
-        places::join,
+        places::{Part, join},
+        problem::ReferenceFile,
         raw,
         settings::{ModelSettings, ReferenceSource, TableMapping},
     },
@@ -49,7 +50,12 @@ impl Resolver<'_> {
         let reference_key = join(path, "reference");
         let hint = "reference = \"file.json\", or { first_events = 10000 } to learn it from the stream";
         let reference = self.required(raw.reference, &reference_key, hint);
-        let reference = reference.and_then(|reference| self.reference(&reference_key, reference, windows));
+        let reference = reference.and_then(|reference| self.reference(&reference_key, &reference, windows));
+        if let Some(ReferenceSource::File(path)) = &reference {
+            let place = self.places.of(&reference_key, Part::Value);
+            let file = ReferenceFile { model: name.clone(), path: path.clone(), place, key: reference_key };
+            self.report.reference_files.push(file);
+        }
         let features_path = join(path, "features");
         let features = raw.features.into_iter().map(|(feature, raw)| {
             if raw.ignore && raw.kind.is_some() {
@@ -75,11 +81,11 @@ impl Resolver<'_> {
     fn reference(
         &mut self,
         key: &str,
-        raw: raw::Reference,
+        raw: &raw::Reference,
         windows: &WindowSettings,
     ) -> Option<ReferenceSource> {
-        match (raw.file, raw.first_events, raw.from, raw.until) {
-            (Some(file), None, None, None) => Some(ReferenceSource::File(self.path(&file))),
+        match (&raw.file, raw.first_events, raw.from, raw.until) {
+            (Some(file), None, None, None) => Some(ReferenceSource::File(self.path(file))),
             (None, Some(events), None, None) => {
                 if events < FEW_REFERENCE_ROWS {
                     let message =

@@ -1,0 +1,145 @@
+//! `driftline validate` as a user runs it: the real program, its exit codes
+//! and what it prints.
+//!
+//! Where a server is tried, it is a port of this machine on which nothing
+//! listens; that real servers pass is shown by the tests that start them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::{
+    fs,
+    net::TcpListener,
+    path::Path,
+    process::{Command, Output},
+};
+
+const MODEL: &str = "[[models]]\nname = \"credit\"\nreference = { first_events = 10000 }\n";
+
+fn validate(folder: &Path, text: &str, flags: &[&str]) -> (i32, String, String) {
+    fs::write(folder.join("c.toml"), text).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_driftline"));
+    command.current_dir(folder).args(["validate", "--config", "c.toml"]).args(flags);
+    // Variables of the machine that runs the tests must not reach the program.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("DRIFTLINE_") {
+            command.env_remove(name);
+        }
+    }
+    told(&command.output().unwrap())
+}
+
+fn told(output: &Output) -> (i32, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (output.status.code().expect("an exit code"), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn a_good_file_gives_a_summary() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!(
+        "[kafka]\nbrokers = \"broker:9092\"\ntopics = [\"a\", \"b\"]\n\
+         [influxdb]\nurl = \"http://influx:8086\"\norg = \"o\"\nbucket = \"drift\"\n{MODEL}"
+    );
+    let (code, out, err) = validate(folder.path(), &text, &[]);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    let expected = "\
+c.toml can be used
+
+events    from Kafka at broker:9092, topics a, b, as group driftline, at first from earliest
+model     credit: compared with its first 10000 events, still to be learned
+          learned references are kept in driftline-state
+windows   1h, closed 1m after their end by event time, judged from 100 events on
+results   to InfluxDB at http://influx:8086, bucket drift of organisation o
+results   at http://127.0.0.1:9640/api/v1/models
+";
+    assert_eq!(out, expected);
+}
+
+#[test]
+fn errors_go_to_standard_error_and_end_with_78() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!("[kafka]\nbroker = \"b:1\"\ntopics = 5\n{MODEL}bins = 20.9\n");
+    let (code, out, err) = validate(folder.path(), &text, &["--connect"]);
+    assert_eq!((code, out.as_str()), (78, ""), "{err}");
+    for part in [
+        "error: c.toml:2:1: kafka.broker: unknown key\n  hint: did you mean \"brokers\"?\n",
+        "error: c.toml:3:10: kafka.topics: expected a list of texts, found the integer 5\n",
+        "error: c.toml:7:8: models[0].bins: expected an integer, found the number 20.9\n",
+        "\nc.toml can't be used: 3 errors\n",
+    ] {
+        assert!(err.contains(part), "{err}\nlacks {part:?}");
+    }
+}
+
+#[test]
+fn reference_files_are_read_even_when_the_rest_has_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("broken.json"), "{}").unwrap();
+    let text = "[windows]\nsize = 5\n[[models]]\nname = \"a\"\nreference = \"gone.json\"\n\
+                [[models]]\nname = \"b\"\nreference = \"broken.json\"\n";
+    let (code, _, err) = validate(folder.path(), text, &[]);
+    assert_eq!(code, 78);
+    for part in [
+        "error: c.toml:2:8: windows.size: ",
+        "error: c.toml:5:13: models[0].reference: ",
+        "gone.json",
+        "error: c.toml:8:13: models[1].reference: ",
+        "broken.json",
+        "driftline reference --model b --from FILE -o broken.json",
+        "can't be used: 3 errors",
+    ] {
+        assert!(err.contains(part), "{err}\nlacks {part:?}");
+    }
+}
+
+#[test]
+fn warnings_are_errors_only_when_denied() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!(
+        "[influxdb]\nurl = \"http://h\"\norg = \"o\"\nbucket = \"b\"\ntoken = \"correct horse\"\n{MODEL}"
+    );
+    let (code, out, err) = validate(folder.path(), &text, &[]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.starts_with("c.toml can be used, with 1 warning\n"), "{out}");
+    assert!(err.contains("warning: c.toml:5:9: influxdb.token: "), "{err}");
+    assert!(!out.contains("correct horse") && !err.contains("correct horse"));
+    let (code, out, err) = validate(folder.path(), &text, &["--deny-warnings"]);
+    assert_eq!((code, out.as_str()), (78, ""));
+    assert!(err.ends_with("\nc.toml can't be used: 1 warning\n"), "{err}");
+}
+
+#[test]
+fn a_server_that_does_not_answer_ends_with_69() {
+    let folder = tempfile::tempdir().unwrap();
+    // A port that was free a moment ago.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let text = format!("[influxdb]\nurl = \"http://127.0.0.1:{port}\"\norg = \"o\"\nbucket = \"b\"\n{MODEL}");
+    let (code, out, err) = validate(folder.path(), &text, &["--connect"]);
+    assert_eq!(code, 69, "{out}{err}");
+    assert!(out.contains("\nkafka     skipped there is no [kafka]\n"), "{out}");
+    assert!(out.contains("\ninfluxdb  failed  "), "{out}");
+}
+
+#[test]
+fn variables_of_the_environment_are_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("c.toml"), MODEL).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_driftline"));
+    command.current_dir(folder.path()).args(["validate", "--config", "c.toml"]);
+    let (code, out, _) = told(&command.env("DRIFTLINE_WINDOWS__SIZE", "2h").output().unwrap());
+    assert_eq!(code, 0);
+    assert!(out.contains("windows   2h, "), "{out}");
+    let (code, _, err) = told(&command.env("DRIFTLINE_WINDOWS__SIZE", "2").output().unwrap());
+    assert_eq!(code, 78);
+    assert!(err.contains("error: environment variable DRIFTLINE_WINDOWS__SIZE: windows.size: "), "{err}");
+}
+
+#[test]
+fn a_file_that_is_not_there_ends_with_78() {
+    let output = Command::new(env!("CARGO_BIN_EXE_driftline"))
+        .args(["validate", "--config", "no/such.toml"])
+        .output()
+        .unwrap();
+    let (code, out, err) = told(&output);
+    assert_eq!((code, out.as_str()), (78, ""));
+    assert!(err.starts_with("error: no/such.toml: can't be read: "), "{err}");
+}
