@@ -3,13 +3,21 @@
 //! is a stand-in; the moments are checked against sums in twice the precision.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::unreachable, clippy::float_cmp, reason = "bits are compared on purpose")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "the numbers of a test are small"
+)]
 
 use driftline::profile::{
     BODY_EDGES, CUT_CATEGORIES, CategoricalGrid, Cell, Counts, Cut, FrequentNames, Grid, KEPT_NAMES,
     KNOWN_CATEGORIES, MergeError, NAME_BYTES, NAMED_CATEGORIES, NumericGrid, category_text,
 };
 use proptest::{collection::vec, prelude::*, sample::Index};
-use rand::{RngExt as _, SeedableRng as _};
+use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Cauchy, Distribution, LogNormal, Normal};
 
@@ -141,7 +149,9 @@ proptest! {
         let mut merged = Counts::new(&grid);
         for group in order.chunks(groups) {
             let mut inner = Counts::new(&grid);
-            group.iter().for_each(|&index| inner.merge(&part(index)).unwrap());
+            for &index in group {
+                inner.merge(&part(index)).unwrap();
+            }
             merged.merge(&inner).unwrap();
         }
         prop_assert_eq!(json(&merged), json(&at_once));
@@ -174,7 +184,9 @@ proptest! {
     fn counts_come_back_from_json_equal(reference in sample(), rows in vec(cell(), 0..300), names in vec("[a-d]{1,2}", 0..40)) {
         let grid = Grid::Numeric(numeric(&reference));
         let mut counts = counted(&grid, &rows);
-        names.iter().for_each(|name| counts.note_unseen(name, 1));
+        for name in &names {
+            counts.note_unseen(name, 1);
+        }
         let read: Counts = serde_json::from_str(&json(&counts)).unwrap();
         prop_assert_eq!(&read, &counts);
         prop_assert_eq!(read.std_dev().map(f64::to_bits), counts.std_dev().map(f64::to_bits));
@@ -228,12 +240,18 @@ proptest! {
         split in any::<Index>(),
     ) {
         let mut at_once = FrequentNames::default();
-        notes.iter().for_each(|(name, count)| at_once.note(name, *count));
+        for (name, count) in &notes {
+            at_once.note(name, *count);
+        }
         let (left, right) = notes.split_at(split.index(notes.len() + 1));
         let mut merged = FrequentNames::default();
-        right.iter().rev().for_each(|(name, count)| merged.note(name, *count));
+        for (name, count) in right.iter().rev() {
+            merged.note(name, *count);
+        }
         let mut other = FrequentNames::default();
-        left.iter().for_each(|(name, count)| other.note(name, *count));
+        for (name, count) in left {
+            other.note(name, *count);
+        }
         merged.merge(&other);
         prop_assert_eq!(&merged, &at_once);
         for named in at_once.most_frequent() {
@@ -249,7 +267,9 @@ proptest! {
         let mut merged = FrequentNames::default();
         for part in &parts {
             let mut names = FrequentNames::default();
-            part.iter().for_each(|(name, count)| names.note(&name.to_string(), *count));
+            for (name, count) in part {
+                names.note(&name.to_string(), *count);
+            }
             merged.merge(&names);
         }
         let all: Vec<(u32, u64)> = parts.concat();

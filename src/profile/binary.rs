@@ -7,7 +7,6 @@ pub(super) const MIN_EXPONENT: i32 = -1074;
 /// infinities.
 pub(super) fn exponent(value: f64) -> i32 {
     let bits = value.abs().to_bits();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "eleven bits are left")]
     let biased = (bits >> 52) as i32;
     if biased > 0 {
         return biased - 1023;

@@ -98,6 +98,7 @@ pub(super) struct Group {
     pub(super) last: usize,
 }
 
+#[expect(clippy::float_cmp, reason = "a constant has the same value in every row")]
 fn numeric(grid: &NumericGrid, reference: &Counts, bins: usize) -> Cut {
     let (min, max) = grid.range();
     if min == max {

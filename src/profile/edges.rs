@@ -63,6 +63,7 @@ fn edges_at(values: &[f64], limit: usize) -> impl Iterator<Item = f64> + '_ {
 }
 
 /// The distinct values of a sorted slice and how often each stands in it.
+#[expect(clippy::float_cmp, reason = "values count as the same when they are")]
 fn runs(values: &[f64]) -> impl Iterator<Item = (f64, usize)> + '_ {
     let mut rest = values;
     iter::from_fn(move || {

@@ -14,7 +14,9 @@
 use std::ops::Range;
 
 /// Four slots for each of 1,024 edges, and 8 KB, a quarter of an L1 cache.
-const SLOTS: usize = 4096;
+const SLOT_BITS: u32 = 12;
+const SLOTS: usize = 1 << SLOT_BITS;
+const LAST_SLOT: i64 = (1 << SLOT_BITS) - 1;
 
 /// Edges that are compared without a search.
 const LOOKED_AT: usize = 4;
@@ -49,7 +51,7 @@ impl SlotMap {
     fn new(center: f64, spread: f64, from: f64, until: f64) -> Self {
         let mut map = Self { center, spread, origin: spread.to_bits() as i64, shift: 1, lowest: 0 };
         // Two slots are for what lies outside.
-        while map.position(until) - map.position(from) >= SLOTS as i64 - 2 {
+        while map.position(until) - map.position(from) >= LAST_SLOT - 1 {
             map.shift += 1;
         }
         map.lowest = map.position(from) - 1;
@@ -71,7 +73,7 @@ impl SlotMap {
     #[inline]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the slots")]
     fn slot(&self, value: f64) -> usize {
-        (self.position(value) - self.lowest).clamp(0, SLOTS as i64 - 1) as usize
+        (self.position(value) - self.lowest).clamp(0, LAST_SLOT) as usize
     }
 }
 

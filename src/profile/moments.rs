@@ -2,8 +2,8 @@
 //!
 //! Partitions, panes and arms are merged in any order and grouping, and the
 //! result must have the same bits. Floating-point sums can't give that, nor can
-//! the pairwise update of (n, mean, M2) of Chan, Golub and LeVeque (Algorithms
-//! for computing the sample variance, The American Statistician 37, 1983): each
+//! the pairwise update of (n, mean, M2) of Chan et al. (Algorithms for
+//! computing the sample variance, The American Statistician 37, 1983): each
 //! merge rounds. So values are turned into integers first, by one rounding that
 //! depends on the value and the grid alone, and integers are summed.
 //!
@@ -34,6 +34,8 @@ const HEADROOM_BITS: i32 = 5;
 /// `x + ROUNDER` is `x` rounded to a whole number, ties to even, whose low bits
 /// are the number; for `|x| <= 2^51`.
 const ROUNDER: f64 = 6_755_399_441_055_744.0;
+/// The low 64 bits.
+const DIGIT: i128 = (1 << 64) - 1;
 const LIMIT: f64 = 2_251_799_813_685_248.0;
 
 /// Centre and unit of a grid's sums.
@@ -273,7 +275,6 @@ impl Sums {
         let n = i128::from(self.n);
         let (whole, rest) = (self.sum.checked_div_euclid(n)?, self.sum.checked_rem_euclid(n)?);
         // In two digits of base 2^64, since the product can exceed an i128.
-        const DIGIT: i128 = (1 << 64) - 1;
         let factor = self.sum + rest;
         let squares_high = (u128::from(self.wraps) << 64) | (self.squares >> 64);
         let squares_low = self.squares & DIGIT.cast_unsigned();
@@ -287,7 +288,7 @@ impl Sums {
 }
 
 impl Deviations {
-    /// Chan, Golub and LeVeque; `higher` has the larger unit.
+    /// The formula of Chan et al.; `higher` has the larger unit.
     fn combine(lower: Self, higher: Self) -> Self {
         let n = lower.n + higher.n;
         let shift = lower.unit - higher.unit;

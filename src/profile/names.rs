@@ -106,7 +106,9 @@ pub(super) fn shortened(name: &str) -> Cow<'_, str> {
 impl From<Vec<NamedCount>> for FrequentNames {
     fn from(names: Vec<NamedCount>) -> Self {
         let mut all = Self::default();
-        names.iter().for_each(|named| all.note(&named.name, named.count));
+        for named in &names {
+            all.note(&named.name, named.count);
+        }
         all
     }
 }

@@ -23,7 +23,7 @@ pub const BODY_EDGES: usize = 1024;
 ///
 /// `-0.0` is `0.0`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(try_from = "Edges", into = "Edges")]
+#[serde(try_from = "StoredGrid", into = "StoredGrid")]
 pub struct NumericGrid {
     min: f64,
     max: f64,
@@ -42,7 +42,7 @@ impl PartialEq for NumericGrid {
 /// What is stored of a grid.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Edges {
+struct StoredGrid {
     edges: Vec<f64>,
     min: f64,
     max: f64,
@@ -108,6 +108,7 @@ impl NumericGrid {
 
     /// Whether a bin can hold one value only, its upper bound.
     #[must_use]
+    #[expect(clippy::float_cmp, reason = "neighbouring doubles are meant")]
     pub fn is_single_value(&self, bin: usize) -> bool {
         self.lower(bin).next_up() == self.upper(bin).min(f64::MAX)
     }
@@ -130,10 +131,10 @@ impl NumericGrid {
     }
 }
 
-impl TryFrom<Edges> for NumericGrid {
+impl TryFrom<StoredGrid> for NumericGrid {
     type Error = EdgesError;
 
-    fn try_from(Edges { edges, min, max }: Edges) -> Result<Self, EdgesError> {
+    fn try_from(StoredGrid { edges, min, max }: StoredGrid) -> Result<Self, EdgesError> {
         if edges.len() > 2 * BODY_EDGES {
             return Err(EdgesError::TooMany(edges.len()));
         }
@@ -156,7 +157,7 @@ impl TryFrom<Edges> for NumericGrid {
     }
 }
 
-impl From<NumericGrid> for Edges {
+impl From<NumericGrid> for StoredGrid {
     fn from(grid: NumericGrid) -> Self {
         Self { edges: grid.guide.edges().to_vec(), min: grid.min, max: grid.max }
     }

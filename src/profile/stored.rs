@@ -149,7 +149,7 @@ impl StoredMoments {
         }
         let mut total = 0_u64;
         for (&level, stored) in &self.levels {
-            let sums = stored.parse().filter(|sums| sums.are_possible());
+            let sums = stored.parse().filter(Sums::are_possible);
             moments.set_level(level, sums.ok_or(CountsError::Sums(level, stored.n))?);
             total = total.checked_add(stored.n).ok_or(CountsError::TooManyRows)?;
         }

@@ -142,6 +142,7 @@ impl Collected {
         numbers
     }
 
+    #[expect(clippy::float_cmp, reason = "values count as the same when they are")]
     fn categorical_grid(&self, texts: &[&str], numbers: &[f64]) -> Option<(Grid, u64)> {
         let mut tally: AHashMap<&str, u64> = AHashMap::new();
         for text in self.cells.iter().filter_map(|cell| text_of(texts, cell.code()?)) {
@@ -188,6 +189,7 @@ fn text_of<'a>(texts: &[&'a str], code: u32) -> Option<&'a str> {
     texts.get(code as usize).copied()
 }
 
+#[expect(clippy::float_cmp, reason = "values count as the same when they are")]
 fn numeric_grid(sorted: &[f64]) -> Option<(Grid, u64)> {
     let distinct = sorted.chunk_by(|a, b| a == b).count() as u64;
     NumericGrid::from_sorted(sorted).map(|grid| (Grid::Numeric(grid), distinct))
