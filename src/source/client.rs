@@ -6,7 +6,13 @@
 //! our defaults win over librdkafka's. No value of a setting is ever printed:
 //! librdkafka quotes bad values in its errors, so they are cut out of them.
 
-use rdkafka::{ClientConfig, config::RDKafkaLogLevel, error::KafkaError};
+use std::sync::{Mutex, PoisonError};
+
+use rdkafka::{
+    ClientConfig,
+    config::RDKafkaLogLevel,
+    error::{KafkaError, RDKafkaErrorCode},
+};
 use secrecy::ExposeSecret;
 
 use super::{KafkaSettings, SourceError};
@@ -148,6 +154,16 @@ pub(crate) fn forward_log(level: RDKafkaLogLevel, facility: &str, line: &str) {
             tracing::info!(target: "librdkafka", facility, "{line}");
         }
         RDKafkaLogLevel::Debug => tracing::debug!(target: "librdkafka", facility, "{line}"),
+    }
+}
+
+/// Keeps what a client's error callback says, as a sentence. That all brokers
+/// are down says less than what was said about any of them before.
+pub(crate) fn keep_reason(kept: &Mutex<Option<String>>, error: &KafkaError, reason: &str) {
+    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+    let says_less = error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown);
+    if kept.is_none() || !says_less {
+        *kept = Some(if reason.is_empty() { error.to_string() } else { reason.to_owned() });
     }
 }
 

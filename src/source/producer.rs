@@ -19,7 +19,7 @@ use rdkafka::{
 
 use super::{
     KafkaSettings, SourceError,
-    client::{Role, client_config, forward_log, settings_error},
+    client::{Role, client_config, forward_log, keep_reason, settings_error},
 };
 
 /// How long a message may wait for its confirmation before it counts as
@@ -73,8 +73,7 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        let sentence = if reason.is_empty() { error.to_string() } else { reason.to_owned() };
-        *self.0.connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(sentence);
+        keep_reason(&self.0.connection, &error, reason);
     }
 }
 

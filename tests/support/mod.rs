@@ -3,6 +3,7 @@
 
 pub mod dashboards;
 pub mod log;
+pub mod mock_kafka;
 pub mod results;
 pub mod servers;
 pub mod stand_in;

@@ -21,7 +21,7 @@ use rdkafka::{
 use super::{Letter, QUEUE_LETTERS, Shared};
 use crate::source::{
     KafkaSettings, SourceError,
-    client::{Role, client_config, forward_log, settings_error},
+    client::{Role, client_config, forward_log, keep_reason, settings_error},
 };
 
 /// How long the thread waits for a letter before it looks for confirmations.
@@ -47,8 +47,7 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        let sentence = if reason.is_empty() { error.to_string() } else { reason.to_owned() };
-        *self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(sentence);
+        keep_reason(&self.0.trouble, &error, reason);
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
 };
 
@@ -51,8 +51,6 @@ pub(super) struct Context {
     pub(super) metrics: Arc<Metrics>,
     /// Set when the consumer is about to be closed.
     pub(super) closing: AtomicBool,
-    /// Commits without an answer yet.
-    pub(super) commits_pending: AtomicUsize,
     inbox: Mutex<VecDeque<News>>,
     any_news: AtomicBool,
 }
@@ -64,7 +62,6 @@ impl Context {
             read_committed,
             metrics,
             closing: AtomicBool::new(false),
-            commits_pending: AtomicUsize::new(0),
             inbox: Mutex::default(),
             any_news: AtomicBool::new(false),
         }
@@ -88,11 +85,15 @@ impl Context {
         self.any_news.store(true, Ordering::Relaxed);
     }
 
-    /// Sends a commit on its way; the answer comes to `commit_callback`.
-    pub(super) fn commit(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
-        self.commits_pending.fetch_add(1, Ordering::AcqRel);
-        if let Err(error) = consumer.commit(list, CommitMode::Async) {
-            self.commit_callback(Err(error), list);
+    /// Sends a commit on its way. The binding tells of no answer to it;
+    /// librdkafka logs a refusal.
+    pub(super) fn commit(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList, mode: CommitMode) {
+        match consumer.commit(list, mode) {
+            Ok(()) => self.metrics.commit(Commit::Sent),
+            Err(error) => {
+                self.metrics.commit(Commit::Refused);
+                tracing::warn!(%error, "kafka: a commit failed; what it covers is read again after a restart");
+            }
         }
     }
 
@@ -147,7 +148,7 @@ impl Context {
         if found.pins.count() > 0 {
             // "The next message" is a promise made once: without a committed
             // offset, the next rebalance would make it again, further on.
-            self.commit(consumer, &found.pins);
+            self.commit(consumer, &found.pins, CommitMode::Async);
         }
         self.tell(News::Assigned { starts: found.starts, delivered_until: found.delivered_until });
     }
@@ -155,8 +156,10 @@ impl Context {
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        if facility == "OFFSET" && matches!(level, RDKafkaLogLevel::Warning) {
-            self.metrics.offset_resets.inc();
+        match facility {
+            "OFFSET" if matches!(level, RDKafkaLogLevel::Warning) => self.metrics.offset_resets.inc(),
+            "COMMITFAIL" => self.metrics.commit(Commit::Refused),
+            _ => {}
         }
         forward_log(level, facility, line);
     }
@@ -187,21 +190,6 @@ impl ConsumerContext for Context {
             self.metrics.rebalance(Rebalance::Failed);
             self.tell(News::Unusable(format!("the new assignment can't be used yet: {error}")));
         }
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        let refused = offsets::first_error(offsets);
-        match result.err().or(refused) {
-            None => self.metrics.commit(Commit::Done),
-            Some(error) => {
-                self.metrics.commit(Commit::Failed);
-                tracing::warn!(%error, "a commit was refused; the next one makes up for it");
-            }
-        }
-        // Commits of the close itself are not ours.
-        let _before = self
-            .commits_pending
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |pending| pending.checked_sub(1));
     }
 }
 

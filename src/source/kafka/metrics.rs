@@ -16,8 +16,9 @@ pub(super) enum Rebalance {
 /// What became of a commit; a label.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Commit {
-    Done,
-    Failed,
+    Sent,
+    /// By a broker, or for want of one; after it was sent, as a rule.
+    Refused,
     /// Asked for under an assignment that is over.
     Stale,
 }
@@ -123,7 +124,11 @@ impl Metrics {
                 "Changes of the assignment by kind.",
                 &["kind"],
             )?,
-            commits: family("driftline_source_commits_total", "Commits by outcome.", &["outcome"])?,
+            commits: family(
+                "driftline_source_commits_total",
+                "Commits by what became of them; a refused one was also sent.",
+                &["outcome"],
+            )?,
             errors: family(
                 "driftline_source_errors_total",
                 "Errors that reading went on after, by kind.",
@@ -144,8 +149,8 @@ impl Metrics {
 
     pub(super) fn commit(&self, outcome: Commit) {
         let label = match outcome {
-            Commit::Done => "done",
-            Commit::Failed => "failed",
+            Commit::Sent => "sent",
+            Commit::Refused => "refused",
             Commit::Stale => "stale",
         };
         self.commits.with_label_values(&[label]).inc();

@@ -42,7 +42,7 @@ use std::{
         mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel},
     },
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use prometheus::Registry;
@@ -169,8 +169,7 @@ impl KafkaSource {
         let (commands, inbox) = channel();
         let (closing, closed) = sync_channel(0);
         let state = State::new(shared, Outbound::new(events.clone()), settings.topics.clone(), interval);
-        let close_timeout = settings.close_timeout;
-        let worker = Worker { consumer, commands: inbox, close_timeout, state };
+        let worker = Worker { consumer, commands: inbox, state };
         let thread = thread::Builder::new()
             .name("kafka-source".to_owned())
             .spawn(move || run(worker, closing, &events))?;
@@ -185,7 +184,7 @@ impl KafkaSource {
 
     /// Asks for a commit: `positions` are the offsets to go on from, and
     /// windows up to `delivered_until` are done with. Returns at once; a
-    /// commit of a stale epoch is ignored and counted, a failed one is counted
+    /// commit of a stale epoch is ignored and counted, a refused one is counted
     /// and made up for by the next.
     pub fn commit(&self, epoch: u64, positions: Vec<(PartitionId, i64)>, delivered_until: Option<EventTime>) {
         self.ask(Command::Commit { epoch, positions, delivered_until });
@@ -210,7 +209,7 @@ impl KafkaSource {
     /// # Errors
     /// [`SourceError::CloseTimeout`] when the thread was left behind.
     pub fn stop(self, timeout: Duration) -> Result<(), SourceError> {
-        self.ask(Command::Stop(Instant::now() + timeout));
+        self.ask(Command::Stop);
         match self.closed.recv_timeout(timeout) {
             Ok(()) | Err(RecvTimeoutError::Disconnected) => Ok(()),
             Err(RecvTimeoutError::Timeout) => Err(SourceError::CloseTimeout(timeout)),

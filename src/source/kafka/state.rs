@@ -2,13 +2,14 @@
 //! that a message borrowed from the client can be taken in.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use rdkafka::{
     Message as _, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer},
+    consumer::{BaseConsumer, CommitMode, Consumer},
     error::{KafkaError, KafkaResult, RDKafkaErrorCode},
     message::BorrowedMessage,
 };
@@ -33,14 +34,9 @@ const REJOIN_AFTER: Duration = Duration::from_secs(2);
 /// What the handle asks of the thread.
 #[derive(Debug)]
 pub(super) enum Command {
-    Commit {
-        epoch: u64,
-        positions: Vec<(PartitionId, i64)>,
-        delivered_until: Option<EventTime>,
-    },
+    Commit { epoch: u64, positions: Vec<(PartitionId, i64)>, delivered_until: Option<EventTime> },
     Recycle(MessageBatch),
-    /// Close until then.
-    Stop(Instant),
+    Stop,
 }
 
 /// The thread's own state.
@@ -61,6 +57,8 @@ pub(super) struct State {
     changed_at: Instant,
     statistics_interval: Duration,
     rejoin_at: Option<Instant>,
+    /// What was committed in this epoch, by partition.
+    committed: BTreeMap<PartitionId, (i64, Option<EventTime>)>,
     /// What the error callback said about the error that the poll gives next.
     sentence: Option<String>,
     trouble: Option<Trouble>,
@@ -95,6 +93,7 @@ impl State {
             changed_at: Instant::now(),
             statistics_interval,
             rejoin_at: None,
+            committed: BTreeMap::new(),
             sentence: None,
             trouble: None,
         }
@@ -200,6 +199,7 @@ impl State {
         self.filling_since = None;
         self.epoch += 1;
         self.slots = Slots::new(starts, &self.names);
+        self.committed.clear();
         if self.paused {
             // An assignment begins unpaused.
             self.apply_pause(consumer, true);
@@ -260,6 +260,10 @@ impl State {
             _ => Trouble::Partition,
         };
         self.metrics.error(trouble);
+        if code == RDKafkaErrorCode::AllBrokersDown && matches!(self.trouble, Some(Trouble::Broker)) {
+            // Says less than what was said before.
+            return Ok(());
+        }
         self.note_trouble(trouble, sentence.unwrap_or_else(|| error.to_string()));
         Ok(())
     }
@@ -309,7 +313,7 @@ impl State {
 
     /// Sends a commit on its way.
     pub(super) fn commit(
-        &self,
+        &mut self,
         consumer: &BaseConsumer<Context>,
         epoch: u64,
         positions: &[(PartitionId, i64)],
@@ -319,18 +323,36 @@ impl State {
             self.metrics.commit(Commit::Stale);
             return;
         }
-        let metadata = metadata::encode(delivered_until);
-        let mut list = TopicPartitionList::with_capacity(positions.len());
-        for &(id, offset) in positions {
+        let committed = positions.iter().map(|&(id, offset)| (id, (offset, delivered_until))).collect();
+        self.send_commit(consumer, &committed, CommitMode::Async);
+        self.committed.extend(committed);
+    }
+
+    /// Sends this epoch's commits once more and waits for the answer, since
+    /// one still on its way would be overtaken by the close.
+    pub(super) fn commit_finally(&mut self, consumer: &BaseConsumer<Context>) {
+        let committed = std::mem::take(&mut self.committed);
+        self.send_commit(consumer, &committed, CommitMode::Sync);
+    }
+
+    fn send_commit(
+        &self,
+        consumer: &BaseConsumer<Context>,
+        committed: &BTreeMap<PartitionId, (i64, Option<EventTime>)>,
+        mode: CommitMode,
+    ) {
+        let mut list = TopicPartitionList::with_capacity(committed.len());
+        for (&id, &(offset, delivered_until)) in committed {
             let Some(slot) = self.slots.by_id(id) else { continue };
             let mut element = list.add_partition(&slot.topic, slot.partition);
+            let metadata = metadata::encode(delivered_until);
             // Negative offsets are not positions.
             if element.set_offset(Offset::Offset(offset)).is_ok() && !metadata.is_empty() {
                 element.set_metadata(&metadata);
             }
         }
         if list.count() > 0 {
-            consumer.context().commit(consumer, &list);
+            consumer.context().commit(consumer, &list, mode);
         }
     }
 

@@ -27,15 +27,13 @@ const ROOM_CHECK: Duration = Duration::from_millis(1);
 /// What a step of the loop ends with.
 enum Flow {
     Continue,
-    /// Asked to stop, with the time until when.
-    Stop(Instant),
+    Stop,
 }
 
 /// Owner of the consumer.
 pub(super) struct Worker {
     pub(super) consumer: BaseConsumer<Context>,
     pub(super) commands: Receiver<Command>,
-    pub(super) close_timeout: Duration,
     pub(super) state: State,
 }
 
@@ -46,8 +44,8 @@ impl Worker {
         let reason = loop {
             match self.step() {
                 Ok(Flow::Continue) => {}
-                Ok(Flow::Stop(deadline)) => {
-                    self.await_commits(deadline);
+                Ok(Flow::Stop) => {
+                    self.state.commit_finally(&self.consumer);
                     break None;
                 }
                 Err(error) => break Some(error),
@@ -62,8 +60,8 @@ impl Worker {
     }
 
     fn step(&mut self) -> Result<Flow, SourceError> {
-        if let Some(deadline) = self.serve_commands() {
-            return Ok(Flow::Stop(deadline));
+        if self.serve_commands() {
+            return Ok(Flow::Stop);
         }
         self.state.rejoin_when_due(&self.consumer)?;
         match self.state.out.send(&self.state.metrics) {
@@ -82,21 +80,22 @@ impl Worker {
             }
             Ok(false) => self.state.set_paused(&self.consumer, true),
             // Nobody listens any more.
-            Err(Closed) => return Ok(Flow::Stop(Instant::now() + self.close_timeout)),
+            Err(Closed) => return Ok(Flow::Stop),
         }
         Ok(Flow::Continue)
     }
 
-    fn serve_commands(&mut self) -> Option<Instant> {
+    /// Does what was asked for; `true` when that is to stop.
+    fn serve_commands(&mut self) -> bool {
         loop {
             match self.commands.try_recv() {
                 Ok(Command::Commit { epoch, positions, delivered_until }) => {
                     self.state.commit(&self.consumer, epoch, &positions, delivered_until);
                 }
                 Ok(Command::Recycle(batch)) => self.state.out.recycle(batch),
-                Ok(Command::Stop(deadline)) => return Some(deadline),
-                Err(TryRecvError::Empty) => return None,
-                Err(TryRecvError::Disconnected) => return Some(Instant::now() + self.close_timeout),
+                Err(TryRecvError::Empty) => return false,
+                // The handle is gone without a word.
+                Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return true,
             }
         }
     }
@@ -128,16 +127,5 @@ impl Worker {
         let found = polled.is_some() || begun.elapsed() < wait || wait.is_zero();
         self.state.serve(&self.consumer, polled)?;
         Ok(found)
-    }
-
-    /// Waits for the answers to commits, for half of the time that is left:
-    /// the other half is for leaving the group.
-    fn await_commits(&mut self, deadline: Instant) {
-        let half = deadline.saturating_duration_since(Instant::now()) / 2;
-        let until = Instant::now() + half;
-        while self.consumer.context().commits_pending.load(Ordering::Acquire) > 0 && Instant::now() < until {
-            // Messages are left for the next member: they were not committed.
-            let _unread = self.consumer.poll(Duration::from_millis(10));
-        }
     }
 }
