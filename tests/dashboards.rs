@@ -163,6 +163,21 @@ fn the_measurements_are_all_shown() {
 }
 
 #[test]
+fn few_panels_may_stay_empty() {
+    let queries = raw_queries(&drift());
+    let optional: BTreeSet<&str> =
+        queries.iter().filter(|query| query.may_be_empty()).map(|query| query.place.as_str()).collect();
+    let expected = [
+        "Columns above 0.2",
+        "Columns from 0.1 to 0.2",
+        "Mean and quantiles",
+        "Unseen categories",
+        "Wasserstein distance",
+    ];
+    assert_eq!(optional, expected.into());
+}
+
+#[test]
 fn variables_are_defined_before_they_are_used() {
     let dashboard = drift();
     let mut defined: BTreeSet<String> = BTreeSet::new();

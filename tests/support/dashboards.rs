@@ -33,6 +33,15 @@ pub struct DashboardQuery {
     pub no_value: String,
 }
 
+impl DashboardQuery {
+    /// Whether no rows are an answer of their own: no column is above a bound,
+    /// no category is new, the chosen column is not numeric.
+    pub fn may_be_empty(&self) -> bool {
+        ["none", "no category was new"].contains(&self.no_value.as_str())
+            || self.no_value.starts_with("not a numeric column")
+    }
+}
+
 /// `dashboards/drift.json`.
 pub fn drift() -> Value {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("dashboards/drift.json");
