@@ -104,12 +104,13 @@ impl Guide {
     /// How many edges are smaller than `value`.
     #[inline]
     pub(super) fn bin_of(&self, value: f64) -> usize {
-        let first = usize::from(self.below.get(self.map.slot(value)).copied().unwrap_or(0));
+        let slot = self.map.slot(value);
+        let first = self.below.get(slot).map_or(0, |&below| usize::from(below));
         let Some(&[a, b, c, d]) = self.edges.get(first..first + LOOKED_AT) else {
             return self.count;
         };
         if d < value {
-            return self.search_from(first + LOOKED_AT, value);
+            return self.search(slot, value);
         }
         first + usize::from(a < value) + usize::from(b < value) + usize::from(c < value)
     }
@@ -117,8 +118,10 @@ impl Guide {
     /// The search for a value in a slot of many edges, or outside the range of
     /// the reference, where the edges of the tails crowd in one slot.
     #[cold]
-    fn search_from(&self, first: usize, value: f64) -> usize {
-        first + self.edges.get(first..self.count).unwrap_or_default().partition_point(|&edge| edge < value)
+    fn search(&self, slot: usize, value: f64) -> usize {
+        let first = self.below.get(slot).map_or(0, |&below| usize::from(below));
+        let end = self.below.get(slot + 1).map_or(self.count, |&below| usize::from(below));
+        first + self.edges.get(first..end).unwrap_or_default().partition_point(|&edge| edge < value)
     }
 }
 

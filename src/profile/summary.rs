@@ -18,8 +18,9 @@ impl Counts {
     /// Arithmetic mean of the valid values; `None` without one, and for
     /// categories.
     ///
-    /// Off by at most 2^-46 of the reference's spread, for values far outside it
-    /// by 2^-50 of their distance from it, and by the last bit of a double.
+    /// Off by at most 2^-46 of the distance between the reference's median and
+    /// its outer percentiles; for values more than 32 times as far away, by
+    /// 2^-50 of their own distance; and by the last bit of a double.
     #[must_use]
     pub fn mean(&self) -> Option<f64> {
         self.moments.as_ref().and_then(Moments::mean)
