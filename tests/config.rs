@@ -4,11 +4,11 @@
 //! tests do not disturb one another.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::{fs, path::Path, time::Duration};
+use std::{fmt::Write as _, fs, path::Path, time::Duration};
 
 use driftline::{
     config::{
-        ConfigErrors, Loaded, Overrides, Place, ReferenceSource,
+        ConfigErrors, Loaded, Overrides, Place, ReferenceSource, ReloadChanges,
         keys::{KEYS, Kind},
         load, load_text,
     },
@@ -46,7 +46,7 @@ fn all_mistakes_are_told_at_once() {
     let errors = load(Path::new("tests/golden/config_mistakes.toml"), &overrides).unwrap_err();
     let mut said = format!("{errors}\n");
     for warning in &errors.warnings {
-        said.push_str(&format!("warning: {warning}\n"));
+        writeln!(said, "warning: {warning}").unwrap();
     }
     let golden = "tests/golden/config_mistakes.txt";
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
@@ -199,7 +199,7 @@ fn owned(texts: &[&str]) -> Vec<String> {
 #[test]
 fn reload_names_what_changed_in_models_by_their_names() {
     let old = fine(MODEL).settings;
-    assert_eq!(old.reload_changes(&old), Default::default());
+    assert_eq!(old.reload_changes(&old), ReloadChanges::default());
     let new = fine(&format!(
         "[[models]]\nname = \"fraud.v2\"\nreference = \"f.json\"\n{MODEL}bins = 20\nfeatures.age.ignore = true\n"
     ))
@@ -404,6 +404,10 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         "influxdb = { url = \"http://h\", org = \"o\", bucket = \"b\", buffer_points = 9 }",
         "buffer of 9 points can't hold",
+    ),
+    (
+        "influxdb = { url = \"http://h\", org = \"o\", bucket = \"b\", token_env = \"hunter2==\" }",
+        "influxdb.token_env: not the name of an environment variable",
     ),
     ("events = { id = {} }", "events.id: the table does not say"),
     ("events = { id = { key = false } }", "events.id.key: expected true, found false"),

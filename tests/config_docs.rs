@@ -6,6 +6,7 @@
 
 use std::{
     collections::BTreeSet,
+    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
 };
@@ -153,7 +154,7 @@ fn the_tables_of_docs_config_are_those_of_the_code() {
         let (section, rest) = part.split_once(" -->\n").expect("<!-- keys of SECTION -->");
         let after = rest.split_once("<!-- end -->").expect("<!-- end -->").1;
         let keys = table(if section == "the file" { "" } else { section });
-        expected.push_str(&format!("<!-- keys of {section} -->\n{keys}<!-- end -->{after}"));
+        write!(expected, "<!-- keys of {section} -->\n{keys}<!-- end -->{after}").unwrap();
         assert!(
             sections.insert(if section == "the file" { "" } else { section }),
             "{section} is there twice"

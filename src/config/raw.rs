@@ -83,6 +83,7 @@ pub(super) struct Field {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "fields are named as their keys")]
 pub(super) struct Windows {
     pub(super) size: i64,
     pub(super) slide: Option<i64>,

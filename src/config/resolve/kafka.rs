@@ -11,21 +11,9 @@ use secrecy::{ExposeSecret, SecretString};
 use super::Resolver;
 use crate::{
     config::{places::join, raw},
-    source::{KafkaSettings, StartOffset},
+    source::{KafkaSettings, StartOffset, refused_setting},
     window::duration_text,
 };
-
-/// Settings of librdkafka that are Driftline's own business, and what to do instead.
-const OWNED: [(&str, &str); 8] = [
-    ("bootstrap.servers", "use brokers in [kafka]"),
-    ("metadata.broker.list", "use brokers in [kafka]"),
-    ("group.id", "use group in [kafka]"),
-    ("auto.offset.reset", "use start in [kafka]"),
-    ("enable.auto.commit", "leave it out: offsets are committed when their events are safe"),
-    ("enable.auto.offset.store", "leave it out: offsets are committed when their events are safe"),
-    ("auto.commit.enable", "leave it out: offsets are committed when their events are safe"),
-    ("enable.partition.eof", "leave it out: idle partitions are told by it"),
-];
 
 /// Parts of the names of settings that hold secrets.
 const SECRET_WORDS: [&str; 4] = ["password", "secret", "sasl.oauthbearer.config", "key.pem"];
@@ -116,8 +104,8 @@ impl Resolver<'_> {
         let mut settings = BTreeMap::new();
         for (name, setting) in raw {
             let key = join("kafka.librdkafka", &name);
-            if let Some((_, hint)) = OWNED.iter().find(|(owned, _)| *owned == name) {
-                self.error(&key, "Driftline sets this itself", *hint);
+            if let Some(hint) = refused_setting(&name) {
+                self.error(&key, "Driftline sets this itself", hint);
                 continue;
             }
             let value = match (setting.value, setting.file, setting.env) {

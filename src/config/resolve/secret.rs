@@ -59,6 +59,13 @@ impl Resolver<'_> {
 
     /// The secret in an environment variable.
     pub(super) fn secret_variable(&mut self, key: &str, variable: &str) -> Option<SecretString> {
+        // What looks like no name may be the secret itself, so it is not shown.
+        if variable.starts_with(|c: char| c.is_ascii_digit())
+            || !variable.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        {
+            self.error(key, "not the name of an environment variable", "write the name, not the secret");
+            return None;
+        }
         match self.overrides.lookup(variable) {
             Some(text) if !text.trim().is_empty() => Some(text.into()),
             found => {
