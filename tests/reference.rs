@@ -26,7 +26,7 @@ use driftline::{
     result::{ColumnKind, PREDICTION, PREDICTION_CLASS},
 };
 use proptest::{prelude::*, sample::Index};
-use rand::{RngExt as _, SeedableRng as _};
+use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
 type Row<'a> = Vec<(&'a str, ColumnRole, Value<'a>)>;

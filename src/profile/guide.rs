@@ -71,7 +71,7 @@ impl SlotMap {
     }
 
     #[inline]
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the slots")]
+    #[expect(clippy::cast_sign_loss, reason = "clamped to the slots")]
     fn slot(&self, value: f64) -> usize {
         (self.position(value) - self.lowest).clamp(0, LAST_SLOT) as usize
     }
