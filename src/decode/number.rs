@@ -2,10 +2,11 @@
 //!
 //! Why our own: an event is mostly short decimal numbers, and what costs is
 //! not the arithmetic but the branch at the unpredictable end of each run of
-//! digits. Eight bytes at a time, the end is computed instead of searched for.
-//! What doesn't fit that (more than seven digits on a side, an exponent, the
-//! last bytes of the text) is read digit by digit, and what a double can't
-//! hold exactly is left to `fast_float2`. All three round correctly.
+//! digits. Eight bytes at a time, the end is computed instead of searched for:
+//! at once for numbers of up to seven characters, in two steps for up to seven
+//! digits on each side of the point. What doesn't fit that (an exponent, more
+//! digits, the last bytes of the text) is read digit by digit, and what a
+//! double can't hold exactly is left to `fast_float2`. All round correctly.
 
 /// Exact powers of ten: a mantissa below 2^53 divided by one of these is
 /// rounded once, hence correctly (W. D. Clinger, "How to read floating point
@@ -22,57 +23,106 @@ const SCALES: [u64; 8] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_
 /// its value and its length. `None` when there is none.
 #[inline]
 pub(super) fn read(text: &[u8]) -> Option<(f64, usize)> {
-    short(text).or_else(|| general(text))
-}
-
-/// A number with at most seven digits before and behind the point and at
-/// least as many bytes after it as one load takes.
-#[inline]
-fn short(text: &[u8]) -> Option<(f64, usize)> {
     let negative = text.first() == Some(&b'-');
     let sign = usize::from(negative);
-    let (whole, digits) = up_to_seven_digits(text.get(sign..)?)?;
-    if digits > 1 && text.get(sign) == Some(&b'0') {
-        return None;
-    }
-    let end = sign + digits;
-    if text.get(end) != Some(&b'.') {
-        let exponent = matches!(text.get(end), Some(b'e' | b'E'));
-        #[expect(clippy::cast_precision_loss, reason = "seven digits")]
-        let value = whole as f64;
-        return (!exponent).then_some((if negative { -value } else { value }, end));
-    }
-    let (fraction, decimals) = up_to_seven_digits(text.get(end + 1..)?)?;
-    let mantissa = whole * SCALES.get(decimals)? + fraction;
-    #[expect(clippy::cast_precision_loss, reason = "fourteen digits")]
+    let unsigned = text.get(sign..)?;
+    let Some(Decimal { mantissa, decimals, length }) = in_one_word(unsigned).or_else(|| in_two_words(unsigned)) else {
+        return general(text);
+    };
+    #[expect(clippy::cast_precision_loss, reason = "at most fourteen digits")]
     let value = mantissa as f64 / EXACT_POWERS.get(decimals)?;
-    let end = end + 1 + decimals;
-    let exponent = matches!(text.get(end), Some(b'e' | b'E'));
-    (!exponent).then_some((if negative { -value } else { value }, end))
+    Some((if negative { -value } else { value }, sign + length))
 }
 
-/// The value and the length of a run of one to seven digits that ends within
-/// the first eight bytes of `text`.
+/// A number without a sign: `mantissa / 10^decimals`.
+struct Decimal {
+    mantissa: u64,
+    decimals: usize,
+    /// Characters that it takes.
+    length: usize,
+}
+
+const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+
+/// Eight characters, every digit turned into its value, and a word with the
+/// high bit set for each that is no digit.
 #[inline]
-fn up_to_seven_digits(text: &[u8]) -> Option<(u64, usize)> {
+fn load(text: &[u8]) -> Option<(u64, u64)> {
     const ZEROS: u64 = 0x3030_3030_3030_3030;
     const TO_HIGH_BIT: u64 = 0x7676_7676_7676_7676;
-    const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
     let word = u64::from_le_bytes(*text.first_chunk::<8>()?) ^ ZEROS;
-    // A digit is now 0..=9; the high bit marks everything else. A carry can
-    // set marks above the first true one, never below it.
-    let others = (word.wrapping_add(TO_HIGH_BIT) | word) & HIGH_BITS;
-    let digits = (others.trailing_zeros() / 8) as usize;
-    if digits == 0 || digits == 8 {
-        return None;
-    }
+    // Without its high bit no byte can carry into the next one.
+    let others = ((word & !HIGH_BITS) + TO_HIGH_BIT) | word;
+    Some((word, others & HIGH_BITS))
+}
+
+/// The value of the first `digits` (one to eight) of a loaded word.
+#[inline]
+fn value_of(word: u64, digits: usize) -> u64 {
     // The digits move to the high end, so that zeros stand before them; then
     // neighbours are added up: ones to pairs, pairs to fours, fours to eights.
     let aligned = word << (64 - 8 * digits);
     let pairs = aligned.wrapping_mul(10).wrapping_add(aligned >> 8) & 0x00ff_00ff_00ff_00ff;
     let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
-    let eights = fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff;
-    Some((eights, digits))
+    fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff
+}
+
+/// Whether a number that starts like `word` and has `whole` digits before the
+/// point has a zero too many, or none at all.
+#[inline]
+fn is_malformed(word: u64, whole: usize) -> bool {
+    whole == 0 || (whole > 1 && word & 0xff == 0)
+}
+
+/// A number of at most seven characters.
+#[inline]
+fn in_one_word(text: &[u8]) -> Option<Decimal> {
+    const POINT: u64 = (b'.' ^ b'0') as u64;
+    let (word, others) = load(text)?;
+    let whole = (others.trailing_zeros() / 8) as usize;
+    if whole == 8 || is_malformed(word, whole) {
+        return None;
+    }
+    let end_byte = |at: usize| (word >> (8 * at)) & 0xff;
+    if end_byte(whole) != POINT {
+        return (!is_exponent(end_byte(whole))).then(|| Decimal {
+            mantissa: value_of(word, whole),
+            decimals: 0,
+            length: whole,
+        });
+    }
+    let length = ((others & (others - 1)).trailing_zeros() / 8) as usize;
+    if length == 8 || length == whole + 1 || is_exponent(end_byte(length)) {
+        return None;
+    }
+    // Close the gap that the point leaves.
+    let below = (1 << (8 * whole)) - 1;
+    let digits = (word & below) | ((word >> 8) & !below);
+    Some(Decimal { mantissa: value_of(digits, length - 1), decimals: length - 1 - whole, length })
+}
+
+#[inline]
+fn is_exponent(loaded: u64) -> bool {
+    const LOWER: u64 = (b'e' ^ b'0') as u64;
+    const UPPER: u64 = (b'E' ^ b'0') as u64;
+    loaded == LOWER || loaded == UPPER
+}
+
+/// A number with a point and at most seven digits on each side of it.
+#[inline]
+fn in_two_words(text: &[u8]) -> Option<Decimal> {
+    let (word, others) = load(text)?;
+    let whole = (others.trailing_zeros() / 8) as usize;
+    if whole == 8 || is_malformed(word, whole) || text.get(whole) != Some(&b'.') {
+        return None;
+    }
+    let (fraction, others) = load(text.get(whole + 1..)?)?;
+    let decimals = (others.trailing_zeros() / 8) as usize;
+    if decimals == 0 || decimals == 8 || is_exponent((fraction >> (8 * decimals)) & 0xff) {
+        return None;
+    }
+    let mantissa = value_of(word, whole) * SCALES.get(decimals)? + value_of(fraction, decimals);
+    Some(Decimal { mantissa, decimals, length: whole + 1 + decimals })
 }
 
 /// Any number, digit by digit.

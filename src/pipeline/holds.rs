@@ -12,7 +12,8 @@ use crate::event::PartitionId;
 /// Offsets that open panes, and references being learned, still need.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Holds {
-    next: BTreeMap<PartitionId, i64>,
+    /// By partition number, which is small and dense.
+    next: Vec<Option<i64>>,
     panes: BTreeMap<i64, BTreeMap<PartitionId, i64>>,
     learning: BTreeMap<usize, BTreeMap<PartitionId, i64>>,
     last: Option<(i64, PartitionId)>,
@@ -22,7 +23,13 @@ impl Holds {
     /// The message at `offset` was dealt with.
     #[inline]
     pub(super) fn pass(&mut self, partition: PartitionId, offset: i64) {
-        self.next.insert(partition, offset + 1);
+        let index = partition.0 as usize;
+        if index >= self.next.len() {
+            self.next.resize(index + 1, None);
+        }
+        if let Some(next) = self.next.get_mut(index) {
+            *next = Some(offset + 1);
+        }
     }
 
     /// The message at `offset` went into the pane starting at `pane`.
@@ -58,11 +65,12 @@ impl Holds {
 
     /// The offset to go on from, for every partition seen.
     pub(super) fn positions(&self) -> Vec<(PartitionId, i64)> {
-        let held = |partition| {
+        let held = |partition: PartitionId| {
             let holds = self.panes.values().chain(self.learning.values());
-            holds.filter_map(|offsets| offsets.get(partition)).min().copied()
+            holds.filter_map(|offsets| offsets.get(&partition)).min().copied()
         };
-        self.next.iter().map(|(partition, &next)| (*partition, held(partition).unwrap_or(next))).collect()
+        let seen = (0..).map(PartitionId).zip(&self.next).filter_map(|(partition, next)| Some((partition, (*next)?)));
+        seen.map(|(partition, next)| (partition, held(partition).unwrap_or(next))).collect()
     }
 }
 

@@ -17,6 +17,10 @@ use crate::{
 /// of a batch do too.
 const BATCH_ROWS: usize = 256;
 
+/// Cells between the columns of a batch: some more than its rows, since a
+/// power of two would put one row's cells into the same few cache lines.
+const COLUMN_STRIDE: usize = BATCH_ROWS + 8;
+
 /// What one slide of event time holds.
 #[derive(Debug, Clone)]
 pub(super) struct Pane {
@@ -54,7 +58,7 @@ impl Pane {
 struct ColumnBatch {
     pane: i64,
     rows: usize,
-    /// `BATCH_ROWS` cells per column.
+    /// `COLUMN_STRIDE` cells per column, of which the first `rows` are filled.
     cells: Vec<Cell>,
 }
 
@@ -102,13 +106,14 @@ impl Stream {
             self.flush(reference);
         }
         let columns = reference.columns.len();
-        if self.batch.cells.len() != columns * BATCH_ROWS {
-            self.batch.cells.resize(columns * BATCH_ROWS, Cell::ABSENT);
+        if self.batch.cells.len() != columns * COLUMN_STRIDE {
+            self.batch.cells.resize(columns * COLUMN_STRIDE, Cell::ABSENT);
         }
         self.batch.pane = pane;
-        let slots = self.batch.cells.iter_mut().skip(self.batch.rows).step_by(BATCH_ROWS);
-        for (slot, cell) in slots.zip(&row.cells) {
-            *slot = *cell;
+        for (column, cell) in self.batch.cells.chunks_exact_mut(COLUMN_STRIDE).zip(&row.cells) {
+            if let Some(slot) = column.get_mut(self.batch.rows) {
+                *slot = *cell;
+            }
         }
         self.batch.rows += 1;
         if self.batch.rows == 1 || !row.unseen.is_empty() || !row.unknown.is_empty() {
@@ -161,7 +166,7 @@ impl Stream {
             return;
         }
         let pane = self.panes.entry(self.batch.pane).or_insert_with(|| Pane::new(reference));
-        let columns = self.batch.cells.chunks_exact(BATCH_ROWS);
+        let columns = self.batch.cells.chunks_exact(COLUMN_STRIDE);
         for ((counts, column), cells) in pane.counts.iter_mut().zip(&reference.columns).zip(columns) {
             counts.add_cells(&column.grid, cells.get(..rows).unwrap_or_default());
         }
