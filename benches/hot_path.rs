@@ -6,14 +6,13 @@
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::cast_precision_loss)]
 
-mod support;
+pub mod support;
 
 use std::{collections::HashMap, hint::black_box, sync::Arc};
 
 use datasketches::kll::{KllFloat, KllSketch};
 use driftline::{
-    event::EventTime,
-    event::MessageBatch,
+    event::{EventTime, MessageBatch},
     pipeline::{Core, Input, Outputs},
     reference::Reference,
 };
@@ -86,7 +85,9 @@ impl Naive {
         for (feature, value) in event.features {
             match value {
                 NaiveValue::Number(number) => stream.number(feature, number),
-                NaiveValue::Text(text) => *stream.counts.entry(feature).or_default().entry(text).or_default() += 1,
+                NaiveValue::Text(text) => {
+                    *stream.counts.entry(feature).or_default().entry(text).or_default() += 1
+                }
                 NaiveValue::Null => {}
             }
         }
@@ -95,7 +96,8 @@ impl Naive {
 
 impl NaiveStream {
     fn number(&mut self, feature: String, value: f64) {
-        let sketch = self.sketches.entry(feature).or_insert_with(|| KllSketch::new(200).expect("a valid size"));
+        let sketch =
+            self.sketches.entry(feature).or_insert_with(|| KllSketch::new(200).expect("a valid size"));
         sketch.update(KllFloat::<f64>::new(value).expect("no NaN in our own events"));
     }
 }
@@ -140,8 +142,14 @@ fn per_event(events: usize, work: impl FnOnce()) -> f64 {
 }
 
 fn decode_and_count(reference: &Arc<Reference>) {
-    println!("decode + count, ns per event (medians of {ROUNDS} interleaved rounds, processor time, load {})", load());
-    println!("{:<24}{:>8}{:>12}{:>8}{:>8}{:>10}{:>10}", "events", "bytes", "driftline", "naive", "sonic", "M ev/s", "x naive");
+    println!(
+        "decode + count, ns per event (medians of {ROUNDS} interleaved rounds, processor time, load {})",
+        load()
+    );
+    println!(
+        "{:<24}{:>8}{:>12}{:>8}{:>8}{:>10}{:>10}",
+        "events", "bytes", "driftline", "naive", "sonic", "M ev/s", "x naive"
+    );
     let cases = [
         ("compact", Style::Compact, 1),
         ("Python-style spaces", Style::Python, 1),
@@ -171,21 +179,22 @@ fn decode_and_count(reference: &Arc<Reference>) {
 }
 
 fn window_close(reference: &Arc<Reference>) {
+    const MODELS: usize = 50;
     println!("\nwindow close of {} columns", reference.columns.len());
-    for rows in [500, 60_000] {
-        let batches = batches(&events(rows, Style::Compact, 1));
+    let batches = batches(&events(50_000, Style::Compact, MODELS));
+    for repeats in [1, 20] {
         let mut times = Vec::new();
-        let mut windows = 0;
+        let mut rows = 0;
         for _ in 0..ROUNDS {
-            let mut core = core(1, reference, ONE_WINDOW_MS);
+            let mut core = core(MODELS, reference, ONE_WINDOW_MS);
             let mut out = Outputs::default();
-            run_core(&mut core, &batches, &mut out);
+            (0..repeats).for_each(|_| run_core(&mut core, &batches, &mut out));
             let start = thread_ns();
             core.step(Input::End, &mut out);
-            times.push((thread_ns() - start) as f64);
-            windows = out.results.len();
+            times.push((thread_ns() - start) as f64 / out.results.len() as f64);
+            rows = out.results[0].events;
         }
-        println!("{rows:>8} rows: {:.3} ms a window", median(times) / 1e6 / windows as f64);
+        println!("about {rows:>6} rows: {:.3} ms a window", median(times) / 1e6);
     }
 }
 

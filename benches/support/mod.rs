@@ -81,7 +81,9 @@ pub fn events(count: usize, style: Style, models: usize) -> Vec<Vec<u8>> {
             .map(|index| {
                 let value = match values.numbers.get(index) {
                     Some(number) => number.clone().unwrap_or_else(|| "null".to_owned()),
-                    None => format!("\"{}\"", CATEGORIES[index - NUMERIC][values.categories[index - NUMERIC]]),
+                    None => {
+                        format!("\"{}\"", CATEGORIES[index - NUMERIC][values.categories[index - NUMERIC]])
+                    }
                 };
                 format!("\"{}\"{colon}{value}", name(index))
             })
@@ -99,7 +101,8 @@ pub fn events(count: usize, style: Style, models: usize) -> Vec<Vec<u8>> {
             ("features", format!("{{{}}}", features.join(comma))),
             ("prediction", format!("{:.4}", rng.random::<f64>())),
         ];
-        let members: Vec<String> = members.iter().map(|(key, value)| format!("\"{key}\"{colon}{value}")).collect();
+        let members: Vec<String> =
+            members.iter().map(|(key, value)| format!("\"{key}\"{colon}{value}")).collect();
         format!("{{{}}}", members.join(comma)).into_bytes()
     };
     (0..count).map(event).collect()
@@ -125,8 +128,7 @@ pub fn reference(model: &str) -> Arc<Reference> {
         cells.push(("prediction", ColumnRole::Prediction, Value::Number(prediction)));
         builder.push_row(cells);
     }
-    builder.finish("benchmark".to_owned()).expect("there are rows").0
-        .into()
+    builder.finish("benchmark".to_owned()).expect("there are rows").0.into()
 }
 
 /// A core for `models` models of one reference, with windows of `size_ms`.

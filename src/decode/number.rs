@@ -26,7 +26,9 @@ pub(super) fn read(text: &[u8]) -> Option<(f64, usize)> {
     let negative = text.first() == Some(&b'-');
     let sign = usize::from(negative);
     let unsigned = text.get(sign..)?;
-    let Some(Decimal { mantissa, decimals, length }) = in_one_word(unsigned).or_else(|| in_two_words(unsigned)) else {
+    let Some(Decimal { mantissa, decimals, length }) =
+        in_one_word(unsigned).or_else(|| in_two_words(unsigned))
+    else {
         return general(text);
     };
     #[expect(clippy::cast_precision_loss, reason = "at most fourteen digits")]

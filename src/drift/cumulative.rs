@@ -39,7 +39,6 @@ pub fn cumulative_scores(
     range: (f64, f64),
     span: impl Fn(usize) -> Span,
 ) -> CumulativeScores {
-    let scale = pair.scale();
     let mut ks = KsDifferences::default();
     let mut transport = TransportSum::new(range);
     let (mut reference, mut window) = (0_u128, 0_u128);
@@ -53,10 +52,10 @@ pub fn cumulative_scores(
         window += window_part;
         let span = span(index);
         ks.step(before, (reference, window), matches!(span, Span::Point(_)));
-        let mass = to_f64(reference_part + window_part) / scale;
-        transport.step(span, signed_difference(reference, window) / scale, mass);
+        let mass = to_f64(reference_part + window_part);
+        transport.step(span, signed_difference(reference, window), mass);
     }
-    CumulativeScores { ks, transport: transport.finish() }
+    CumulativeScores { ks, transport: transport.finish(pair.scale()) }
 }
 
 impl CumulativeScores {

@@ -36,8 +36,9 @@ impl Scorer {
     /// are no scores. The same holds for counts that were made on another grid.
     pub fn feature_result(&mut self, column: &Column, counts: &Counts, min_events: u64) -> FeatureResult {
         let (n, valid) = (counts.rows(), counts.valid());
-        column.cut.sum_into(column.counts.bins(), &mut self.cut.reference);
-        column.cut.sum_into(counts.bins(), &mut self.cut.window);
+        self.grid.fill(&column.counts, counts);
+        column.cut.sum_into(self.grid.reference.iter().copied(), &mut self.cut.reference);
+        column.cut.sum_into(self.grid.window.iter().copied(), &mut self.cut.window);
         let scores = if valid >= min_events { self.scores(column, counts) } else { None };
         FeatureResult {
             feature: column.name.clone(),
@@ -57,7 +58,6 @@ impl Scorer {
 
     /// The scores; `None` when one side is empty.
     fn scores(&mut self, column: &Column, counts: &Counts) -> Option<Scores> {
-        self.grid.fill(&column.counts, counts);
         let on_grid = self.grid.pair()?;
         let (ks, wasserstein) = match &column.grid {
             Grid::Numeric(grid) => {
@@ -100,10 +100,8 @@ impl Scorer {
 
 impl SideBySide {
     fn fill(&mut self, reference: &Counts, window: &Counts) {
-        self.reference.clear();
-        self.reference.extend(reference.bins());
-        self.window.clear();
-        self.window.extend(window.bins());
+        reference.copy_bins(&mut self.reference);
+        window.copy_bins(&mut self.window);
     }
 
     fn pair(&self) -> Option<CountPair<'_>> {
@@ -136,15 +134,16 @@ fn standardised(transport: Transport, reference: &Counts, window: &Counts) -> Op
 
 /// Moments and quantiles of a numeric column with values.
 fn summary(grid: &Grid, counts: &Counts) -> Option<NumericSummary> {
+    let [p05, p25, p50, p75, p95] = counts.quantiles(grid, [0.05, 0.25, 0.5, 0.75, 0.95])?;
     Some(NumericSummary {
         mean: counts.mean()?,
         std_dev: counts.std_dev(),
         min: counts.min()?,
         max: counts.max()?,
-        p05: counts.quantile(grid, 0.05)?,
-        p25: counts.quantile(grid, 0.25)?,
-        p50: counts.quantile(grid, 0.5)?,
-        p75: counts.quantile(grid, 0.75)?,
-        p95: counts.quantile(grid, 0.95)?,
+        p05,
+        p25,
+        p50,
+        p75,
+        p95,
     })
 }

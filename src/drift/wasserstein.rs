@@ -48,7 +48,7 @@ impl Transport {
 #[derive(Debug)]
 pub(super) struct TransportSum {
     range: (f64, f64),
-    /// Where the last bin's values end, and `F - G` there.
+    /// Where the last bin's values end, and the scaled `F - G` there.
     position: Option<f64>,
     difference: f64,
     sum: Transport,
@@ -60,7 +60,8 @@ impl TransportSum {
     }
 
     /// Goes over one bin that holds values: `difference` is `F - G` after it,
-    /// `mass` the sum of the two shares in it.
+    /// `mass` the sum of the two shares in it, both times the scale that
+    /// [`Self::finish`] is given.
     pub(super) fn step(&mut self, span: Span, difference: f64, mass: f64) {
         let (from, until) = match span {
             Span::Point(value) => (value, value),
@@ -75,8 +76,8 @@ impl TransportSum {
         self.difference = difference;
     }
 
-    pub(super) fn finish(self) -> Transport {
-        self.sum
+    pub(super) fn finish(self, scale: f64) -> Transport {
+        Transport { distance: self.sum.distance / scale, error: self.sum.error / scale }
     }
 }
 

@@ -69,7 +69,10 @@ impl Holds {
             let holds = self.panes.values().chain(self.learning.values());
             holds.filter_map(|offsets| offsets.get(&partition)).min().copied()
         };
-        let seen = (0..).map(PartitionId).zip(&self.next).filter_map(|(partition, next)| Some((partition, (*next)?)));
+        let seen = (0..)
+            .map(PartitionId)
+            .zip(&self.next)
+            .filter_map(|(partition, next)| Some((partition, (*next)?)));
         seen.map(|(partition, next)| (partition, held(partition).unwrap_or(next))).collect()
     }
 }

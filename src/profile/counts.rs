@@ -186,6 +186,12 @@ impl Counts {
         self.tally.iter()
     }
 
+    /// Replaces the contents of `out` by the bins' counts.
+    pub fn copy_bins(&self, out: &mut Vec<u64>) {
+        out.clear();
+        self.tally.copy_to(out);
+    }
+
     /// Rows counted: valid, missing and invalid ones.
     #[must_use]
     pub fn rows(&self) -> u64 {
@@ -238,8 +244,7 @@ impl Counts {
     /// outside its range.
     #[must_use]
     pub fn unseen(&self) -> u64 {
-        let inside: u64 = self.bins().skip(self.inside.start).take(self.inside.len()).sum();
-        self.valid() - inside
+        self.valid() - self.tally.sum_of(self.inside.clone())
     }
 
     /// Names of unseen categories, the most frequent first.

@@ -43,50 +43,73 @@ impl Counts {
     /// is no share.
     #[must_use]
     pub fn quantile(&self, grid: &Grid, p: f64) -> Option<f64> {
-        let Grid::Numeric(grid) = grid else { return None };
-        let last = self.valid().checked_sub(1)?;
-        if !(0.0..=1.0).contains(&p) {
-            return None;
-        }
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "beyond 2^53 values a rank may be off by a 2^-53rd of them"
-        )]
-        let position = last as f64 * p;
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "between 0 and the last rank"
-        )]
-        let rank = (position.floor() as u64).min(last);
-        #[expect(clippy::cast_precision_loss, reason = "as above")]
-        let part = (position - rank as f64).clamp(0.0, 1.0);
-        let low = self.order_statistic(grid, rank)?;
-        if part == 0.0 {
-            return Some(low);
-        }
-        let high = self.order_statistic(grid, (rank + 1).min(last))?;
-        Some(between(low, high, part))
+        self.quantiles(grid, [p]).map(|[quantile]| quantile)
     }
 
-    /// The value of `rank`, counted from 0, in ascending order.
-    fn order_statistic(&self, grid: &NumericGrid, rank: u64) -> Option<f64> {
-        let (min, max) = (self.min()?, self.max()?);
-        let mut before = 0;
-        for (bin, count) in self.bins().enumerate() {
-            if rank - before < count {
-                // The data lie within the bin and between its extremes.
-                let (lower, upper) = (grid.lower(bin).max(min), grid.upper(bin).min(max));
-                if grid.is_single_value(bin) || lower >= upper {
-                    return Some(upper);
-                }
-                #[expect(clippy::cast_precision_loss, reason = "a share of a bin")]
-                let part = ((rank - before) as f64 + 0.5) / count as f64;
-                return Some(between(lower, upper, part));
-            }
-            before += count;
+    /// Several quantiles in one pass over the bins; `shares` in ascending order.
+    #[must_use]
+    pub fn quantiles<const N: usize>(&self, grid: &Grid, shares: [f64; N]) -> Option<[f64; N]> {
+        let Grid::Numeric(grid) = grid else { return None };
+        let last = self.valid().checked_sub(1)?;
+        let range = (self.min()?, self.max()?);
+        if shares.iter().any(|p| !(0.0..=1.0).contains(p)) || !shares.is_sorted() {
+            return None;
         }
-        None
+        let mut ranks = Ranks { grid, range, bins: self.bins().enumerate(), bin: 0, count: 0, before: 0 };
+        let mut quantiles = [0.0; N];
+        // The rank below the last quantile, which the next may share.
+        let (mut low_rank, mut low) = (0, ranks.value(0)?);
+        for (quantile, p) in quantiles.iter_mut().zip(shares) {
+            let (rank, part) = position(last, p);
+            if rank != low_rank {
+                (low_rank, low) = (rank, ranks.value(rank)?);
+            }
+            *quantile =
+                if part == 0.0 { low } else { between(low, ranks.value((rank + 1).min(last))?, part) };
+        }
+        Some(quantiles)
+    }
+}
+
+/// Where the `p`-quantile of values with ranks up to `last` lies: the rank
+/// below it, and the part of the way to the next one.
+#[expect(clippy::cast_precision_loss, reason = "beyond 2^53 values a rank may be off by a 2^-53rd of them")]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and the last rank")]
+fn position(last: u64, p: f64) -> (u64, f64) {
+    let position = last as f64 * p;
+    let rank = (position.floor() as u64).min(last);
+    (rank, (position - rank as f64).clamp(0.0, 1.0))
+}
+
+/// Order statistics by ascending rank.
+struct Ranks<'a, I> {
+    grid: &'a NumericGrid,
+    /// Smallest and largest value.
+    range: (f64, f64),
+    bins: I,
+    bin: usize,
+    count: u64,
+    /// Values in lower bins.
+    before: u64,
+}
+
+impl<I: Iterator<Item = (usize, u64)>> Ranks<'_, I> {
+    /// The value of `rank`, counted from 0, which must not be in a lower bin
+    /// than the last one asked for.
+    fn value(&mut self, rank: u64) -> Option<f64> {
+        while rank >= self.before + self.count {
+            self.before += self.count;
+            (self.bin, self.count) = self.bins.next()?;
+        }
+        // The data lie within the bin and between its extremes.
+        let lower = self.grid.lower(self.bin).max(self.range.0);
+        let upper = self.grid.upper(self.bin).min(self.range.1);
+        if self.grid.is_single_value(self.bin) || lower >= upper {
+            return Some(upper);
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a share of a bin")]
+        let part = (rank.saturating_sub(self.before) as f64 + 0.5) / self.count as f64;
+        Some(between(lower, upper, part))
     }
 }
 

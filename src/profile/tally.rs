@@ -1,5 +1,7 @@
 //! One number per bin, as narrow as the total allows.
 
+use std::ops::Range;
+
 /// Counts of bins: four bytes each until the total no longer fits, then eight.
 ///
 /// No bin can exceed the total, so checking the total once per batch is enough
@@ -105,6 +107,24 @@ impl Tally {
             Bins::Wide(bins) => (&[], bins),
         };
         narrow.iter().map(|&count| u64::from(count)).chain(wide.iter().copied())
+    }
+
+    /// Appends the bins to `out`.
+    pub(super) fn copy_to(&self, out: &mut Vec<u64>) {
+        match &self.bins {
+            Bins::Narrow(bins) => out.extend(bins.iter().map(|&count| u64::from(count))),
+            Bins::Wide(bins) => out.extend_from_slice(bins),
+        }
+    }
+
+    /// Sum of the bins in `range`.
+    pub(super) fn sum_of(&self, range: Range<usize>) -> u64 {
+        match &self.bins {
+            Bins::Narrow(bins) => {
+                bins.get(range).unwrap_or_default().iter().map(|&count| u64::from(count)).sum()
+            }
+            Bins::Wide(bins) => bins.get(range).unwrap_or_default().iter().sum(),
+        }
     }
 
     /// Bytes on the heap.
