@@ -40,8 +40,9 @@ pub(super) struct StartOffsets {
     /// the least one may have been delivered without the messages of the
     /// partition that holds the least, and those are still to be read: taking
     /// a greater one would drop them as late. The price is that some windows
-    /// may be written again. A partition without a value has delivered nothing
-    /// yet, and says nothing about what others did.
+    /// may be written again. A member's own commits carry one value for all of
+    /// its partitions, quiet ones included. A partition without a value has
+    /// delivered nothing yet, and says nothing about what others did.
     pub(super) delivered_until: Option<EventTime>,
 }
 

@@ -19,6 +19,8 @@ pub(super) struct Slot {
     pub(super) id: PartitionId,
     pub(super) topic: Arc<str>,
     pub(super) partition: i32,
+    /// Where it started in this epoch; unknown when the start is a logical one.
+    pub(super) start: Option<i64>,
     /// The offset expected next; unknown before the first message when the
     /// start is a logical one.
     next: Option<i64>,
@@ -53,6 +55,7 @@ impl Slots {
             id: names.id(&start.topic, start.partition),
             topic: start.topic.as_str().into(),
             partition: start.partition,
+            start: start.offset,
             next: start.offset,
             caught_up: false,
             drained_at: None,

@@ -323,7 +323,15 @@ impl State {
             self.metrics.commit(Commit::Stale);
             return;
         }
-        let committed = positions.iter().map(|&(id, offset)| (id, (offset, delivered_until))).collect();
+        let mut committed: BTreeMap<_, _> =
+            positions.iter().map(|&(id, offset)| (id, (offset, delivered_until))).collect();
+        // A partition that stayed quiet is where it started, but its mark must
+        // not stay behind: a restart goes by the least one.
+        for slot in self.slots.iter() {
+            if let Some(start) = slot.start {
+                committed.entry(slot.id).or_insert((start, delivered_until));
+            }
+        }
         self.send_commit(consumer, &committed, CommitMode::Async);
         self.committed.extend(committed);
     }
