@@ -59,6 +59,36 @@ fn decoded(decoder: &mut Decoder, payload: &[u8]) -> String {
     }
 }
 
+#[test]
+fn a_number_as_the_class_leaves_the_prediction_alone() {
+    let mut builder = ReferenceBuilder::new("credit", &BTreeMap::new(), 10);
+    for row in 0..100 {
+        builder.push_row([
+            ("prediction", ColumnRole::Prediction, Value::Number(f64::from(row) / 100.0)),
+            ("prediction_class", ColumnRole::Prediction, Value::Text(if row < 30 { "0" } else { "1" })),
+        ]);
+    }
+    let reference = builder.finish("test".to_owned()).expect("there are rows").0;
+    let places = [ColumnPlace::Prediction, ColumnPlace::PredictionClass];
+    let columns = reference.columns.iter().zip(places);
+    let schema =
+        Schema::new(columns.map(|(column, place)| (column.name.as_str(), place, &column.grid)), []);
+    let mut decoder = Decoder::new(&EventMapping::default(), 100_000, ["credit".to_owned()]);
+    decoder.set_schema(0, schema);
+    let mut cells = |prediction: &str| {
+        let payload = format!(r#"{{"time": 1735725600, "model": "credit", {prediction}}}"#);
+        let mut batch = MessageBatch::default();
+        batch.push(PartitionId(0), 0, None, Some(payload.as_bytes()));
+        let mut row = Row::default();
+        decoder.decode(&batch.get(0).expect("pushed above"), "topic", &mut row).expect("a good event");
+        row.cells
+    };
+    let as_text = cells(r#""prediction": 0.25, "prediction_class": "1""#);
+    assert_ne!(as_text[0], as_text[1]);
+    assert_eq!(cells(r#""prediction": 0.25, "prediction_class": 1"#), as_text);
+    assert_eq!(cells(r#""prediction_class": 1, "prediction": 0.25"#), as_text);
+}
+
 /// A JSON value as a producer may put it at any place.
 fn value() -> impl Strategy<Value = String> {
     prop_oneof![

@@ -249,9 +249,12 @@ impl Decoder {
         }
         if envelope.kind == EventKind::Prediction {
             schema.expect_prediction(row);
-            // The class second: where both are given, it is the more precise one.
-            for raw in [&envelope.prediction, &envelope.prediction_class].into_iter().flatten() {
+            if let Some(raw) = &envelope.prediction {
                 schema.read_prediction(raw, row).ok_or_else(not_json)?;
+            }
+            // Second: where both give a class, this is the more precise one.
+            if let Some(raw) = &envelope.prediction_class {
+                schema.read_prediction_class(raw, row).ok_or_else(not_json)?;
             }
         }
         Ok(())

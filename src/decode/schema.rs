@@ -267,6 +267,16 @@ impl Schema {
         }
     }
 
+    /// Reads a class that has a field of its own, where a number is a class, too.
+    pub(super) fn read_prediction_class(&self, raw: &[u8], row: &mut Row) -> Option<()> {
+        let mut scanner = Scanner::new(raw);
+        match (self.prediction_class, scanner.value_start()?) {
+            (_, ValueStart::Object) => self.read_scored_class(&mut scanner, row),
+            (_, ValueStart::Null) | (None, _) => scanner.skip_value(),
+            (Some(index), _) => self.read_value(&mut scanner, row, index),
+        }
+    }
+
     fn read_scored_class(&self, scanner: &mut Scanner<'_>, row: &mut Row) -> Option<()> {
         let (mut class, mut scores) = (None, None);
         let start = *scanner;
