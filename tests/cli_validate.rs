@@ -115,8 +115,8 @@ fn a_server_that_does_not_answer_ends_with_69() {
     let text = format!("[influxdb]\nurl = \"http://127.0.0.1:{port}\"\norg = \"o\"\nbucket = \"b\"\n{MODEL}");
     let (code, out, err) = validate(folder.path(), &text, &["--connect"]);
     assert_eq!(code, 69, "{out}{err}");
-    assert!(out.contains("\nkafka     skipped there is no [kafka]\n"), "{out}");
-    assert!(out.contains("\ninfluxdb  failed  "), "{out}");
+    assert!(out.contains("\nskipped   kafka: there is no [kafka]\n"), "{out}");
+    assert!(out.contains("\nfailed    influxdb "), "{out}");
 }
 
 #[test]

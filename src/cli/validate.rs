@@ -146,17 +146,17 @@ fn target_text(api: &InfluxApi) -> String {
 fn connect(settings: &Settings) -> Exit {
     println!();
     let mut is_fine = true;
-    let mut step = |server: &str, is_ok: bool, text: &str| {
+    let mut step = |is_ok: bool, text: &str| {
         is_fine &= is_ok;
-        println!("{server:<9} {:<7} {text}", if is_ok { "ok" } else { "failed" });
+        println!("{:<9} {text}", if is_ok { "ok" } else { "failed" });
     };
     match &settings.kafka {
         Some(kafka) => {
             for line in source::connect_check(kafka, KAFKA_TIMEOUT) {
-                step("kafka", line.ok, &line.text);
+                step(line.ok, &line.text);
             }
         }
-        None => println!("kafka     skipped there is no [kafka]"),
+        None => println!("skipped   kafka: there is no [kafka]"),
     }
     match &settings.influxdb {
         Some(influxdb) => match check_influxdb(influxdb) {
@@ -166,12 +166,12 @@ fn connect(settings: &Settings) -> Exit {
                         Ok(text) => (true, text),
                         Err(text) => (false, text),
                     };
-                    step("influxdb", is_ok, text);
+                    step(is_ok, text);
                 }
             }
-            Err(error) => step("influxdb", false, &error),
+            Err(error) => step(false, &format!("influxdb: {error}")),
         },
-        None => println!("influxdb  skipped there is no [influxdb]"),
+        None => println!("skipped   influxdb: there is no [influxdb]"),
     }
     if is_fine { Exit::Success } else { Exit::Unavailable }
 }
