@@ -46,6 +46,12 @@ pub(super) struct CommitQueue {
 }
 
 impl CommitQueue {
+    /// Lets the next commit through even if it says nothing new: the last one
+    /// may have failed.
+    pub(super) fn repeat(&mut self) {
+        self.latest = Commit::default();
+    }
+
     /// Adds a commit that waits for `mark`, unless it says nothing new.
     pub(super) fn push(&mut self, mark: Mark, commit: Commit) {
         if commit == self.latest {
@@ -72,7 +78,7 @@ impl CommitQueue {
     /// Forgets everything: the partitions belong to a new assignment.
     pub(super) fn clear(&mut self) {
         self.pending.clear();
-        self.latest = Commit::default();
+        self.repeat();
     }
 }
 
@@ -102,13 +108,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_new_is_not_committed_again_until_the_assignment_changes() {
+    fn nothing_new_is_not_committed_again_unless_asked_for() {
         let mut queue = CommitQueue::default();
         queue.push(mark(0, 0), commit(10));
         assert_eq!(queue.take_ready(mark(0, 0)), Some(commit(10)));
         queue.push(mark(0, 0), commit(10));
         assert_eq!(queue.take_ready(mark(0, 0)), None);
-        queue.clear();
+        queue.repeat();
         queue.push(mark(0, 0), commit(10));
         assert_eq!(queue.take_ready(mark(0, 0)), Some(commit(10)));
     }

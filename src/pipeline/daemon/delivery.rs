@@ -5,6 +5,10 @@
 //! while it does the pipeline takes no more messages, so that memory stays
 //! bounded.
 
+use std::time::Instant;
+
+use tokio::runtime::Handle;
+
 use super::commits::Mark;
 use crate::{
     event::{MessageBatch, Reject},
@@ -20,6 +24,22 @@ struct Letters {
     batch: MessageBatch,
     rejects: Vec<(usize, Reject)>,
     sent: usize,
+}
+
+/// What could not be delivered in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Left {
+    /// Points that InfluxDB does not have.
+    pub(super) points: usize,
+    /// Dead letters that the broker does not have.
+    pub(super) letters: u64,
+}
+
+impl Left {
+    /// Whether everything was delivered.
+    pub(super) fn is_nothing(self) -> bool {
+        self == Self { points: 0, letters: 0 }
+    }
 }
 
 /// Where results and dead letters go.
@@ -94,15 +114,13 @@ impl Delivery {
         Mark { ticket, letter }
     }
 
-    /// Refused messages that are not on the broker yet.
-    pub(super) fn open_letters(&self) -> u64 {
-        let unsent = self.waiting.as_ref().map_or(0, |letters| letters.rejects.len() - letters.sent);
-        self.given.letter.saturating_sub(self.dead_letters.acknowledged()) + unsent as u64
-    }
-
-    /// Takes the sink, to close it.
-    pub(super) fn take_sink(&mut self) -> Option<InfluxSink> {
-        self.sink.take()
+    /// Delivers what waits and ends both, by `deadline`; gives what is left.
+    pub(super) fn close(self, runtime: &Handle, deadline: Instant) -> Left {
+        let remaining = || deadline.saturating_duration_since(Instant::now());
+        let unsent = self.waiting.map_or(0, |letters| letters.rejects.len() - letters.sent);
+        let points = self.sink.map_or(0, |sink| runtime.block_on(sink.close(remaining())));
+        let letters = self.dead_letters.stop(remaining()) + unsent as u64;
+        Left { points, letters }
     }
 
     /// How both stand.
@@ -122,11 +140,10 @@ impl Delivery {
             };
             components.push(component);
         }
-        let reason = "the broker does not take dead letters fast enough; reading is paused until it does";
-        components.push(Component {
-            name: "dead_letters",
-            reason: self.waiting.is_some().then(|| reason.to_owned()),
-        });
+        let trouble = self.dead_letters.trouble();
+        let full = "the broker does not take dead letters fast enough; reading is paused until it does";
+        let reason = trouble.or_else(|| self.waiting.is_some().then(|| full.to_owned()));
+        components.push(Component { name: "dead_letters", reason });
         components
     }
 }

@@ -20,13 +20,16 @@ use crate::{
     event::{EventTime, MessageBatch, PartitionId},
     ops::{Component, CoreMetrics, Status},
     pipeline::{Core, Input, Outputs},
-    source::{KafkaSource, PartitionNames, SourceEvent},
+    source::{KafkaSource, PartitionNames, SourceError, SourceEvent},
 };
 
 /// Between two ticks of the core.
 const TICK: Duration = Duration::from_millis(200);
 /// Between two looks at the models and two commits.
 const REPORT: Duration = Duration::from_secs(1);
+/// A commit that says nothing new is repeated this often, since the last may
+/// have failed.
+const REPEAT_COMMIT: Duration = Duration::from_secs(30);
 /// Between two looks at what blocks the pipeline.
 const BLOCKED_PAUSE: Duration = Duration::from_millis(20);
 
@@ -67,6 +70,7 @@ pub(super) struct Runner {
     topics: Vec<String>,
     last_tick: Instant,
     last_report: Instant,
+    last_repeat: Instant,
     was_blocked: bool,
     components: Vec<Component>,
 }
@@ -88,6 +92,7 @@ impl Runner {
             topics: Vec::new(),
             last_tick: start,
             last_report: start,
+            last_repeat: start,
             was_blocked: false,
             components: Vec::new(),
         }
@@ -237,6 +242,10 @@ impl Runner {
         if self.last_report.elapsed() >= REPORT {
             self.last_report = self.last_tick;
             self.parts.references.retry();
+            if self.last_repeat.elapsed() >= REPEAT_COMMIT {
+                self.last_repeat = self.last_tick;
+                self.commits.repeat();
+            }
             self.queue_commit();
             self.report();
         }
@@ -285,13 +294,12 @@ impl Runner {
     }
 
     /// The consumer ended without being asked to.
-    fn source_ended(mut self, reason: Option<crate::source::SourceError>) -> Result<(), DaemonError> {
+    fn source_ended(self, reason: Option<SourceError>) -> Result<(), DaemonError> {
         self.parts.status.set_stopping();
         let error = reason.map_or(DaemonError::SourceGone, DaemonError::Source);
         tracing::error!(%error, "the consumer ended; the daemon ends too");
-        if let Some(sink) = self.parts.delivery.take_sink() {
-            self.parts.runtime.block_on(sink.close(self.parts.close_timeout));
-        }
+        let Parts { delivery, runtime, close_timeout, .. } = self.parts;
+        delivery.close(&runtime, Instant::now() + close_timeout);
         Err(error)
     }
 
@@ -309,40 +317,25 @@ impl Runner {
             self.send_letters();
             std::thread::sleep(BLOCKED_PAUSE);
         }
+        self.commits.repeat();
         self.queue_commit();
         if let Some(commit) = self.commits.take_ready(self.parts.delivery.done()) {
             self.commit(commit);
         }
         let given = self.parts.delivery.given();
-        let points = self.close_sink(deliver_by);
-        while self.parts.delivery.open_letters() > 0 && Instant::now() < deliver_by {
-            std::thread::sleep(BLOCKED_PAUSE);
-        }
-        let letters = self.parts.delivery.open_letters();
-        if points == 0
-            && letters == 0
+        let Parts { source, delivery, runtime, close_timeout, .. } = self.parts;
+        let left = delivery.close(&runtime, deliver_by);
+        if left.is_nothing()
             && let Some(commit) = self.commits.take_ready(given)
         {
-            self.commit(commit);
+            source.commit(self.epoch, commit.positions, commit.delivered_until);
         }
-        let Parts { source, close_timeout, .. } = self.parts;
         let remaining = deadline.saturating_duration_since(Instant::now());
-        let closed = source.stop(remaining.max(MIN_CLOSE).min(close_timeout.max(MIN_CLOSE)));
-        if points > 0 || letters > 0 {
-            return Err(DaemonError::Undelivered { points, letters });
+        let closed = source.stop(remaining.min(close_timeout).max(MIN_CLOSE));
+        if !left.is_nothing() {
+            return Err(DaemonError::Undelivered { points: left.points, letters: left.letters });
         }
         closed.map_err(DaemonError::Source)
-    }
-
-    /// Writes what waits in the sink; gives how many points are left.
-    fn close_sink(&mut self, deliver_by: Instant) -> usize {
-        let Some(sink) = self.parts.delivery.take_sink() else { return 0 };
-        let waiting = sink.queued_points();
-        if waiting > 0 {
-            tracing::info!(points = waiting, "writing what waits");
-        }
-        let for_sink = deliver_by.saturating_duration_since(Instant::now());
-        self.parts.runtime.block_on(sink.close(for_sink))
     }
 }
 

@@ -1,0 +1,133 @@
+//! What every test of the daemon starts with.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use crate::support::{
+    credit,
+    mock_kafka::Mock,
+    servers::{Daemon, eventually, folder, http::block_on},
+    stand_in::{Reply, StandIn},
+};
+
+pub const TOPIC: &str = "events";
+pub const DEAD: &str = "dead";
+/// Only against a test that hangs.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+/// Event time between two events.
+const STEP_MS: i64 = 5;
+
+/// A broker with a topic of two partitions, and a folder with a reference.
+pub struct Bench {
+    pub mock: Mock,
+    pub folder: PathBuf,
+    /// Time of event 0: a whole second, long enough ago for all events.
+    start: i64,
+}
+
+impl Bench {
+    pub fn start(partitions: i32) -> Self {
+        let mock = Mock::start(&[(TOPIC, partitions), (DEAD, 1)]);
+        let folder = folder("bench");
+        credit::store(&folder.join("credit.json"));
+        let start = jiff::Timestamp::now().as_second() * 1_000 - 120_000;
+        Self { mock, folder, start }
+    }
+
+    /// Writes events alternately to two partitions, or all to one.
+    pub fn publish(&self, numbers: std::ops::Range<u32>, partitions: u32) {
+        for number in numbers {
+            let event = credit::event(number, self.start + i64::from(number) * STEP_MS);
+            let partition = i32::try_from(number % partitions).unwrap();
+            self.mock.write(TOPIC, partition, &event);
+        }
+        self.mock.flush();
+    }
+
+    /// A configuration for this broker and `database`, with windows of a
+    /// second; `more` goes before the first section.
+    pub fn config(&self, group: &str, database: &StandIn, more: &str) -> String {
+        format!(
+            r#"
+state_dir = "{folder}/state"
+{more}
+[kafka]
+brokers = "{brokers}"
+group = "{group}"
+topics = ["{TOPIC}"]
+dead_letter_topic = "{DEAD}"
+[kafka.librdkafka]
+"session.timeout.ms" = "1000"
+"heartbeat.interval.ms" = "200"
+"statistics.interval.ms" = "200"
+"fetch.wait.max.ms" = "10"
+"reconnect.backoff.max.ms" = "500"
+[windows]
+size = "1s"
+lateness = "0s"
+idle_timeout = "2s"
+min_events = 20
+max_empty_windows = 0
+[[models]]
+name = "credit"
+reference = "{folder}/credit.json"
+[influxdb]
+url = "{url}"
+org = "team"
+bucket = "drift"
+flush_interval = "50ms"
+"#,
+            folder = self.folder.display(),
+            brokers = self.mock.brokers,
+            url = database.url(),
+        )
+    }
+}
+
+/// A database that takes everything.
+pub fn database() -> StandIn {
+    block_on(StandIn::start(|_| Reply::written()))
+}
+
+/// What the database holds: the last fields written for each measurement, tags
+/// and time.
+pub fn points(database: &StandIn) -> BTreeMap<String, String> {
+    let parts = |line: String| {
+        let (rest, time) = line.rsplit_once(' ').expect("a time");
+        // Tags have no spaces here.
+        let (key, fields) = rest.split_once(' ').expect("fields");
+        (format!("{key} {time}"), fields.to_owned())
+    };
+    database.stored().into_iter().map(parts).collect()
+}
+
+/// Windows written, and the events in them.
+pub fn windows(database: &StandIn) -> (usize, u64) {
+    let points = points(database);
+    let windows = points.iter().filter(|(key, _)| key.starts_with("window,"));
+    let events = windows.clone().map(|(_, fields)| {
+        let field = fields.split(',').find_map(|field| field.strip_prefix("events=")).expect("events");
+        field.trim_end_matches('i').parse::<u64>().expect("a count")
+    });
+    (windows.count(), events.sum())
+}
+
+/// The same without the silence that closes windows: only later events do.
+pub fn without_idleness(config: &str) -> String {
+    config.replace("idle_timeout = \"2s\"", "idle_timeout = \"1h\"")
+}
+
+/// Waits until the database holds windows with so many events.
+pub fn wait_for_events(database: &StandIn, events: u64) {
+    eventually("all events are in windows", PATIENCE, || (windows(database).1 >= events).then_some(()));
+    assert_eq!(windows(database).1, events, "nothing is counted twice");
+}
+
+/// Waits for a line in the log.
+pub fn wait_for_log(daemon: &mut Daemon, text: &str) {
+    let mut found = false;
+    eventually(&format!("{text:?} in the log"), PATIENCE, || {
+        found = daemon.process.log().contains(text);
+        (found || !daemon.process.runs()).then_some(())
+    });
+    assert!(found || daemon.process.log().contains(text), "{}", daemon.process.log());
+}

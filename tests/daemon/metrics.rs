@@ -1,0 +1,53 @@
+//! The metrics of a whole daemon against their documentation.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use driftline::{
+    config::{self, Overrides},
+    pipeline::daemon::{self, Hooks},
+};
+use prometheus::proto::MetricType;
+
+use crate::{
+    bench::{Bench, TOPIC, database, wait_for_events},
+    support::servers::{or_skip, promtool},
+};
+
+/// `| name | type | labels | meaning |`, as documented.
+fn row(family: &prometheus::proto::MetricFamily) -> String {
+    let kind = match family.get_field_type() {
+        MetricType::COUNTER => "counter",
+        MetricType::GAUGE => "gauge",
+        MetricType::HISTOGRAM => "histogram",
+        other => panic!("{other:?}"),
+    };
+    let labels: BTreeSet<&str> =
+        family.get_metric().iter().flat_map(|metric| metric.get_label()).map(|label| label.name()).collect();
+    let labels: Vec<String> = labels.into_iter().map(|label| format!("`{label}`")).collect();
+    format!("| `{}` | {kind} | {} | {} |", family.name(), labels.join(", "), family.help())
+}
+
+#[test]
+fn every_metric_is_documented_and_every_documented_one_is_there() {
+    let bench = Bench::start(1);
+    let database = database();
+    let text = bench.config("metrics", &database, "[http]\nlisten = \"127.0.0.1:0\"");
+    let file = bench.folder.join("driftline.toml");
+    let loaded = config::load_text(&text, &file, &Overrides::none()).unwrap();
+    let daemon = daemon::start(&loaded.settings, Hooks::default()).unwrap();
+    driftline::ops::ReloadMetrics::register(daemon.registry()).unwrap();
+    bench.mock.write(TOPIC, 0, "not JSON");
+    bench.publish(0..400, 1);
+    wait_for_events(&database, 400);
+    let families = daemon.registry().gather();
+    let page = driftline::ops::render(daemon.registry()).unwrap();
+    daemon.stop().unwrap();
+
+    let rows: Vec<String> = families.iter().map(row).collect();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
+    let documented = fs::read_to_string(&path).unwrap_or_default();
+    let documented: Vec<&str> = documented.lines().filter(|line| line.starts_with("| `")).collect();
+    assert_eq!(documented, rows, "docs/metrics.md should have these rows:\n{}\n", rows.join("\n"));
+    let Some(verdict) = or_skip(promtool(&String::from_utf8(page).unwrap())) else { return };
+    assert_eq!(verdict, Ok(()));
+}
