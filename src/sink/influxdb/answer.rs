@@ -152,10 +152,12 @@ impl Again {
     }
 }
 
-/// An error with its causes; the address must have been taken out.
+/// An error's causes, or itself without any: its own words only say that a
+/// request failed. The address must have been taken out.
 fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
+    let first = error.source().unwrap_or(error);
+    let mut text = first.to_string();
+    let mut cause = first.source();
     while let Some(error) = cause {
         let more = error.to_string();
         if !text.contains(&more) {

@@ -56,6 +56,6 @@ fn judge_write(answer: Answer, api: &InfluxApi) -> Result<String, String> {
         Answer::Refused(refusal) => {
             Err(format!("influxdb refuses the request for {target}: {}", refusal.message))
         }
-        Answer::Again(again) => Err(format!("{} ({target})", again.sentence)),
+        Answer::Again(again) => Err(format!("{target}: {}", again.sentence)),
     }
 }
