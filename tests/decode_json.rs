@@ -71,8 +71,7 @@ fn a_number_as_the_class_leaves_the_prediction_alone() {
     let reference = builder.finish("test".to_owned()).expect("there are rows").0;
     let places = [ColumnPlace::Prediction, ColumnPlace::PredictionClass];
     let columns = reference.columns.iter().zip(places);
-    let schema =
-        Schema::new(columns.map(|(column, place)| (column.name.as_str(), place, &column.grid)), []);
+    let schema = Schema::new(columns.map(|(column, place)| (column.name.as_str(), place, &column.grid)), []);
     let mut decoder = Decoder::new(&EventMapping::default(), 100_000, ["credit".to_owned()]);
     decoder.set_schema(0, schema);
     let mut cells = |prediction: &str| {

@@ -133,7 +133,7 @@ fn published_events_become_the_points_of_a_replay() {
     assert_same(&points::read(influx, &setup.bucket, "window"), &windows);
     let amount =
         drift.iter().find(|((_, [version, _, feature, _]), _)| version == "v1" && feature == "amount");
-    assert!(amount.unwrap().1["ks"].number() > 0.02, "the shift of the simulation shows");
+    assert!(amount.unwrap().1["ks"].number() > 0.1, "the incident of the simulation shows");
     daemon.stop();
 }
 
@@ -194,7 +194,7 @@ fn what_cant_be_used_goes_to_the_dead_letters_as_it_came() {
         ("not_an_object", "[1, 2]"),
         ("no_time", r#"{"model": "credit", "prediction": 0.5, "features": {"age": 30}}"#),
         ("bad_time", r#"{"time": "yesterday", "model": "credit", "prediction": 0.5}"#),
-        ("too_far_ahead", r#"{"time": "2999-01-01T00:00:00Z", "model": "credit", "prediction": 0.5}"#),
+        ("too_far_ahead", r#"{"time": "2099-01-01T00:00:00Z", "model": "credit", "prediction": 0.5}"#),
         ("no_model", r#"{"time": "2025-01-01T10:00:00Z", "prediction": 0.5}"#),
         ("unknown_model", r#"{"time": "2025-01-01T10:00:00Z", "model": "nobody", "prediction": 0.5}"#),
     ];

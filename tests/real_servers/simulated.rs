@@ -14,17 +14,18 @@ pub struct Traffic {
     pub from_ms: i64,
     /// Time between two events.
     pub every_ms: i64,
-    /// How far the amounts have moved, in their own unit.
-    pub shift: f64,
+    /// Whether something happens: amounts double, older people come, and a new
+    /// channel opens.
+    pub incident: bool,
 }
 
 impl Traffic {
     /// What the model was trained on.
     pub const REFERENCE: Self =
-        Self { rows: 5_000, from_ms: START_MS - 86_400_000, every_ms: 10_000, shift: 0.0 };
+        Self { rows: 5_000, from_ms: START_MS - 86_400_000, every_ms: 10_000, incident: false };
 
     /// Four hours and ten minutes: four windows of an hour, and what closes them.
-    pub const FOUR_HOURS: Self = Self { rows: 2_500, from_ms: START_MS, every_ms: 6_000, shift: 25.0 };
+    pub const FOUR_HOURS: Self = Self { rows: 2_500, from_ms: START_MS, every_ms: 6_000, incident: true };
 
     /// Writes the file.
     pub fn write(self, path: &Path) {
@@ -33,15 +34,20 @@ impl Traffic {
         for row in 0..self.rows {
             let at = self.from_ms + i64::from(row) * self.every_ms;
             let time = jiff::Timestamp::from_millisecond(at).unwrap();
-            let age = 18 + random.below(60);
+            let age = 18 + random.below(60) + if self.incident { 8 } else { 0 };
             // A continuous column with a mass at zero, and now and then nothing.
+            let sum = (random.unit() + random.unit()) * 500.0;
             let amount = match random.below(20) {
                 0 => String::new(),
                 1..4 => "0".to_owned(),
-                _ => format!("{}", (random.unit() + random.unit()) * 500.0 + self.shift),
+                _ => (sum * if self.incident { 2.0 } else { 1.0 }).to_string(),
             };
-            let channel = ["branch", "online", "partner, \"other\""][random.below(3) as usize % 3];
-            let channel = channel.replace('"', "\"\"");
+            let channel = match random.below(10) {
+                0 if self.incident => "fax",
+                0..4 => "branch",
+                4..8 => "online",
+                _ => r#"partner, ""other"""#,
+            };
             let score = random.unit();
             let decision = if score < 0.5 { "accept" } else { "refuse" };
             let version = if row % 5 == 0 { "v2" } else { "v1" };
