@@ -18,13 +18,13 @@ use driftline::{
     decode::EventMapping,
     drift::Scorer,
     event::{EventTime, MessageBatch, PartitionId},
-    pipeline::{Core, CoreSettings, Input, JoinSettings, Learning, ModelSpec, Outputs, ReferenceSpec},
+    pipeline::{Core, CoreSettings, Input, JoinSettings, ModelSpec, Outputs, ReferenceSpec},
     profile::{Cell, Counts, Grid},
     reference::{ColumnRole, Reference, ReferenceBuilder, Value},
     result::WindowResult,
     window::WindowSettings,
 };
-use rand::{Rng, RngExt, SeedableRng};
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// The first event time of every simulation, a multiple of every slide.
@@ -378,7 +378,8 @@ fn simulate(seed: u64, may_crash: bool) -> u32 {
         assert_eq!(&database.windows[key], text, "seed {seed}: window {key:?}");
     }
     if !may_crash {
-        let dropped: u64 = counters.dropped.iter().sum();
+        let (decoded, dropped) = (counters.decoded.iter().sum::<u64>(), counters.dropped.iter().sum::<u64>());
+        assert_eq!(counters.messages, decoded, "seed {seed}: every message is in a counter");
         assert_eq!(dropped, 0, "seed {seed}: nothing came too late, {:?}", counters.dropped);
         if scenario.windows.grace_ms == 0 {
             let rewritten = database.writes.iter().find(|(_, writes)| **writes > 1);
