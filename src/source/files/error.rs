@@ -49,7 +49,7 @@ pub enum FileError {
     },
     /// No column was named for the event time, and none has a usual name.
     #[error(
-        "{}: which column is the event time? Name it with --time or as `time` in the model's table; the columns are {columns}",
+        "{}: which column is the event time? Name it with --time or as time in [models.table]; the columns are {columns}",
         path.display()
     )]
     NoTimeColumn {
@@ -57,6 +57,12 @@ pub enum FileError {
         path: PathBuf,
         /// The names that are there.
         columns: String,
+    },
+    /// Rows of a table, and no model that they could belong to.
+    #[error("{}: which model do the rows belong to? Name it with --model", path.display())]
+    NoModel {
+        /// The file.
+        path: PathBuf,
     },
     /// A broken row, where none is allowed.
     #[error("{0}; without --strict such rows are counted and left out")]

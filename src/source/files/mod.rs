@@ -24,14 +24,17 @@ mod events;
 mod input;
 mod ndjson;
 mod parquet;
+mod reader;
 mod row;
+mod scan;
 mod times;
 
 use std::path::Path;
 
 pub use columns::Required;
 pub use error::{FaultReason, Faults, FileError, RowFault};
-pub use events::{EventFiles, EventOptions, EventReader};
+pub use events::{EventFiles, EventOptions};
+pub use reader::EventReader;
 pub use row::{FileValue, Read, TableRow};
 
 /// How the rows of a file are written.

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use super::{FaultReason, FileValue};
 use crate::event::{EventTime, parse_epoch, parse_rfc3339};
 
-const DAY_MS: i64 = 86_400_000;
+pub(super) const DAY_MS: i64 = 86_400_000;
 
 /// Why a row has no time.
 pub(super) type TimeFault = (FaultReason, String);
