@@ -1,12 +1,15 @@
 //! The command line: one file per command, each from arguments to exit code.
 
 mod demo;
+mod event_files;
 mod exit;
 mod publish;
 mod reference;
 mod replay;
 mod run;
 mod validate;
+mod window_output;
+mod windows_table;
 
 use std::process::ExitCode;
 

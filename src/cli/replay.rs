@@ -1,11 +1,255 @@
-//! `driftline replay`.
+//! `driftline replay`: a file of events through the daemon's core, in event
+//! time and as fast as it goes.
+//!
+//! The files are the only partition and there is no clock, so nothing is too
+//! far ahead and nothing is late: rows out of order by more than the allowed
+//! lateness are sorted first.
 
-use super::Exit;
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Instant};
+
+use anyhow::bail;
+use indicatif::ProgressBar;
+
+use super::{
+    Exit,
+    event_files::{TableArgs, event_options, load_config, model_of, note_sorting, plural, row_bar, scan},
+    window_output::{Output, OutputFormat, SinkAway},
+};
+use crate::{
+    config::{ModelSettings, ReferenceSource, Settings},
+    event::{MessageBatch, RejectReason},
+    ops::grouped,
+    pipeline::{
+        Core, CoreSettings, Counters, DropReason, Input, Learning, ModelSpec, Outputs, ReferenceSpec,
+        load_reference,
+    },
+    source::files::EventFiles,
+};
+
+/// Events in one step of the core.
+const BATCH_EVENTS: usize = 1_024;
+/// Limit of an event where there is no `[kafka]` to say one.
+const MAX_EVENT_BYTES: usize = 16 << 20;
 
 /// Arguments of `driftline replay`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// Configuration file; [kafka] and [influxdb] may be left out
+    #[arg(long, short, value_name = "FILE")]
+    config: PathBuf,
+    /// CSV, NDJSON or Parquet files, one stream in this order
+    #[arg(value_name = "EVENTS", required = true)]
+    events: Vec<PathBuf>,
+    /// The model to replay, and that rows of tables belong to
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// Reference to use in place of the configured one
+    #[arg(long, value_name = "FILE")]
+    reference: Option<PathBuf>,
+    /// Length of the windows, in place of windows.size
+    #[arg(long, value_name = "DURATION")]
+    window: Option<String>,
+    /// What to do with the windows
+    #[arg(long, value_enum, default_value_t = OutputFormat::Table)]
+    output: OutputFormat,
+    /// With the table: every feature of every window
+    #[arg(long)]
+    features: bool,
+    #[command(flatten)]
+    table: TableArgs,
+}
 
-pub(super) fn run(_args: &Args) -> Exit {
-    Exit::Failure
+pub(super) fn run(args: &Args) -> Exit {
+    // A shorter slide from the configuration might not fit another length.
+    let window = args.window.as_deref();
+    let Some(loaded) = load_config(&args.config, &[("windows.size", window), ("windows.slide", window)])
+    else {
+        return Exit::Config;
+    };
+    match replay(args, loaded.settings) {
+        Ok(exit) => exit,
+        // Whoever read the windows has seen enough.
+        Err(error) if is_broken_pipe(&error) => Exit::Success,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            if error.is::<SinkAway>() { Exit::Unavailable } else { Exit::Failure }
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+fn replay(args: &Args, mut settings: Settings) -> anyhow::Result<Exit> {
+    let model = model_of(&settings.models, args.model.as_deref())?.cloned();
+    if let (Some(_), Some(model)) = (&args.model, &model) {
+        settings.models = vec![model.clone()];
+    }
+    let models = model_specs(&settings, args.reference.as_deref())?;
+    let files = scan(&args.events, event_options(&args.table, model.as_ref(), &settings.events))?;
+    let lateness = settings.windows.lateness_ms;
+    note_sorting(&files, lateness);
+    let core = Core::new(CoreSettings {
+        mapping: files.mapping(),
+        windows: settings.windows.clone(),
+        models,
+        max_message_bytes: settings.kafka.as_ref().map_or(MAX_EVENT_BYTES, |kafka| kafka.max_message_bytes),
+        delivered_until: None,
+    });
+    let bar = row_bar(&files, "replaying");
+    let output = Output::open(args.output, args.features, &settings, bar.clone())?;
+    let mut run = Run { core, output, bar, first_rejects: BTreeMap::new(), failures: Vec::new() };
+    let started = Instant::now();
+    run.feed(&files, lateness)?;
+    run.bar.finish_and_clear();
+    let counters = run.core.take_counters();
+    report(&counters, &run, started);
+    let still_learning = still_learning(&run.core);
+    let exit = run.output.close()?;
+    let windows = counters.windows_closed;
+    if windows == 0 {
+        bail!("no window was written{}", still_learning.map(|what| format!("; {what}")).unwrap_or_default());
+    }
+    Ok(exit)
+}
+
+/// Every model with its reference, or with what it is to learn from the files.
+fn model_specs(settings: &Settings, instead: Option<&std::path::Path>) -> anyhow::Result<Vec<ModelSpec>> {
+    if instead.is_some() && settings.models.len() > 1 {
+        bail!("--reference is for one model; name it with --model");
+    }
+    settings.models.iter().map(|model| model_spec(model, instead)).collect()
+}
+
+fn model_spec(model: &ModelSettings, instead: Option<&std::path::Path>) -> anyhow::Result<ModelSpec> {
+    let file = match &model.reference {
+        ReferenceSource::File(path) => Some(path.as_path()),
+        _ => None,
+    };
+    let reference = match (instead.or(file), &model.reference) {
+        (Some(path), _) => {
+            let reference = load_reference(path)?;
+            if reference.model != model.name {
+                bail!(
+                    "the reference {} is of model {:?}, not of {:?}",
+                    path.display(),
+                    reference.model,
+                    model.name
+                );
+            }
+            ReferenceSpec::Ready { reference: Arc::new(reference), covers_until: None }
+        }
+        (None, ReferenceSource::TimeRange { from, until }) => {
+            ReferenceSpec::Learn(Learning::TimeRange { from: *from, until: *until })
+        }
+        (None, ReferenceSource::FirstEvents(count)) => ReferenceSpec::Learn(Learning::FirstEvents(*count)),
+        (None, ReferenceSource::File(path)) => bail!("no reference at {}", path.display()),
+    };
+    Ok(ModelSpec {
+        name: model.name.clone(),
+        reference,
+        bins: model.bins,
+        overrides: model.features.clone(),
+        join: model.join,
+    })
+}
+
+/// A replay under way.
+struct Run {
+    core: Core,
+    output: Output,
+    bar: ProgressBar,
+    /// What was wrong with the first event refused for a reason.
+    first_rejects: BTreeMap<RejectReason, String>,
+    failures: Vec<String>,
+}
+
+impl Run {
+    fn feed(&mut self, files: &EventFiles, lateness_ms: i64) -> anyhow::Result<()> {
+        // The files are partition 0 of no topic.
+        let topics = [String::new()];
+        let mut reader = files.events(lateness_ms);
+        let mut batch = MessageBatch::default();
+        let mut out = Outputs::default();
+        let mut more = true;
+        while more {
+            batch.clear();
+            more = reader.fill(&mut batch, BATCH_EVENTS)?;
+            self.core.step(Input::Batch { batch: &batch, topics: &topics, now: None }, &mut out);
+            self.take(&mut out)?;
+            self.bar.set_position(reader.rows_done());
+        }
+        self.core.step(Input::End, &mut out);
+        self.take(&mut out)
+    }
+
+    fn take(&mut self, out: &mut Outputs) -> anyhow::Result<()> {
+        for (_, reject) in out.rejects.drain(..) {
+            self.first_rejects.entry(reject.reason).or_insert(reject.detail);
+        }
+        for reference in &out.learned {
+            let rows = plural(reference.rows, "row");
+            let text = format!("note: the reference of {} was learned from {rows}", reference.model);
+            self.bar.suspend(|| eprintln!("{text}"));
+        }
+        for failure in &out.failures {
+            self.bar.suspend(|| eprintln!("warning: {failure}"));
+        }
+        self.failures.append(&mut out.failures);
+        self.output.write(&out.results)?;
+        out.clear();
+        Ok(())
+    }
+}
+
+fn still_learning(core: &Core) -> Option<String> {
+    let learning: Vec<String> = core
+        .models()
+        .filter_map(|model| {
+            let (rows, wanted) = model.learning?;
+            let of = wanted.map_or_else(String::new, |wanted| format!(" of {}", grouped(wanted)));
+            Some(format!("{} has learned from {}{of} rows only", model.name, grouped(rows)))
+        })
+        .collect();
+    (!learning.is_empty()).then(|| learning.join(", "))
+}
+
+/// The summary on standard error.
+fn report(counters: &Counters, run: &Run, started: Instant) {
+    let seconds = started.elapsed().as_secs_f64();
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rate for people"
+    )]
+    let rate = (counters.messages as f64 / seconds.max(1e-9)) as u64;
+    eprintln!(
+        "{} in {seconds:.1} s ({} a second), {}",
+        plural(counters.messages, "event"),
+        grouped(rate),
+        plural(counters.windows_closed, "window")
+    );
+    for (reason, count) in
+        RejectReason::ALL.into_iter().zip(counters.rejected).filter(|(_, count)| *count > 0)
+    {
+        let first = run.first_rejects.get(&reason).map_or("", String::as_str);
+        eprintln!("warning: {} refused as {reason}; the first: {first}", plural(count, "event"));
+    }
+    for (reason, count) in DropReason::ALL.into_iter().zip(counters.dropped).filter(|(_, count)| *count > 0) {
+        eprintln!("note: {} left out as {}", plural(count, "event"), reason.as_str());
+    }
+    if counters.learned_rows > 0 {
+        eprintln!("note: {} went into a reference", plural(counters.learned_rows, "row"));
+    }
+    if counters.unknown_features > 0 {
+        let unknown: Vec<String> =
+            run.core.models().flat_map(|model| model.unknown_features).map(|name| name.name).collect();
+        eprintln!(
+            "note: {} of features that the reference does not know: {}",
+            plural(counters.unknown_features, "value"),
+            unknown.join(", ")
+        );
+    }
 }

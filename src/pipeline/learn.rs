@@ -62,25 +62,9 @@ impl Learner {
         if envelope.kind == EventKind::Label || !self.wants(envelope.time) {
             return false;
         }
-        let mut cells: Vec<(&str, ColumnRole, Value<'_>)> = Vec::new();
-        let features = envelope.features.and_then(loose_features).unwrap_or_default();
-        for (name, value) in &features {
-            cells.extend(plain(value).map(|value| (name.as_ref(), ColumnRole::Feature, value)));
-        }
-        let prediction = envelope.prediction.as_deref().and_then(loose_value);
-        let class = envelope.prediction_class.as_deref().and_then(loose_value);
-        if let Some(value) = prediction.as_ref().and_then(plain) {
-            let name = if matches!(value, Value::Number(_)) { PREDICTION } else { PREDICTION_CLASS };
-            cells.push((name, ColumnRole::Prediction, value));
-        }
-        if let Some(value) = class.as_ref().and_then(plain) {
-            cells.retain(|(name, ..)| *name != PREDICTION_CLASS);
-            cells.push((PREDICTION_CLASS, ColumnRole::Prediction, value));
-        }
-        if cells.is_empty() {
+        if !push_event(&mut self.builder, envelope) {
             return false;
         }
-        self.builder.push_row(cells);
         self.builder.observe_time(envelope.time);
         true
     }
@@ -113,6 +97,31 @@ impl Learner {
         let end = self.learning.covers_until(reference.times);
         Ok((reference, end))
     }
+}
+
+/// Takes a decoded event as a row of a reference: its features and its
+/// prediction. `false` when it holds neither.
+pub fn push_event(builder: &mut ReferenceBuilder, envelope: &Envelope<'_>) -> bool {
+    let mut cells: Vec<(&str, ColumnRole, Value<'_>)> = Vec::new();
+    let features = envelope.features.and_then(loose_features).unwrap_or_default();
+    for (name, value) in &features {
+        cells.extend(plain(value).map(|value| (name.as_ref(), ColumnRole::Feature, value)));
+    }
+    let prediction = envelope.prediction.as_deref().and_then(loose_value);
+    let class = envelope.prediction_class.as_deref().and_then(loose_value);
+    if let Some(value) = prediction.as_ref().and_then(plain) {
+        let name = if matches!(value, Value::Number(_)) { PREDICTION } else { PREDICTION_CLASS };
+        cells.push((name, ColumnRole::Prediction, value));
+    }
+    if let Some(value) = class.as_ref().and_then(plain) {
+        cells.retain(|(name, ..)| *name != PREDICTION_CLASS);
+        cells.push((PREDICTION_CLASS, ColumnRole::Prediction, value));
+    }
+    if cells.is_empty() {
+        return false;
+    }
+    builder.push_row(cells);
+    true
 }
 
 fn plain<'a>(value: &'a LooseValue<'_>) -> Option<Value<'a>> {

@@ -1,0 +1,183 @@
+//! Where a replay's windows go: a table, NDJSON, or `InfluxDB`.
+
+use std::{
+    io::{self, Write},
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use indicatif::ProgressBar;
+use tokio::runtime::Runtime;
+
+use super::{
+    Exit,
+    event_files::{plural, stdout_has_colour},
+    windows_table::{Matrix, WindowsTable},
+};
+use crate::{
+    config::Settings,
+    ops::{LogFormat, LogSettings, init_logs},
+    result::WindowResult,
+    sink::{InfluxSink, SinkStatus},
+};
+
+/// Features in a line of the table.
+const WORST_FEATURES: usize = 3;
+/// Columns of a terminal that does not tell its width, and of a pipe.
+const DEFAULT_WIDTH: usize = 100;
+/// How long a server may give no sign before the replay is given up.
+const SILENCE: Duration = Duration::from_secs(30);
+/// Pause between two looks at a full queue.
+const FULL_PAUSE: Duration = Duration::from_millis(5);
+
+/// What to do with windows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum OutputFormat {
+    /// A line per window with the features that moved most
+    Table,
+    /// At the end, a picture of all windows: a line per feature, a block per window
+    Matrix,
+    /// A JSON object per window
+    Ndjson,
+    /// Points in the `InfluxDB` of the configuration
+    Influx,
+}
+
+/// An open output.
+pub(super) struct Output {
+    kind: Kind,
+    bar: ProgressBar,
+}
+
+enum Kind {
+    Table { table: WindowsTable, all_features: bool, has_header: bool },
+    Matrix { table: WindowsTable, matrix: Matrix },
+    Ndjson,
+    Influx { sink: InfluxSink, runtime: Runtime, windows: u64, registry: prometheus::Registry },
+}
+
+impl Output {
+    pub(super) fn open(
+        format: OutputFormat,
+        all_features: bool,
+        settings: &Settings,
+        bar: ProgressBar,
+    ) -> anyhow::Result<Self> {
+        let table = WindowsTable { colour: stdout_has_colour(), worst: WORST_FEATURES };
+        let kind = match format {
+            OutputFormat::Table => Kind::Table { table, all_features, has_header: false },
+            OutputFormat::Matrix => Kind::Matrix { table, matrix: Matrix::default() },
+            OutputFormat::Ndjson => Kind::Ndjson,
+            OutputFormat::Influx => {
+                let influxdb = settings
+                    .influxdb
+                    .as_ref()
+                    .context("--output influx needs [influxdb] in the configuration")?;
+                // Why points are refused is told by the log alone.
+                init_logs(&LogSettings { level: "warn".to_owned(), format: LogFormat::Text })?;
+                let runtime =
+                    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+                let registry = prometheus::Registry::new();
+                let sink = InfluxSink::start(influxdb, &registry, runtime.handle())?;
+                Kind::Influx { sink, runtime, windows: 0, registry }
+            }
+        };
+        Ok(Self { kind, bar })
+    }
+
+    pub(super) fn write(&mut self, windows: &[WindowResult]) -> anyhow::Result<()> {
+        if windows.is_empty() {
+            return Ok(());
+        }
+        match &mut self.kind {
+            Kind::Table { table, all_features, has_header } => {
+                let mut text = String::new();
+                if !std::mem::replace(has_header, true) {
+                    text = table.header() + "\n";
+                }
+                for window in windows {
+                    text += &(table.window(window) + "\n");
+                    if *all_features && window.events > 0 {
+                        text += &(table.features(window) + "\n");
+                    }
+                }
+                self.bar.suspend(|| io::stdout().lock().write_all(text.as_bytes()))?;
+            }
+            Kind::Matrix { matrix, .. } => windows.iter().for_each(|window| matrix.add(window)),
+            Kind::Ndjson => {
+                let mut lines = Vec::new();
+                for window in windows {
+                    serde_json::to_writer(&mut lines, window)?;
+                    lines.push(b'\n');
+                }
+                self.bar.suspend(|| io::stdout().lock().write_all(&lines))?;
+            }
+            Kind::Influx { sink, windows: count, .. } => {
+                wait_for_room(sink)?;
+                sink.submit(windows);
+                *count += windows.len() as u64;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what is held back. Fails with [`SinkAway`] when the server is gone.
+    pub(super) fn close(self) -> anyhow::Result<Exit> {
+        match self.kind {
+            Kind::Table { .. } | Kind::Ndjson => Ok(Exit::Success),
+            Kind::Matrix { table, matrix } => {
+                let width =
+                    crossterm::terminal::size().map_or(DEFAULT_WIDTH, |(columns, _)| usize::from(columns));
+                io::stdout().lock().write_all(matrix.render(table, width).as_bytes())?;
+                Ok(Exit::Success)
+            }
+            Kind::Influx { sink, runtime, windows, registry } => {
+                wait_while(&sink, |sink| sink.queued_points() > 0)?;
+                runtime.block_on(sink.close(FULL_PAUSE));
+                let refused = refused_points(&registry);
+                if refused > 0 {
+                    eprintln!("error: InfluxDB refused {}; the log says why", plural(refused, "point"));
+                    return Ok(Exit::Failure);
+                }
+                eprintln!("the points of {} are in InfluxDB", plural(windows, "window"));
+                Ok(Exit::Success)
+            }
+        }
+    }
+}
+
+/// The server takes no points.
+#[derive(Debug, thiserror::Error)]
+#[error("InfluxDB has taken nothing for {silence} s: {0}", silence = SILENCE.as_secs())]
+pub(super) struct SinkAway(SinkStatus);
+
+/// Waits until points can be queued.
+fn wait_for_room(sink: &InfluxSink) -> Result<(), SinkAway> {
+    wait_while(sink, |sink| !sink.has_room())
+}
+
+/// Waits while the queue is too full and shrinks.
+fn wait_while(sink: &InfluxSink, is_full: impl Fn(&InfluxSink) -> bool) -> Result<(), SinkAway> {
+    let (mut queued, mut since) = (sink.queued_points(), Instant::now());
+    while is_full(sink) {
+        std::thread::sleep(FULL_PAUSE);
+        let now_queued = sink.queued_points();
+        if now_queued < queued {
+            (queued, since) = (now_queued, Instant::now());
+        } else if since.elapsed() > SILENCE {
+            return Err(SinkAway(sink.status()));
+        }
+    }
+    Ok(())
+}
+
+/// Points that the server will never take.
+fn refused_points(registry: &prometheus::Registry) -> u64 {
+    let families = registry.gather();
+    let points = families.iter().filter(|family| family.name() == "driftline_sink_points_total");
+    let refused = points.flat_map(prometheus::proto::MetricFamily::get_metric).filter(|metric| {
+        metric.get_label().iter().any(|label| matches!(label.value(), "refused" | "too_large"))
+    });
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of points")]
+    refused.map(|metric| metric.get_counter().get_value() as u64).sum()
+}

@@ -1,0 +1,467 @@
+//! `driftline reference`, `replay` and `publish` through the real binary, on
+//! small data made here and, where it is there, on the hotel data beside the
+//! repository. The broker is rdkafka's mock cluster, which stands in for a
+//! real one since only the bytes that arrive on the topic are looked at.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    time::{Duration, Instant},
+};
+
+use driftline::result::{FeatureResult, WindowResult};
+use rdkafka::{
+    ClientConfig, Message,
+    consumer::{BaseConsumer, Consumer},
+    mocking::MockCluster,
+};
+use support::tables::{Column, write_all};
+
+/// Rows of every window of the made data.
+const ROWS_PER_HOUR: usize = 200;
+
+fn driftline(directory: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_driftline"))
+        .args(arguments)
+        .current_dir(directory)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .output()
+        .unwrap()
+}
+
+fn succeeds(directory: &Path, arguments: &[&str]) -> (String, String) {
+    let output = driftline(directory, arguments);
+    let (stdout, stderr) = texts(&output);
+    assert!(
+        output.status.success(),
+        "driftline {arguments:?} ended with {}\n{stdout}\n{stderr}",
+        output.status
+    );
+    (stdout, stderr)
+}
+
+fn texts(output: &Output) -> (String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (text(&output.stdout), text(&output.stderr))
+}
+
+fn windows(ndjson: &str) -> Vec<WindowResult> {
+    ndjson.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn feature<'w>(window: &'w WindowResult, name: &str) -> &'w FeatureResult {
+    window.features.iter().find(|feature| feature.feature == name).unwrap()
+}
+
+fn psi(window: &WindowResult, name: &str) -> f64 {
+    feature(window, name).scores.as_ref().unwrap().psi
+}
+
+/// Numbers that look random and are the same in every run (the multiplier of
+/// Knuth's MMIX generator), in 0..1.
+fn random(seed: u64) -> impl FnMut() -> f64 {
+    let mut state = seed;
+    move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        f64::from(u32::try_from(state >> 32).unwrap()) / f64::from(u32::MAX)
+    }
+}
+
+/// Rows of a model over so many hours; `shift` is added to every amount.
+fn rows(seed: u64, hours: usize, shift: f64) -> Vec<Column> {
+    let mut next = random(seed);
+    let count = hours * ROWS_PER_HOUR;
+    let step_ms = 3_600_000 / i64::try_from(ROWS_PER_HOUR).unwrap();
+    let mut column =
+        |make: &mut dyn FnMut(f64) -> Option<f64>| (0..count).map(|_| make(next())).collect::<Vec<_>>();
+    let amounts = column(&mut |u| (u > 0.05).then_some((u * 1e4).round() / 100.0 + shift));
+    let agents = column(&mut |u| Some((u * 4.0).floor()));
+    let countries = column(&mut |u| Some(u));
+    let scores = column(&mut |u| Some(u));
+    let country = |u: &Option<f64>| match u {
+        Some(u) if *u < 0.4 => Some("DE"),
+        Some(u) if *u < 0.7 => Some("FR"),
+        _ => Some("a \"b\", c"),
+    };
+    vec![
+        Column::Int("id", (0..count).map(|index| Some(i64::try_from(index).unwrap())).collect()),
+        Column::Int(
+            "timestamp",
+            (0..count)
+                .map(|index| Some(1_767_225_600_000 + i64::try_from(index).unwrap() * step_ms))
+                .collect(),
+        ),
+        Column::Float("amount", amounts),
+        Column::Float("agent", agents),
+        Column::Text("country", countries.iter().map(country).collect()),
+        Column::Int("y_pred", scores.iter().map(|u| Some(i64::from(u.unwrap() > 0.5))).collect()),
+        Column::Bool("vip", scores.iter().map(|u| Some(u.unwrap() < 0.3)).collect()),
+        Column::Float("prediction", scores),
+    ]
+}
+
+const CONFIG: &str = r#"
+[[models]]
+name = "credit"
+reference = { file = "reference.json" }
+[models.features]
+agent = { kind = "categorical" }
+"#;
+
+/// A directory with a configuration, reference data and three hours of
+/// production data with a shifted amount, each in every format.
+struct Scene {
+    directory: tempfile::TempDir,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("driftline.toml"), CONFIG).unwrap();
+        write_all(directory.path(), "reference", &rows(1, 10, 0.0));
+        write_all(directory.path(), "production", &rows(2, 3, 30.0));
+        Self { directory }
+    }
+
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn reference(&self, extension: &str) -> String {
+        let from = format!("reference.{extension}");
+        succeeds(
+            self.path(),
+            &["reference", "--config", "driftline.toml", "--model", "credit", "--from", &from],
+        )
+        .0
+    }
+
+    fn replay(&self, more: &[&str]) -> String {
+        let arguments = [&["replay", "--config", "driftline.toml", "--output", "ndjson"], more].concat();
+        succeeds(self.path(), &arguments).0
+    }
+}
+
+#[test]
+fn the_three_formats_give_the_same_reference_and_the_same_windows() {
+    let scene = Scene::new();
+    let outcomes: Vec<(serde_json::Value, String)> = ["csv", "ndjson", "parquet"]
+        .map(|extension| {
+            scene.reference(extension);
+            let text = std::fs::read_to_string(scene.path().join("reference.json")).unwrap();
+            let mut reference: serde_json::Value = serde_json::from_str(&text).unwrap();
+            // Where it came from and the fingerprint over that differ.
+            strip(&mut reference, &["source", "fingerprint"]);
+            (reference, scene.replay(&[&format!("production.{extension}")]))
+        })
+        .into();
+    assert_eq!(outcomes[0], outcomes[1]);
+    assert_eq!(outcomes[0], outcomes[2]);
+    let windows = windows(&outcomes[0].1);
+    assert_eq!(windows.iter().map(|window| window.events).collect::<Vec<_>>(), [200, 200, 200]);
+    for window in &windows {
+        assert!(psi(window, "amount") > 0.25, "{}", psi(window, "amount"));
+        assert!(feature(window, "amount").missing_share.unwrap() > 0.0);
+        for steady in ["agent", "country", "vip", "prediction", "prediction_class"] {
+            assert!(psi(window, steady) < 0.2, "{steady} {}", psi(window, steady));
+        }
+    }
+}
+
+fn strip(value: &mut serde_json::Value, keys: &[&str]) {
+    match value {
+        serde_json::Value::Object(map) => {
+            map.retain(|key, _| !keys.contains(&key.as_str()));
+            map.values_mut().for_each(|value| strip(value, keys));
+        }
+        serde_json::Value::Array(values) => values.iter_mut().for_each(|value| strip(value, keys)),
+        _ => {}
+    }
+}
+
+#[test]
+fn numeric_codes_are_one_category_however_they_are_written() {
+    let scene = Scene::new();
+    scene.reference("csv");
+    let text = std::fs::read_to_string(scene.path().join("production.csv")).unwrap();
+    assert!(text.contains(",2.0,"), "the codes are written with a fraction");
+    let expected = scene.replay(&["production.csv"]);
+    for (name, fraction) in [("plain.csv", ""), ("long.csv", ".00")] {
+        let written = (0..4).fold(text.clone(), |text, code| {
+            text.replace(&format!(",{code}.0,"), &format!(",{code}{fraction},"))
+        });
+        assert_ne!(written, text);
+        std::fs::write(scene.path().join(name), written).unwrap();
+        assert_eq!(scene.replay(&[name]), expected, "{name}");
+    }
+    for window in windows(&expected) {
+        assert_eq!(feature(&window, "agent").unseen_share, Some(0.0));
+    }
+}
+
+#[test]
+fn the_order_of_the_rows_makes_no_difference_to_a_replay() {
+    let scene = Scene::new();
+    scene.reference("csv");
+    let text = std::fs::read_to_string(scene.path().join("production.csv")).unwrap();
+    let (header, body) = text.split_once('\n').unwrap();
+    let backwards: Vec<&str> = std::iter::once(header).chain(body.lines().rev()).collect();
+    std::fs::write(scene.path().join("backwards.csv"), backwards.join("\n")).unwrap();
+    assert_eq!(scene.replay(&["backwards.csv"]), scene.replay(&["production.csv"]));
+    let (_, stderr) = succeeds(scene.path(), &["replay", "--config", "driftline.toml", "backwards.csv"]);
+    assert!(stderr.contains("held in memory and sorted"), "{stderr}");
+    let halves = body.lines().collect::<Vec<_>>();
+    for (name, half) in ["1.csv", "2.csv"].into_iter().zip(halves.chunks(halves.len() / 2)) {
+        std::fs::write(scene.path().join(name), format!("{header}\n{}\n", half.join("\n"))).unwrap();
+    }
+    assert_eq!(scene.replay(&["1.csv", "2.csv"]), scene.replay(&["production.csv"]), "files are one stream");
+}
+
+#[test]
+fn a_reference_can_be_learned_from_the_replayed_rows() {
+    let scene = Scene::new();
+    let config = CONFIG.replace("file = \"reference.json\"", "first_events = 500");
+    std::fs::write(scene.path().join("learn.toml"), config).unwrap();
+    let (stdout, stderr) =
+        succeeds(scene.path(), &["replay", "--config", "learn.toml", "--output", "ndjson", "reference.csv"]);
+    assert!(stderr.contains("the reference of credit was learned from 500 rows"), "{stderr}");
+    let windows = windows(&stdout);
+    assert_eq!(windows.len(), 7, "three hours of ten are in the reference or cut by its end");
+    assert!(windows.iter().all(|window| psi(window, "amount") < 0.2));
+    let few = driftline(scene.path(), &["replay", "--config", "learn.toml", "--model", "credit", "few.csv"]);
+    assert_eq!(few.status.code(), Some(1));
+}
+
+#[test]
+fn the_table_the_picture_and_the_summary_say_what_happened() {
+    let scene = Scene::new();
+    let table = scene.reference("parquet");
+    for part in ["amount", "numeric", "agent", "categorical", "reference of 2,000 rows written to"] {
+        assert!(table.contains(part), "{part}: {table}");
+    }
+    let mut csv = std::fs::read_to_string(scene.path().join("production.csv")).unwrap();
+    csv += "1,2,3\n9000,yesterday,1,1,DE,1,true,0.5\n";
+    std::fs::write(scene.path().join("broken.csv"), csv).unwrap();
+    let (stdout, stderr) = succeeds(scene.path(), &["replay", "--config", "driftline.toml", "broken.csv"]);
+    let lines: Vec<&str> = stdout.lines().collect();
+    assert_eq!(lines.len(), 4, "{stdout}");
+    assert!(lines[1].starts_with("2026-01-01        credit") && lines[1].contains("amount "), "{stdout}");
+    assert!(lines[2].starts_with("2026-01-01 01:00  credit"), "{stdout}");
+    assert!(!stdout.contains('\u{1b}'), "no colours in a pipe");
+    for part in [
+        "600 events in",
+        "3 windows",
+        "2 rows left out of 602: 1 ragged, 1 bad_time",
+        "broken.csv:602: 3 fields",
+    ] {
+        assert!(stderr.contains(part), "{part}: {stderr}");
+    }
+    let (all, _) =
+        succeeds(scene.path(), &["replay", "--config", "driftline.toml", "--features", "broken.csv"]);
+    assert_eq!(all.lines().filter(|line| line.trim_start().starts_with("country ")).count(), 3, "{all}");
+    let picture = ["replay", "--config", "driftline.toml", "--output", "matrix", "broken.csv"];
+    let (picture, _) = succeeds(scene.path(), &picture);
+    assert!(picture.contains("credit: 3 windows from 2026-01-01 to 2026-01-01 02:00"), "{picture}");
+    let amount = picture.lines().find(|line| line.starts_with("amount")).unwrap();
+    assert!(amount.contains("▓▓▓") || amount.contains("███"), "{picture}");
+    let strict = driftline(scene.path(), &["replay", "--config", "driftline.toml", "--strict", "broken.csv"]);
+    assert_eq!(strict.status.code(), Some(1));
+    assert!(
+        texts(&strict).1.contains("broken.csv:602: 3 fields where the header has 8"),
+        "{}",
+        texts(&strict).1
+    );
+}
+
+#[test]
+fn what_can_not_work_ends_with_its_code_and_a_hint() {
+    let scene = Scene::new();
+    let directory = scene.path();
+    scene.reference("csv");
+    std::fs::write(directory.join("bad.toml"), "[windows]\nsize = 5\n").unwrap();
+    let two = format!("{CONFIG}\n[[models]]\nname = \"fraud\"\nreference = {{ first_events = 1000 }}\n");
+    std::fs::write(directory.join("two.toml"), two).unwrap();
+    std::fs::write(directory.join("useless.csv"), "id,timestamp,amount\n1,never,2\n").unwrap();
+    for (arguments, code, hint) in [
+        (vec!["replay", "--config", "bad.toml", "production.csv"], 78, "bad.toml:2"),
+        (vec!["replay", "--config", "two.toml", "production.csv"], 1, "Name it with --model"),
+        (vec!["replay", "--config", "driftline.toml", "missing.csv"], 1, "missing.csv"),
+        (vec!["replay", "--config", "driftline.toml", "useless.csv"], 1, "no row of the file can be used"),
+        (vec!["replay", "--config", "driftline.toml", "--model", "other", "production.csv"], 1, "\"other\""),
+        (
+            vec!["replay", "--config", "driftline.toml", "--time", "when", "production.csv"],
+            1,
+            "no column \"when\"",
+        ),
+        (
+            vec!["replay", "--config", "driftline.toml", "--output", "influx", "production.csv"],
+            1,
+            "needs [influxdb]",
+        ),
+        (
+            vec!["publish", "--config", "driftline.toml", "--topic", "t", "production.csv"],
+            78,
+            "needs [kafka]",
+        ),
+        (vec!["reference", "--model", "m", "--from", "production.csv"], 1, "-o"),
+        (
+            vec!["reference", "--model", "m", "--from", "production.csv", "--kind", "a=b", "-o", "x"],
+            2,
+            "COLUMN=numeric",
+        ),
+    ] {
+        let output = driftline(directory, &arguments);
+        let (_, stderr) = texts(&output);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(hint), "{arguments:?}: {stderr}");
+    }
+}
+
+#[test]
+fn training_data_without_a_configuration_is_enough_for_a_reference() {
+    let directory = tempfile::tempdir().unwrap();
+    let rows: String = (0..100).map(|index| format!("{},{},x{}\n", index % 7, index % 3, index)).collect();
+    std::fs::write(directory.path().join("t.csv"), format!("age,code,junk\n{rows}")).unwrap();
+    let (stdout, _) = succeeds(
+        directory.path(),
+        &[
+            "reference",
+            "--model",
+            "m",
+            "--from",
+            "t.csv",
+            "-o",
+            "r.json",
+            "--kind",
+            "code=categorical",
+            "--ignore",
+            "junk",
+        ],
+    );
+    let line = |name: &str| stdout.lines().find(|line| line.starts_with(name)).unwrap_or("").to_owned();
+    assert!(line("age").contains("numeric") && line("code").contains("categorical"), "{stdout}");
+    assert_eq!(line("junk"), "", "ignored columns never become features");
+    let reference = driftline::pipeline::load_reference(&directory.path().join("r.json")).unwrap();
+    assert_eq!((reference.model.as_str(), reference.rows, reference.times), ("m", 100, None));
+}
+
+/// All messages of a topic, once so many are there.
+fn consume(brokers: &str, topic: &str, count: usize) -> Vec<(String, String)> {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("group.id", "test")
+        .set("auto.offset.reset", "earliest")
+        .create()
+        .unwrap();
+    consumer.subscribe(&[topic]).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let mut messages = Vec::new();
+    while messages.len() < count && Instant::now() < deadline {
+        let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) else { continue };
+        let text = |bytes: Option<&[u8]>| String::from_utf8(bytes.unwrap_or_default().to_vec()).unwrap();
+        messages.push((text(message.key()), text(message.payload())));
+    }
+    messages
+}
+
+#[test]
+fn what_is_published_replays_to_the_same_windows_as_the_file() {
+    let scene = Scene::new();
+    scene.reference("csv");
+    let cluster = MockCluster::new(1).unwrap();
+    cluster.create_topic("credit", 3, 1).unwrap();
+    cluster.create_topic("few", 1, 1).unwrap();
+    let brokers = cluster.bootstrap_servers();
+    let kafka = format!("{CONFIG}\n[kafka]\nbrokers = \"{brokers}\"\ntopics = [\"credit\"]\n");
+    std::fs::write(scene.path().join("kafka.toml"), kafka).unwrap();
+    let arguments = ["publish", "--config", "kafka.toml", "--topic", "credit", "production.parquet"];
+    let (stdout, _) = succeeds(scene.path(), &arguments);
+    assert!(stdout.starts_with("600 events on credit, all confirmed"), "{stdout}");
+    let messages = consume(&brokers, "credit", 600);
+    assert_eq!(messages.len(), 600);
+    for (key, payload) in &messages {
+        let event: serde_json::Value = serde_json::from_str(payload).unwrap();
+        assert_eq!(event["id"].as_str(), Some(key.as_str()));
+        assert_eq!(event["model"], "credit");
+    }
+    let lines: Vec<&str> = messages.iter().map(|(_, payload)| payload.as_str()).collect();
+    std::fs::write(scene.path().join("consumed.ndjson"), lines.join("\n")).unwrap();
+    assert_eq!(scene.replay(&["consumed.ndjson"]), scene.replay(&["production.csv"]));
+
+    let some = [&arguments[..4], &["few", "--limit", "7", "--rate", "100", "production.csv"]].concat();
+    let (stdout, _) = succeeds(scene.path(), &some);
+    assert!(stdout.starts_with("7 events on few, all confirmed"), "{stdout}");
+}
+
+#[test]
+fn a_broker_that_is_away_ends_publishing_with_unavailable() {
+    let scene = Scene::new();
+    // Nothing listens on the discard port.
+    let kafka = format!("{CONFIG}\n[kafka]\nbrokers = \"127.0.0.1:9\"\ntopics = [\"credit\"]\n");
+    std::fs::write(scene.path().join("kafka.toml"), kafka).unwrap();
+    let output = driftline(
+        scene.path(),
+        &["publish", "--config", "kafka.toml", "--topic", "t", "--confirm-timeout", "2", "production.csv"],
+    );
+    let (_, stderr) = texts(&output);
+    assert_eq!(output.status.code(), Some(69), "{stderr}");
+    assert!(stderr.contains("600 of 600 messages were not delivered to t"), "{stderr}");
+}
+
+fn hotel_data() -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/hotel_booking");
+    if path.join("reference.csv").exists() {
+        return Some(path.canonicalize().unwrap());
+    }
+    println!("skipped: {} is not there", path.display());
+    None
+}
+
+#[test]
+fn hotel_bookings_drift_with_the_season() {
+    let Some(data) = hotel_data() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let config = r#"
+[windows]
+size = "7d"
+[[models]]
+name = "hotel"
+reference = { file = "hotel.json" }
+[models.features]
+agent = { kind = "categorical" }
+company = { kind = "categorical" }
+[models.table]
+id = "Index"
+time = "timestamp"
+prediction = "y_pred_proba"
+prediction_class = "y_pred"
+label = "is_canceled"
+"#;
+    std::fs::write(directory.path().join("hotel.toml"), config).unwrap();
+    let file = |name: &str| data.join(name).to_str().unwrap().to_owned();
+    let (table, _) = succeeds(
+        directory.path(),
+        &["reference", "--config", "hotel.toml", "--model", "hotel", "--from", &file("reference.csv")],
+    );
+    assert!(table.contains("reference of 16,913 rows"), "{table}");
+    let production = file("production.csv");
+    let arguments = ["replay", "--config", "hotel.toml", "--output", "ndjson", &production];
+    let weeks = windows(&succeeds(directory.path(), &arguments).0);
+    assert_eq!(weeks.iter().map(|week| week.events).sum::<u64>(), 14_796, "every row is in one week");
+    let days = windows(&succeeds(directory.path(), &[&arguments[..], &["--window", "1d"]].concat()).0);
+    assert_eq!(days.iter().map(|day| day.events).sum::<u64>(), 14_796);
+    assert_eq!(days.len(), 151, "October to February");
+    // Summer prices against autumn and winter ones: the price falls for good.
+    let mean = |week: &WindowResult| feature(week, "adr").summary.unwrap().mean;
+    let (october, january) = (&weeks[1], &weeks[weeks.len() - 6]);
+    assert!(mean(january) < mean(october), "{} {}", mean(october), mean(january));
+    assert!(psi(january, "adr") > 0.25, "{}", psi(january, "adr"));
+    // The two hotels share the market as before.
+    assert!(psi(october, "hotel") < 0.1, "{}", psi(october, "hotel"));
+    // The model follows its inputs; its scores stay in their range.
+    assert!(feature(october, "prediction").unseen_share.unwrap() < 0.01);
+}
