@@ -324,8 +324,8 @@ fn what_can_not_work_ends_with_its_code_and_a_hint() {
 #[test]
 fn training_data_without_a_configuration_is_enough_for_a_reference() {
     let directory = tempfile::tempdir().unwrap();
-    let rows: String = (0..100).map(|index| format!("{},{},x{}\n", index % 7, index % 3, index)).collect();
-    std::fs::write(directory.path().join("t.csv"), format!("age,code,junk\n{rows}")).unwrap();
+    let rows: Vec<String> = (0..100).map(|index| format!("{},{},x{index}", index % 7, index % 3)).collect();
+    std::fs::write(directory.path().join("t.csv"), format!("age,code,junk\n{}\n", rows.join("\n"))).unwrap();
     let (stdout, _) = succeeds(
         directory.path(),
         &[

@@ -408,7 +408,8 @@ fn progress_reaches_the_size_of_the_files() {
     let directory = tempfile::tempdir().unwrap();
     let mut csv = "ts,a\n".to_owned();
     for second in 0..5_000 {
-        csv += &format!("{},{second}\n", 1_767_225_600 + second);
+        csv += &[(1_767_225_600 + second).to_string(), second.to_string()].join(",");
+        csv.push('\n');
     }
     let path = write(directory.path(), "p.csv", &csv);
     let mut seen = Vec::new();

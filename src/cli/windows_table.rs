@@ -5,8 +5,7 @@
 //! the chi-square test says that the difference is more than noise: with few
 //! events a PSI of 0.2 means nothing.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use crossterm::style::{Color, Stylize};
 
@@ -85,27 +84,13 @@ impl WindowsTable {
                 number(scores.chi_square.map(|test| test.p_value), 4)
             );
             // Writing to a string can't fail.
-            let _ = write!(text, "\n    {} {}", self.shares(feature), self.paint_scores(&tail, scores));
+            let _ = write!(text, "\n    {} {}", shares(feature), self.paint_scores(&tail, scores));
         }
         for feature in window.features.iter().filter(|feature| feature.scores.is_none()) {
             let why = self.paint("too few values to score", Color::DarkGrey);
-            let _ = write!(text, "\n    {} {why}", self.shares(feature));
+            let _ = write!(text, "\n    {} {why}", shares(feature));
         }
         text
-    }
-
-    fn shares(self, feature: &FeatureResult) -> String {
-        let share = |share: Option<f64>| {
-            share.map_or_else(|| "-".to_owned(), |share| format!("{:.1}%", 100.0 * share))
-        };
-        format!(
-            "{:<NAME_WIDTH$} {:>9} {:>8} {:>8} {:>12}",
-            shortened(&feature.feature, NAME_WIDTH),
-            feature.valid,
-            share(feature.missing_share),
-            share(feature.unseen_share),
-            number(feature.summary.map(|summary| summary.mean), 3)
-        )
     }
 
     fn paint_scores(self, text: &str, scores: &Scores) -> String {
@@ -120,6 +105,20 @@ impl WindowsTable {
     fn paint(self, text: &str, colour: Color) -> String {
         if self.colour { text.with(colour).to_string() } else { text.to_owned() }
     }
+}
+
+/// The part of a feature's line that needs no scores.
+fn shares(feature: &FeatureResult) -> String {
+    let share =
+        |share: Option<f64>| share.map_or_else(|| "-".to_owned(), |share| format!("{:.1}%", 100.0 * share));
+    format!(
+        "{:<NAME_WIDTH$} {:>9} {:>8} {:>8} {:>12}",
+        shortened(&feature.feature, NAME_WIDTH),
+        feature.valid,
+        share(feature.missing_share),
+        share(feature.unseen_share),
+        number(feature.summary.map(|summary| summary.mean), 3)
+    )
 }
 
 /// How large a difference is, given that it is one.
@@ -197,9 +196,12 @@ pub(super) struct Matrix {
 #[derive(Debug, Default)]
 struct Picture {
     starts: Vec<EventTime>,
-    /// Level and PSI per feature and window; `None` without scores.
-    features: BTreeMap<String, Vec<Option<(Level, f64)>>>,
+    /// A cell per window for every feature.
+    features: BTreeMap<String, Vec<PsiCell>>,
 }
+
+/// Level and PSI; `None` without scores.
+type PsiCell = Option<(Level, f64)>;
 
 impl Matrix {
     /// Takes a window; one that is written again replaces itself.
@@ -269,10 +271,9 @@ impl Picture {
     }
 
     /// The features, the largest PSI of any window first.
-    fn by_size(&self) -> Vec<(&str, &[Option<(Level, f64)>])> {
-        let largest = |cells: &[Option<(Level, f64)>]| {
-            cells.iter().flatten().map(|(_, psi)| *psi).fold(f64::NEG_INFINITY, f64::max)
-        };
+    fn by_size(&self) -> Vec<(&str, &[PsiCell])> {
+        let largest =
+            |cells: &[PsiCell]| cells.iter().flatten().map(|(_, psi)| *psi).fold(f64::NEG_INFINITY, f64::max);
         let mut features: Vec<_> =
             self.features.iter().map(|(name, cells)| (name.as_str(), cells.as_slice())).collect();
         features.sort_by(|(_, a), (_, b)| largest(b).total_cmp(&largest(a)));

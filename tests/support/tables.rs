@@ -1,6 +1,7 @@
 //! One table written as CSV, NDJSON and Parquet.
 
 use std::{
+    fmt::Write,
     fs::File,
     path::{Path, PathBuf},
     sync::Arc,
@@ -77,7 +78,7 @@ pub fn write_all(directory: &Path, name: &str, columns: &[Column]) -> [PathBuf; 
         csv += &(texts.join(",") + "\n");
         let members: Vec<String> =
             names.iter().zip(&fields).map(|(name, (_, json))| format!("\"{name}\": {json}")).collect();
-        ndjson += &format!("{{{}}}\n", members.join(", "));
+        writeln!(ndjson, "{{{}}}", members.join(", ")).unwrap();
     }
     std::fs::write(&paths[0], csv).unwrap();
     std::fs::write(&paths[1], ndjson).unwrap();

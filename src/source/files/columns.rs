@@ -188,9 +188,9 @@ impl ColumnPlaces {
 /// Column names for an error, cut where there are too many to help.
 fn listed(columns: &[String]) -> String {
     const SHOWN: usize = 30;
-    let mut text = columns.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let text = columns.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
     if columns.len() > SHOWN {
-        text.push_str(&format!(" and {} more", columns.len() - SHOWN));
+        return format!("{text} and {} more", columns.len() - SHOWN);
     }
     text
 }

@@ -85,7 +85,7 @@ impl CsvRows {
 /// The comma, or what the header has instead of it.
 fn delimiter_of(start: &[u8]) -> u8 {
     let header = start.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    let count = |delimiter: u8| header.iter().filter(|&&byte| byte == delimiter).count();
+    let count = |delimiter: u8| memchr::memchr_iter(delimiter, header).count();
     if count(b',') > 0 {
         return b',';
     }

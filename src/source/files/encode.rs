@@ -120,7 +120,7 @@ impl Encoder {
 }
 
 /// The text of an id, version or variant: names are text, whatever they look like.
-pub(super) fn name_text<'r>(value: FileValue<'r>) -> &'r str {
+pub(super) fn name_text(value: FileValue<'_>) -> &str {
     match value {
         FileValue::Text(text) | FileValue::Number(_, text) | FileValue::Nested(text) => text,
         FileValue::Bool(true) => "true",
