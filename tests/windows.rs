@@ -280,7 +280,7 @@ fn a_reference_is_learned_from_the_first_events_and_used_after_the_windows_that_
         bench.predict(second);
     }
     assert_eq!(bench.out.learned.len(), 1);
-    assert_eq!((bench.out.learned[0].rows, bench.counters.learned_rows), (5, 5));
+    assert_eq!((bench.out.learned[0].reference.rows, bench.counters.learned_rows), (5, 5));
     assert_eq!(bench.dropped(DropReason::Learning), 1, "second 6 lies in a window that was eaten");
     assert_eq!(bench.ends(), [(20, 2)]);
 }
@@ -293,7 +293,7 @@ fn a_reference_is_learned_from_a_range_of_time() {
         bench.predict(second);
     }
     assert_eq!(bench.out.learned.len(), 1);
-    assert_eq!(bench.out.learned[0].rows, 2);
+    assert_eq!(bench.out.learned[0].reference.rows, 2);
     let kept: u64 = bench.ends().iter().map(|(_, events)| events).sum();
     assert_eq!(kept + bench.dropped(DropReason::Learning), 4, "{:?}", bench.ends());
 }

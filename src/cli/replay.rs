@@ -20,8 +20,8 @@ use crate::{
     event::{MessageBatch, RejectReason},
     ops::grouped,
     pipeline::{
-        Core, CoreSettings, Counters, DropReason, Input, Learning, ModelSpec, Outputs, ReferenceSpec,
-        load_reference,
+        Core, CoreSettings, Counters, DropReason, Input, LearnedReference, Learning, ModelSpec, Outputs,
+        ReferenceSpec, load_reference,
     },
     source::files::EventFiles,
 };
@@ -188,10 +188,15 @@ impl Run {
         for (_, reject) in out.rejects.drain(..) {
             self.first_rejects.entry(reject.reason).or_insert(reject.detail);
         }
-        for reference in &out.learned {
+        for LearnedReference { reference, columns } in &out.learned {
             let rows = plural(reference.rows, "row");
             let text = format!("note: the reference of {} was learned from {rows}", reference.model);
-            self.bar.suspend(|| eprintln!("{text}"));
+            self.bar.suspend(|| {
+                eprintln!("{text}");
+                for column in columns.iter().filter(|column| !column.note.is_empty()) {
+                    eprintln!("note: column {}: {}", column.name, column.note);
+                }
+            });
         }
         for failure in &out.failures {
             self.bar.suspend(|| eprintln!("warning: {failure}"));

@@ -11,17 +11,16 @@
 use super::{
     counters::Counters,
     holds::Holds,
+    learn::LearnedReference,
     model::{Model, ModelSpec, ModelStatus, TakeContext, Taken},
 };
 use crate::{
     decode::{Decoder, EventMapping, Row},
     drift::Scorer,
     event::{EventTime, Message, MessageBatch, PartitionId, Reject, RejectReason},
-    reference::Reference,
     result::WindowResult,
     window::{Watermarks, WindowSettings},
 };
-use std::sync::Arc;
 
 /// What the core is made from.
 #[derive(Debug, Clone)]
@@ -75,7 +74,7 @@ pub struct Outputs {
     /// Refused messages, by their index in the batch.
     pub rejects: Vec<(usize, Reject)>,
     /// References that were learned, to be stored before offsets are committed.
-    pub learned: Vec<Arc<Reference>>,
+    pub learned: Vec<LearnedReference>,
     /// Sentences about references that could not be learned.
     pub failures: Vec<String>,
 }
@@ -221,12 +220,12 @@ impl Core {
         for (index, model) in self.models.iter_mut().enumerate().filter(|(_, model)| model.is_learning()) {
             match model.finish_learning(watermark, &self.windows) {
                 None => {}
-                Some(Ok(reference)) => {
+                Some(Ok(learned)) => {
                     if let Some(schema) = model.schema() {
                         self.decoder.set_schema(index, schema);
                     }
                     self.holds.release_learning(index);
-                    out.learned.push(reference);
+                    out.learned.push(learned);
                 }
                 Some(Err(sentence)) => {
                     self.holds.release_learning(index);

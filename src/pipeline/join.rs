@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use ahash::AHashMap;
 
-use crate::{decode::Row, event::EventTime, profile::Cell};
+use crate::{decode::Row, event::EventTime};
 
 /// How predictions and feature events of one id find each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,6 +133,7 @@ fn combine(row: &mut Row, other: &Row) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::profile::Cell;
 
     fn row(cells: [Cell; 2]) -> Row {
         Row { cells: cells.to_vec(), ..Row::default() }

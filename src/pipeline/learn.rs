@@ -1,9 +1,11 @@
 //! Learning a reference from the stream, for those who have no training data.
 
+use std::sync::Arc;
+
 use crate::{
     decode::{Envelope, LooseValue, loose_features, loose_value},
     event::{EventKind, EventTime},
-    reference::{ColumnRole, Reference, ReferenceBuilder, ReferenceError, Value},
+    reference::{ColumnReport, ColumnRole, Reference, ReferenceBuilder, ReferenceError, Value},
     result::{PREDICTION, PREDICTION_CLASS},
 };
 
@@ -31,6 +33,15 @@ impl Learning {
             Self::TimeRange { until, .. } => *until,
         }
     }
+}
+
+/// A reference that was learned.
+#[derive(Debug, Clone)]
+pub struct LearnedReference {
+    /// The reference.
+    pub reference: Arc<Reference>,
+    /// How each column came out, for people.
+    pub columns: Vec<ColumnReport>,
 }
 
 /// A reference that is being learned.
@@ -88,14 +99,14 @@ impl Learner {
     }
 
     /// The reference, and the first event time that it does not cover.
-    pub(super) fn finish(self) -> Result<(Reference, EventTime), ReferenceError> {
+    pub(super) fn finish(self) -> Result<(LearnedReference, EventTime), ReferenceError> {
         let source = match self.learning {
             Learning::FirstEvents(count) => format!("the first {count} rows of the stream"),
             Learning::TimeRange { from, until } => format!("the stream from {from} until {until}"),
         };
-        let (reference, _) = self.builder.finish(source)?;
+        let (reference, columns) = self.builder.finish(source)?;
         let end = self.learning.covers_until(reference.times);
-        Ok((reference, end))
+        Ok((LearnedReference { reference: Arc::new(reference), columns }, end))
     }
 }
 

@@ -17,6 +17,6 @@ mod stream;
 pub use self::core::{Core, CoreSettings, Input, Outputs};
 pub use counters::{Counters, DropReason};
 pub use join::JoinSettings;
-pub use learn::{Learning, push_event};
+pub use learn::{LearnedReference, Learning, push_event};
 pub use model::{ModelSpec, ModelStatus, ReferenceSpec};
 pub use reference_file::{ReferenceFileError, load as load_reference, store as store_reference};

@@ -7,7 +7,7 @@ use super::{
     Learning,
     counters::{Counters, DropReason},
     join::{Half, JoinSettings, Joiner, Offer, Waiting},
-    learn::Learner,
+    learn::{LearnedReference, Learner},
     stream::{CloseContext, Stream},
 };
 use crate::{
@@ -336,7 +336,7 @@ impl Model {
         &mut self,
         watermark: Option<EventTime>,
         settings: &WindowSettings,
-    ) -> Option<Result<Arc<Reference>, String>> {
+    ) -> Option<Result<LearnedReference, String>> {
         let State::Learning(learner) = &self.state else { return None };
         if !learner.is_complete(watermark) {
             return None;
@@ -344,11 +344,10 @@ impl Model {
         let state = std::mem::replace(&mut self.state, initial_state(&self.spec, settings));
         let State::Learning(learner) = state else { return None };
         Some(match learner.finish() {
-            Ok((reference, covers_until)) => {
-                let reference = Arc::new(reference);
+            Ok((learned, covers_until)) => {
                 let floor_end = Some(floor_end(settings, covers_until));
-                self.state = State::Ready { reference: Arc::clone(&reference), floor_end };
-                Ok(reference)
+                self.state = State::Ready { reference: Arc::clone(&learned.reference), floor_end };
+                Ok(learned)
             }
             Err(error) => {
                 Err(format!("model {}: the reference could not be learned: {error}", self.spec.name))

@@ -40,7 +40,8 @@ fn what_cannot_be_used_goes_to_the_dead_letter_topic_and_holds_up_nothing() {
     let bench = Bench::start(1);
     let database = database();
     bench.publish(0..500, 1);
-    let unusable = ["{", "[1]", r#"{"model":"credit","prediction":1}"#, r#"{"time":1767225600,"model":"churn"}"#];
+    let unusable =
+        ["{", "[1]", r#"{"model":"credit","prediction":1}"#, r#"{"time":1767225600,"model":"churn"}"#];
     for payload in unusable {
         bench.mock.write(TOPIC, 0, payload);
     }
@@ -72,7 +73,8 @@ fn a_reload_applies_what_it_can_and_names_the_rest() {
     let mut daemon = Daemon::start(&bench.config("reload", &database, ""));
     let file = daemon.folder.join("driftline.toml");
     let original = fs::read_to_string(&file).unwrap();
-    let changed = original.replace("min_events = 20", "min_events = 1000000").replace("size = \"1s\"", "size = \"2s\"");
+    let changed =
+        original.replace("min_events = 20", "min_events = 1000000").replace("size = \"1s\"", "size = \"2s\"");
     fs::write(&file, format!("{changed}\n[log]\nlevel = \"debug\"\n")).unwrap();
     daemon.process.signal("HUP");
     wait_for_log(&mut daemon, "need a restart");
@@ -94,7 +96,8 @@ fn a_reload_applies_what_it_can_and_names_the_rest() {
         assert_eq!(window["features"][0]["verdict"], "insufficient");
     }
 
-    fs::write(&file, original.replace("min_events = 20", "min_events = -1").replace("lateness", "latness")).unwrap();
+    fs::write(&file, original.replace("min_events = 20", "min_events = -1").replace("lateness", "latness"))
+        .unwrap();
     daemon.process.signal("HUP");
     wait_for_log(&mut daemon, "goes on with the one it has");
     let log = daemon.process.log();

@@ -20,7 +20,8 @@ fn a_database_that_is_away_pauses_reading_and_loses_nothing() {
     let bench = Bench::start(2);
     let database = failing();
     bench.publish(0..2_000, 2);
-    let config = bench.config("away", &database, "").replace("flush_interval", "buffer_points = 20\nflush_interval");
+    let config =
+        bench.config("away", &database, "").replace("flush_interval", "buffer_points = 20\nflush_interval");
     let mut daemon = Daemon::start(&config);
     let ready = || daemon.get("/ready");
     let reason = eventually("not ready", PATIENCE, || {

@@ -25,9 +25,7 @@ fn a_learned_reference_is_stored_and_used_again() {
         let models = daemon.get("/api/v1/models").json();
         models["models"][0]["state"].as_str().map(str::to_owned)
     };
-    eventually("600 rows", PATIENCE, || {
-        (state(&daemon)? == "learning, 600 of 1,000 rows").then_some(())
-    });
+    eventually("600 rows", PATIENCE, || (state(&daemon)? == "learning, 600 of 1,000 rows").then_some(()));
     // A crash while learning: what was learned so far is read again.
     daemon.process.kill();
     bench.publish(600..2_000, 1);

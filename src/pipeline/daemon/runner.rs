@@ -19,7 +19,7 @@ use super::{
 use crate::{
     event::{EventTime, MessageBatch, PartitionId},
     ops::{Component, CoreMetrics, Status},
-    pipeline::{Core, Input, Outputs},
+    pipeline::{Core, Input, LearnedReference, Outputs},
     source::{KafkaSource, PartitionNames, SourceError, SourceEvent},
 };
 
@@ -210,8 +210,12 @@ impl Runner {
         let counters = core.take_counters();
         metrics.add(&counters);
         metrics.observe_step(started.elapsed().as_secs_f64(), !self.outputs.results.is_empty());
-        for reference in self.outputs.learned.drain(..) {
+        for LearnedReference { reference, columns } in self.outputs.learned.drain(..) {
             tracing::info!(model = reference.model, rows = reference.rows, "the reference is learned");
+            for column in columns.iter().filter(|column| !column.note.is_empty()) {
+                let (feature, note) = (&column.name, &column.note);
+                tracing::warn!(model = reference.model, feature, note, "a column of the learned reference");
+            }
             references.save(reference);
         }
         for sentence in self.outputs.failures.drain(..) {
