@@ -2,11 +2,11 @@
 
 use std::f64::consts::PI;
 
-use super::pair::{CountPair, count_to_f64, product, to_f64};
+use super::pair::{CountPair, count_to_f64, product};
 use crate::result::Ks;
 
-/// Up to this product of the sample sizes the p-value is exact. One lattice
-/// point costs about 1 ns, so the worst case is about 10 us a column.
+/// Up to this product of the sample sizes the p-value is exact, which takes 5 us
+/// for two samples of 100 values and 20 us at worst, for 1 against 10,000.
 pub const EXACT_P_VALUE_CELLS: u64 = 10_000;
 
 /// Differences of the two distribution functions at the grid's edges, times
@@ -19,10 +19,10 @@ pub const EXACT_P_VALUE_CELLS: u64 = 10_000;
 /// what is left of the two bin masses. The largest of these over all bins is
 /// the certificate `possible`; it is reached when all values of one side come
 /// before all values of the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct KsDifferences {
-    largest: u128,
-    possible: u128,
+    largest: f64,
+    possible: f64,
 }
 
 /// Two rows of lattice points and the numbers of their columns, kept between
@@ -37,12 +37,20 @@ pub struct PathScratch {
 impl KsDifferences {
     /// Goes over one bin; `before` and `after` are the two distribution
     /// functions, times `m * n`, at its edges.
-    pub(super) fn step(&mut self, before: (u128, u128), after: (u128, u128), is_point: bool) {
-        self.largest = self.largest.max(after.0.abs_diff(after.1));
+    #[inline]
+    pub(super) fn step(&mut self, before: (f64, f64), after: (f64, f64), is_point: bool) {
+        raise(&mut self.largest, (after.0 - after.1).abs());
         if !is_point {
-            let inside = after.0.saturating_sub(before.1).max(after.1.saturating_sub(before.0));
-            self.possible = self.possible.max(inside);
+            raise(&mut self.possible, after.0 - before.1);
+            raise(&mut self.possible, after.1 - before.0);
         }
+    }
+}
+
+#[inline]
+fn raise(largest: &mut f64, value: f64) {
+    if value > *largest {
+        *largest = value;
     }
 }
 
@@ -63,17 +71,33 @@ impl KsDifferences {
 pub(super) fn test(differences: KsDifferences, pair: &CountPair<'_>, scratch: &mut PathScratch) -> Ks {
     let (m, n) = (pair.reference_total(), pair.window_total());
     let scale = pair.scale();
-    let statistic = to_f64(differences.largest) / scale;
-    let error_bound = to_f64(differences.possible.saturating_sub(differences.largest)) / scale;
-    let is_small = product(m, n) <= u128::from(EXACT_P_VALUE_CELLS);
-    let p_value = match (usize::try_from(m), usize::try_from(n), usize::try_from(differences.largest)) {
-        (Ok(m), Ok(n), Ok(largest)) if is_small => scratch.exact_p_value(m.min(n), m.max(n), largest),
-        _ => {
+    let statistic = differences.largest / scale;
+    let error_bound = (differences.possible - differences.largest).max(0.0) / scale;
+    let p_value = match small_sizes(m, n) {
+        Some((smaller, larger)) => scratch.exact_p_value(smaller, larger, whole(differences.largest)),
+        None => {
             let (m, n) = (count_to_f64(m), count_to_f64(n));
             kolmogorov_upper_tail(statistic * (m / (m + n) * n).sqrt())
         }
     };
     Ks { statistic, error_bound, p_value }
+}
+
+/// The sizes in ascending order, when an exact p-value is cheap.
+fn small_sizes(m: u64, n: u64) -> Option<(usize, usize)> {
+    let is_small = product(m, n) <= u128::from(EXACT_P_VALUE_CELLS);
+    let sizes = usize::try_from(m.min(n)).ok().zip(usize::try_from(m.max(n)).ok());
+    sizes.filter(|_| is_small)
+}
+
+/// A difference of small samples as the whole number that it is.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a whole number between 0 and m * n, which is at most EXACT_P_VALUE_CELLS"
+)]
+fn whole(difference: f64) -> usize {
+    difference as usize
 }
 
 impl PathScratch {
@@ -90,16 +114,20 @@ impl PathScratch {
             return 1.0;
         }
         self.start(m);
+        let total = m + n;
+        // Points that are not astray: |i (m + n) - s m| < largest. Both ends move
+        // by at most one point a diagonal.
+        let (mut first, mut last) = (0, 0);
         let mut diagonal = 0.0;
-        for s in 1..=m + n {
+        for s in 1..=total {
             diagonal += 1.0;
-            // Points that are not astray: |i (m + n) - s m| < largest.
-            let first = (s * m + 1).saturating_sub(largest).div_ceil(m + n).max(s.saturating_sub(n));
-            let last = ((s * m + largest - 1) / (m + n)).min(m).min(s);
-            if first > last {
+            first += usize::from(first * total + largest <= s * m);
+            last += usize::from((last + 1) * total < s * m + largest);
+            let (from, until) = (first.max(s.saturating_sub(n)), last.min(m).min(s));
+            if from > until {
                 return 1.0;
             }
-            self.fill_diagonal(first, last, diagonal);
+            self.fill_diagonal(from, until, diagonal);
             std::mem::swap(&mut self.previous, &mut self.current);
         }
         self.previous.get(m + 1).copied().unwrap_or(1.0).min(1.0)
@@ -120,14 +148,15 @@ impl PathScratch {
     /// Points `first..=last` of a diagonal. The point to the left is astray; the
     /// one to the right still holds the 1 that it began with.
     fn fill_diagonal(&mut self, first: usize, last: usize, diagonal: f64) {
-        let (left, here) = (self.previous.iter().skip(first), self.previous.iter().skip(first + 1));
-        let steps = self.steps.iter().skip(first).take(last + 1 - first);
-        let mut slots = self.current.iter_mut().skip(first);
-        if let Some(astray) = slots.next() {
-            *astray = 1.0;
-        }
-        for (slot, ((left, here), step)) in slots.zip(left.zip(here).zip(steps)) {
-            *slot = (left * step + here * (diagonal - step)) / diagonal;
+        let slots = self.current.get_mut(first..=last + 1).unwrap_or_default();
+        let left = self.previous.get(first..=last).unwrap_or_default();
+        let here = self.previous.get(first + 1..=last + 1).unwrap_or_default();
+        let steps = self.steps.get(first..=last).unwrap_or_default();
+        let Some((astray, slots)) = slots.split_first_mut() else { return };
+        *astray = 1.0;
+        let share = 1.0 / diagonal;
+        for (slot, ((left, here), step)) in slots.iter_mut().zip(left.iter().zip(here).zip(steps)) {
+            *slot = (left * step + here * (diagonal - step)) * share;
         }
     }
 }

@@ -69,6 +69,7 @@ impl<'a> CountPair<'a> {
 impl BinPair {
     /// Whether neither side has a value here.
     #[must_use]
+    #[inline]
     pub fn is_empty(self) -> bool {
         self.reference == 0 && self.window == 0
     }
@@ -117,6 +118,7 @@ pub(super) fn share(part: u64, whole: u64) -> f64 {
     clippy::cast_precision_loss,
     reason = "counts beyond 2^53 are rounded once, which no score can show"
 )]
+#[inline]
 pub(super) fn count_to_f64(count: u64) -> f64 {
     count as f64
 }
@@ -141,6 +143,7 @@ fn large_to_f64(value: u128) -> f64 {
 }
 
 /// The exact product of two counts.
+#[inline]
 pub(super) fn product(a: u64, b: u64) -> u128 {
     u128::from(a) * u128::from(b)
 }

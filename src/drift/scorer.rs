@@ -109,6 +109,7 @@ impl SideBySide {
     }
 }
 
+#[inline]
 fn span(grid: &NumericGrid, bin: usize) -> Span {
     let upper = grid.upper(bin);
     if grid.is_single_value(bin) {

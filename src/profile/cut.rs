@@ -52,11 +52,21 @@ impl Cut {
     pub fn sum_into(&self, bins: impl Iterator<Item = u64>, out: &mut Vec<u64>) {
         out.clear();
         out.resize(self.labels.len(), 0);
-        for (count, &bin) in bins.zip(&self.of_bin) {
-            if let Some(sum) = out.get_mut(bin as usize) {
-                *sum += count;
+        // Neighbouring bins mostly belong together: they are summed in a register.
+        let mut run = (0_u32, 0_u64);
+        let mut add = |(bin, sum): (u32, u64)| {
+            if let Some(total) = out.get_mut(bin as usize) {
+                *total += sum;
             }
+        };
+        for (count, &bin) in bins.zip(&self.of_bin) {
+            if bin != run.0 {
+                add(run);
+                run = (bin, 0);
+            }
+            run.1 += count;
         }
+        add(run);
     }
 
     /// Whether this is a cut of a grid with so many bins: each of them belongs
