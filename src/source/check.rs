@@ -114,7 +114,8 @@ impl Check {
                 }
             }
             None => {
-                report.good("kafka: no dead_letter_topic: refused messages are counted and logged".to_owned())
+                report
+                    .good("kafka: no dead_letter_topic: refused messages are counted and logged".to_owned());
             }
         }
     }
@@ -203,15 +204,8 @@ impl Check {
         while Instant::now() < deadline {
             match self.client.poll(Duration::from_millis(50)) {
                 Some(Ok(message)) if message.topic() == topic => return Ok(true),
-                Some(Err(
-                    KafkaError::MessageConsumption(
-                        RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::AllBrokersDown,
-                    )
-                    | KafkaError::PartitionEOF(_),
-                ))
-                | Some(Ok(_))
-                | None => {}
-                Some(Err(error)) => return Err(error),
+                Some(Err(error)) if !passes(&error) => return Err(error),
+                _ => {}
             }
         }
         Ok(false)
@@ -252,6 +246,13 @@ impl Check {
             std::mem::take(&mut *self.client.context().0.lock().unwrap_or_else(PoisonError::into_inner));
         if heard.is_empty() { error.to_string() } else { heard.join("; ") }
     }
+}
+
+/// Whether reading may still succeed after this error.
+fn passes(error: &KafkaError) -> bool {
+    let connection = [RDKafkaErrorCode::BrokerTransportFailure, RDKafkaErrorCode::AllBrokersDown];
+    matches!(error, KafkaError::PartitionEOF(_))
+        || error.rdkafka_error_code().is_some_and(|code| connection.contains(&code))
 }
 
 fn brokers(metadata: &Metadata) -> String {

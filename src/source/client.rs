@@ -33,7 +33,7 @@ const COMMON: [(&str, &str); 3] = [
     ("allow.auto.create.topics", "false"),
 ];
 
-const CONSUMER: [(&str, &str); 11] = [
+const CONSUMER: [(&str, &str); 10] = [
     ("enable.auto.commit", "false"),
     ("enable.auto.offset.store", "false"),
     // Only reached when a committed offset is no longer in the log: then the
@@ -57,9 +57,6 @@ const CONSUMER: [(&str, &str); 11] = [
     // length, by which librdkafka tells that the port speaks TLS.
     ("receive.message.max.bytes", "268435456"),
     ("isolation.level", "read_committed"),
-    // All partitions are read again after every rebalance (see the module
-    // `kafka`), so the complete lists of the eager strategies are the simplest.
-    ("partition.assignment.strategy", "range,roundrobin"),
 ];
 
 const PRODUCER: [(&str, &str); 6] = [

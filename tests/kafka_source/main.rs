@@ -124,8 +124,29 @@ fn a_restart_goes_on_exactly_at_the_commit_and_knows_what_was_delivered() {
     let mut second = Reading::start(&settings);
     second.until("the rest", |reading| reading.seen.len() >= 4 && reading.all_caught_up());
     assert_eq!((second.offsets("t", 0), second.offsets("t", 1)), (vec![7, 8, 9], vec![9]));
-    assert_eq!(second.delivered_until, Some(EventTime(60_000)), "the least of both partitions");
+    assert_eq!(second.delivered_until, Some(EventTime(120_000)), "the last word, for both partitions");
     second.close();
+}
+
+#[test]
+fn of_different_words_about_what_was_delivered_the_oldest_counts() {
+    let mock = Mock::start(&[("t", 4)]);
+    mock.write_numbers("t", 0, 0..5);
+    mock.commit("t", 0, 2, "driftline/1 delivered_until=120000");
+    mock.commit("t", 1, 0, "driftline/1 delivered_until=60000");
+    mock.commit("t", 2, 0, "of another program");
+    let mut reading = Reading::start(&mock.settings(&["t"]));
+    reading.until("all messages", |reading| reading.seen.len() == 3 && reading.all_caught_up());
+    assert_eq!(reading.offsets("t", 0), [2, 3, 4]);
+    assert_eq!(reading.delivered_until, Some(EventTime(60_000)));
+    assert!((reading.metric("driftline_source_errors_total", "metadata") - 1.0).abs() < 0.5);
+    // Nothing new was delivered: the word stays, and becomes everybody's.
+    reading.source.commit(reading.epoch, reading.positions(), None);
+    reading.close();
+    let mut again = Reading::start(&mock.settings(&["t"]));
+    again.until("assigned", |reading| reading.epoch == 1);
+    assert_eq!(again.delivered_until, Some(EventTime(60_000)));
+    again.close();
 }
 
 /// What two members must do together, whatever the strategy.

@@ -17,6 +17,7 @@
 mod support;
 
 mod dashboards;
+mod consumer;
 mod end_to_end;
 mod harness;
 mod hotel;

@@ -14,7 +14,7 @@ use driftline::{
 use prometheus::Registry;
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer as _},
+    consumer::{BaseConsumer, CommitMode, Consumer as _},
     message::{Header, OwnedHeaders},
     mocking::MockCluster,
     producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer},
@@ -84,12 +84,25 @@ impl Mock {
         self.flush();
     }
 
+    /// Commits for the group from outside, with a text of one's own.
+    pub fn commit(&self, topic: &str, partition: i32, offset: i64, metadata: &str) {
+        let mut list = TopicPartitionList::new();
+        list.add_partition(topic, partition).set_metadata(metadata);
+        list.set_partition_offset(topic, partition, Offset::Offset(offset)).expect("a position");
+        self.outsider().commit(&list, CommitMode::Sync).expect("taken");
+    }
+
+    /// A client of the group that does not join it.
+    fn outsider(&self) -> BaseConsumer {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.brokers).set("group.id", "driftline");
+        config.create().expect("a consumer")
+    }
+
     /// Waits until the group's committed offset is `offset` in each of a
     /// topic's partitions.
     pub fn await_committed(&self, topic: &str, partitions: i32, offset: i64) {
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", &self.brokers).set("group.id", "driftline");
-        let consumer: BaseConsumer = config.create().expect("a consumer");
+        let consumer = self.outsider();
         let deadline = Instant::now() + PATIENCE;
         loop {
             let mut list = TopicPartitionList::new();
@@ -129,7 +142,8 @@ pub struct Reading {
     pub delivered_until: Option<EventTime>,
     pub seen: Vec<Seen>,
     pub caught_up: BTreeMap<PartitionId, bool>,
-    pub stopped: Option<Option<String>>,
+    /// Whether the thread ended, and why if by itself.
+    pub stopped: (bool, Option<String>),
 }
 
 impl Reading {
@@ -145,7 +159,7 @@ impl Reading {
             delivered_until: None,
             seen: Vec::new(),
             caught_up: BTreeMap::new(),
-            stopped: None,
+            stopped: (false, None),
         }
     }
 
@@ -214,7 +228,7 @@ impl Reading {
                     self.caught_up.insert(partition, caught_up);
                 }
             }
-            SourceEvent::Stopped(reason) => self.stopped = Some(reason.map(|error| error.to_string())),
+            SourceEvent::Stopped(reason) => self.stopped = (true, reason.map(|error| error.to_string())),
         }
     }
 
@@ -256,7 +270,7 @@ impl Reading {
 pub fn metric(registry: &Registry, name: &str, label: &str) -> f64 {
     let families = registry.gather();
     let family = families.iter().find(|family| family.name() == name);
-    let rows = family.into_iter().flat_map(|family| family.get_metric());
+    let rows = family.into_iter().flat_map(prometheus::proto::MetricFamily::get_metric);
     rows.filter(|row| label.is_empty() || row.get_label().iter().any(|pair| pair.value() == label))
         .map(|row| row.get_counter().get_value() + row.get_gauge().get_value())
         .sum()

@@ -15,8 +15,8 @@
 //! and counted. Since nothing is kept over a rebalance, the eager assignment
 //! strategies of librdkafka's default (`range,roundrobin`) lose nothing and
 //! are the simplest: one complete list, one set of start offsets. With
-//! `cooperative-sticky`, set by pass-through, assignments are deltas, and the
-//! partitions that stay are sought back.
+//! `cooperative-sticky` or the newer group protocol, set by pass-through,
+//! assignments are deltas, and the partitions that stay are sought back.
 //!
 //! **Back-pressure.** A full channel is waited for briefly, since pausing
 //! throws away what librdkafka has fetched; after that the partitions are

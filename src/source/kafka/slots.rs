@@ -19,7 +19,7 @@ pub(super) struct Slot {
     pub(super) id: PartitionId,
     pub(super) topic: Arc<str>,
     pub(super) partition: i32,
-    /// Where it started in this epoch; unknown when the start is a logical one.
+    /// Where the epoch starts; unknown when the start is a logical one.
     pub(super) start: Option<i64>,
     /// The offset expected next; unknown before the first message when the
     /// start is a logical one.
@@ -42,7 +42,7 @@ pub(super) struct Start {
 /// The partitions of one epoch.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
-    slots: Vec<Slot>,
+    list: Vec<Slot>,
     /// Messages polled in this epoch.
     polled: u64,
     /// Where the last message was found: messages come in runs.
@@ -61,32 +61,28 @@ impl Slots {
             drained_at: None,
             lag: None,
         });
-        Self { slots: slots.collect(), polled: 0, last: 0 }
+        Self { list: slots.collect(), polled: 0, last: 0 }
     }
 
     pub(super) fn ids(&self) -> Vec<PartitionId> {
-        self.slots.iter().map(|slot| slot.id).collect()
-    }
-
-    pub(super) fn by_id(&self, id: PartitionId) -> Option<&Slot> {
-        self.slots.iter().find(|slot| slot.id == id)
+        self.list.iter().map(|slot| slot.id).collect()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Slot> {
-        self.slots.iter()
+        self.list.iter()
     }
 
     pub(super) fn len(&self) -> usize {
-        self.slots.len()
+        self.list.len()
     }
 
     pub(super) fn caught_up(&self) -> usize {
-        self.slots.iter().filter(|slot| slot.caught_up).count()
+        self.list.iter().filter(|slot| slot.caught_up).count()
     }
 
     /// Messages not handed over yet; `None` until it is known for each.
     pub(super) fn lag(&self) -> Option<u64> {
-        self.slots.iter().map(|slot| slot.lag).sum()
+        self.list.iter().map(|slot| slot.lag).sum()
     }
 
     /// Notes a message; `None` when its partition is not in the assignment.
@@ -99,10 +95,10 @@ impl Slots {
         metrics: &Metrics,
     ) -> Option<PartitionId> {
         let is_it = |slot: &Slot| slot.partition == partition && &*slot.topic == topic;
-        if !self.slots.get(self.last).is_some_and(is_it) {
-            self.last = self.slots.iter().position(is_it)?;
+        if !self.list.get(self.last).is_some_and(is_it) {
+            self.last = self.list.iter().position(is_it)?;
         }
-        let slot = self.slots.get_mut(self.last)?;
+        let slot = self.list.get_mut(self.last)?;
         self.polled += 1;
         if slot.next != Some(offset) {
             note_jump(slot, offset, metrics);
@@ -116,10 +112,8 @@ impl Slots {
     /// been taken before the last pause, resumption or assignment.
     pub(super) fn update(&mut self, row: &PartitionStatistics, settled: bool) -> Option<PartitionId> {
         let polled = self.polled;
-        let slot = self
-            .slots
-            .iter_mut()
-            .find(|slot| slot.partition == row.partition && *slot.topic == *row.topic)?;
+        let slot =
+            self.list.iter_mut().find(|slot| slot.partition == row.partition && *slot.topic == *row.topic)?;
         let (Some(fetched), Some(end)) = (row.fetched, row.end) else {
             slot.drained_at = None;
             return std::mem::take(&mut slot.caught_up).then_some(slot.id);
@@ -136,7 +130,7 @@ impl Slots {
     /// when the last poll found nothing.
     pub(super) fn newly_caught_up(&mut self, queue_empty: bool) -> Vec<PartitionId> {
         let mut ids = Vec::new();
-        for slot in &mut self.slots {
+        for slot in &mut self.list {
             if slot.drained_at.is_some_and(|at| queue_empty || self.polled >= at) {
                 slot.drained_at = None;
                 slot.lag = Some(0);
@@ -152,7 +146,7 @@ impl Slots {
     /// a while; gives those of which it was said.
     pub(super) fn forget_caught_up(&mut self) -> Vec<PartitionId> {
         let mut ids = Vec::new();
-        for slot in &mut self.slots {
+        for slot in &mut self.list {
             slot.drained_at = None;
             if std::mem::take(&mut slot.caught_up) {
                 ids.push(slot.id);
@@ -163,7 +157,7 @@ impl Slots {
 
     /// Shows the lag of every partition.
     pub(super) fn show_lag(&self, metrics: &Metrics) {
-        for slot in &self.slots {
+        for slot in &self.list {
             if let Some(lag) = slot.lag {
                 let partition = slot.partition.to_string();
                 let gauge = metrics.lag.with_label_values(&[&*slot.topic, partition.as_str()]);
@@ -174,7 +168,7 @@ impl Slots {
 
     /// Takes the partitions out of the metrics, since others own them now.
     pub(super) fn hide_lag(&self, metrics: &Metrics) {
-        for slot in &self.slots {
+        for slot in &self.list {
             let partition = slot.partition.to_string();
             // It is not there when its lag was never known.
             let _absent = metrics.lag.remove_label_values(&[&*slot.topic, partition.as_str()]);

@@ -57,8 +57,10 @@ pub(super) struct State {
     changed_at: Instant,
     statistics_interval: Duration,
     rejoin_at: Option<Instant>,
-    /// What was committed in this epoch, by partition.
-    committed: BTreeMap<PartitionId, (i64, Option<EventTime>)>,
+    /// The positions committed in this epoch.
+    committed: BTreeMap<PartitionId, i64>,
+    /// What the last commit said.
+    delivered_until: Option<EventTime>,
     /// What the error callback said about the error that the poll gives next.
     sentence: Option<String>,
     trouble: Option<Trouble>,
@@ -94,6 +96,7 @@ impl State {
             statistics_interval,
             rejoin_at: None,
             committed: BTreeMap::new(),
+            delivered_until: None,
             sentence: None,
             trouble: None,
         }
@@ -200,6 +203,7 @@ impl State {
         self.epoch += 1;
         self.slots = Slots::new(starts, &self.names);
         self.committed.clear();
+        self.delivered_until = delivered_until;
         if self.paused {
             // An assignment begins unpaused.
             self.apply_pause(consumer, true);
@@ -323,38 +327,32 @@ impl State {
             self.metrics.commit(Commit::Stale);
             return;
         }
-        let mut committed: BTreeMap<_, _> =
-            positions.iter().map(|&(id, offset)| (id, (offset, delivered_until))).collect();
-        // A partition that stayed quiet is where it started, but its mark must
-        // not stay behind: a restart goes by the least one.
-        for slot in self.slots.iter() {
-            if let Some(start) = slot.start {
-                committed.entry(slot.id).or_insert((start, delivered_until));
-            }
-        }
-        self.send_commit(consumer, &committed, CommitMode::Async);
-        self.committed.extend(committed);
+        self.committed.extend(positions.iter().copied());
+        // Never back: right after a start nothing is known yet, which must not
+        // wipe out what was committed before.
+        self.delivered_until = self.delivered_until.max(delivered_until);
+        self.send_commit(consumer, CommitMode::Async);
     }
 
     /// Sends this epoch's commits once more and waits for the answer, since
     /// one still on its way would be overtaken by the close.
     pub(super) fn commit_finally(&mut self, consumer: &BaseConsumer<Context>) {
-        let committed = std::mem::take(&mut self.committed);
-        self.send_commit(consumer, &committed, CommitMode::Sync);
+        if !self.committed.is_empty() {
+            self.send_commit(consumer, CommitMode::Sync);
+        }
     }
 
-    fn send_commit(
-        &self,
-        consumer: &BaseConsumer<Context>,
-        committed: &BTreeMap<PartitionId, (i64, Option<EventTime>)>,
-        mode: CommitMode,
-    ) {
-        let mut list = TopicPartitionList::with_capacity(committed.len());
-        for (&id, &(offset, delivered_until)) in committed {
-            let Some(slot) = self.slots.by_id(id) else { continue };
-            let mut element = list.add_partition(&slot.topic, slot.partition);
-            let metadata = metadata::encode(delivered_until);
+    /// Commits every partition whose position is known, also those that gave
+    /// no message in this epoch: what was delivered holds for all of them, and
+    /// the oldest word about it counts at the next start.
+    fn send_commit(&self, consumer: &BaseConsumer<Context>, mode: CommitMode) {
+        let metadata = metadata::encode(self.delivered_until);
+        let mut list = TopicPartitionList::with_capacity(self.slots.len());
+        for slot in self.slots.iter() {
+            let offset = self.committed.get(&slot.id).copied().or(slot.start);
             // Negative offsets are not positions.
+            let Some(offset) = offset.filter(|offset| *offset >= 0) else { continue };
+            let mut element = list.add_partition(&slot.topic, slot.partition);
             if element.set_offset(Offset::Offset(offset)).is_ok() && !metadata.is_empty() {
                 element.set_metadata(&metadata);
             }
