@@ -35,6 +35,15 @@ def read(path):
         return list(csv.DictReader(file))
 
 
+def category(text):
+    """A number that names something is written in one way: 40.0 is 40."""
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return str(int(number)) if number.is_integer() else repr(number)
+
+
 def day_end_ms(text):
     day = datetime.datetime.strptime(text[:10], "%Y-%m-%d").replace(tzinfo=datetime.timezone.utc)
     return int((day + datetime.timedelta(days=1)).timestamp() * 1000)
@@ -82,7 +91,7 @@ class CategoricalBins:
         self.cut_bins = len(cut["labels"])
 
     def values(self, texts):
-        return [text for text in texts if text != ""]
+        return [category(text) for text in texts if text != ""]
 
     def histogram(self, values):
         bins = np.array([self.codes.get(value, self.unseen) for value in values], dtype=int)

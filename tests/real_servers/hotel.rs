@@ -26,6 +26,9 @@ time = "timestamp"
 prediction = "y_pred_proba"
 prediction_class = "y_pred"
 label = "is_canceled"
+# Agents are numbers in the file, or UNK; they are names all the same.
+[models.features.agent]
+kind = "categorical"
 "#;
 
 /// Equal, but for the order of sums.

@@ -14,7 +14,7 @@ pub struct Traffic {
     pub from_ms: i64,
     /// Time between two events.
     pub every_ms: i64,
-    /// Whether something happens: amounts double, older people come, and a new
+    /// Whether something happens: amounts double, people are older, and a new
     /// channel opens.
     pub incident: bool,
 }
@@ -34,7 +34,7 @@ impl Traffic {
         for row in 0..self.rows {
             let at = self.from_ms + i64::from(row) * self.every_ms;
             let time = jiff::Timestamp::from_millisecond(at).unwrap();
-            let age = 18 + random.below(60) + if self.incident { 8 } else { 0 };
+            let age = 18 + random.below(60) + if self.incident { 5 } else { 0 };
             // A continuous column with a mass at zero, and now and then nothing.
             let sum = (random.unit() + random.unit()) * 500.0;
             let amount = match random.below(20) {
