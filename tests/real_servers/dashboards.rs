@@ -46,6 +46,8 @@ fn assert_all_give_rows(influx: &Influx2, bucket: &str, chosen: &Chosen) {
     assert!(!queries.is_empty());
     let empty: Vec<String> = queries
         .iter()
+        // What may be empty for a column of one kind says so itself.
+        .filter(|query| chosen.feature.is_none() || query.no_value.is_empty())
         .filter(|query| !has_rows(&influx.influxql(bucket, &query.query)))
         .map(|query| format!("{}: {}", query.place, query.query))
         .collect();
