@@ -1,1 +1,6 @@
-//! Placeholder: filled by the next commits.
+//! Driftline at work without any server.
+
+pub mod traffic;
+mod training;
+
+pub use training::reference;

@@ -1,0 +1,266 @@
+//! The demo: its traffic is the same for the same seed and shows what it says,
+//! the core sees every incident in it and little else, and the whole program
+//! runs over the embedded broker.
+//!
+//! The broker is librdkafka's mock cluster, as in the demo itself; everything
+//! else is the real daemon.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::cast_precision_loss)]
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
+
+use driftline::{
+    decode::EventMapping,
+    demo::{
+        reference,
+        traffic::{
+            CHAMPION, EVENTS_PER_DAY, FEATURES, Incident, IncidentKind, MODEL, SCRIPT_HOURS, START, Script,
+            Traffic,
+        },
+    },
+    event::{EventTime, MessageBatch, PartitionId},
+    pipeline::{Core, CoreSettings, Input, ModelSpec, Outputs, ReferenceSpec},
+    reference::{Reference, Value},
+    result::{FeatureResult, Verdict, WindowResult},
+    window::WindowSettings,
+};
+
+const HOUR_MS: i64 = 3_600_000;
+const SEED: u64 = 1;
+/// No column of a quiet window with 300 values or more gets a larger PSI. The
+/// 95 % point of noise is 0.056 there; the daily season adds to it.
+const QUIET_PSI: f64 = 0.12;
+
+fn trained() -> Arc<Reference> {
+    static REFERENCE: OnceLock<Arc<Reference>> = OnceLock::new();
+    Arc::clone(REFERENCE.get_or_init(|| Arc::new(reference(SEED).unwrap())))
+}
+
+/// The windows of the first `hours` of `traffic`, by the core.
+fn windows(traffic: &Traffic, hours: i64) -> Vec<WindowResult> {
+    let mut core = Core::new(CoreSettings {
+        mapping: EventMapping::default(),
+        windows: WindowSettings { min_events: 300, ..WindowSettings::default() },
+        models: vec![ModelSpec {
+            name: MODEL.to_owned(),
+            reference: ReferenceSpec::Ready { reference: trained(), covers_until: None },
+            bins: 10,
+            overrides: BTreeMap::new(),
+            join: None,
+        }],
+        max_message_bytes: 1 << 20,
+        delivered_until: None,
+    });
+    let topics = ["events".to_owned()];
+    let (mut batch, mut out, mut event) = (MessageBatch::default(), Outputs::default(), Vec::new());
+    core.step(Input::Assigned(PartitionId(0), START), &mut out);
+    let count = traffic.arrived_before(START.plus_ms(hours * HOUR_MS));
+    for index in 0..count {
+        event.clear();
+        traffic.write_event(index, &mut event);
+        batch.push(PartitionId(0), i64::try_from(index).unwrap(), None, Some(&event));
+        if index % 500 == 499 || index + 1 == count {
+            core.step(Input::Batch { batch: &batch, topics: &topics, now: None }, &mut out);
+            batch.clear();
+        }
+    }
+    core.step(Input::End, &mut out);
+    assert!(out.rejects.is_empty(), "{:?}", out.rejects.first());
+    let counters = core.take_counters();
+    assert_eq!((counters.messages, counters.unknown_features), (count, 0));
+    assert_eq!(counters.dropped.iter().sum::<u64>(), 0, "nothing is late");
+    let counted: u64 = out.results.iter().map(|window| window.events).sum();
+    assert_eq!(counted, count);
+    out.results
+}
+
+/// One round of the script, computed once.
+fn scripted() -> &'static [WindowResult] {
+    static WINDOWS: OnceLock<Vec<WindowResult>> = OnceLock::new();
+    WINDOWS.get_or_init(|| windows(&Traffic::with_incidents(SEED), SCRIPT_HOURS))
+}
+
+fn incidents() -> [Incident; 4] {
+    Script::new(START).round(0)
+}
+
+fn column<'a>(window: &'a WindowResult, name: &str) -> &'a FeatureResult {
+    window.features.iter().find(|column| column.feature == name).unwrap()
+}
+
+fn psi(column: &FeatureResult) -> Option<f64> {
+    column.scores.map(|scores| scores.psi)
+}
+
+/// The champion's windows that lie wholly within an incident.
+fn inside(kind: IncidentKind) -> impl Iterator<Item = &'static WindowResult> {
+    let incident = incidents().into_iter().find(|incident| incident.kind == kind).unwrap();
+    let within = move |window: &&WindowResult| window.start >= incident.start && window.end <= incident.end;
+    scripted().iter().filter(|window| window.stream.version == CHAMPION).filter(within)
+}
+
+fn bytes(traffic: &Traffic, index: u64) -> String {
+    let mut out = Vec::new();
+    traffic.write_event(index, &mut out);
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn traffic_is_a_function_of_seed_and_index() {
+    let (one, same, other) =
+        (Traffic::with_incidents(5), Traffic::with_incidents(5), Traffic::with_incidents(6));
+    for index in [0, 1, 77_777, 3, EVENTS_PER_DAY * 400] {
+        assert_eq!(bytes(&one, index), bytes(&same, index));
+        assert_ne!(bytes(&one, index), bytes(&other, index));
+    }
+    assert_eq!(
+        one.application(12).prediction,
+        Traffic::quiet(5).application(12).prediction,
+        "incidents change nothing before they begin"
+    );
+}
+
+#[test]
+fn events_are_json_of_the_stated_size() {
+    let traffic = Traffic::quiet(SEED);
+    let mut total = 0;
+    for index in 0..2_000 {
+        let text = bytes(&traffic, index);
+        total += text.len();
+        let event: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(event["features"].as_object().unwrap().len(), FEATURES.len());
+        assert!(event["prediction"].as_f64().unwrap() < 1.0);
+    }
+    assert!((520..720).contains(&(total / 2_000)), "{} bytes", total / 2_000);
+}
+
+#[test]
+fn events_arrive_in_order_and_days_have_their_number() {
+    let traffic = Traffic::quiet(SEED);
+    let mut before = EventTime(0);
+    for index in (0..3 * EVENTS_PER_DAY).step_by(101) {
+        let arrival = traffic.arrival(index);
+        assert!(arrival >= before && traffic.arrived_before(arrival) <= index);
+        before = arrival;
+    }
+    assert_eq!(traffic.arrival(0), START);
+    assert_eq!(traffic.arrival(EVENTS_PER_DAY), START.plus_ms(24 * HOUR_MS));
+    assert_eq!(traffic.arrived_before(START.plus_ms(48 * HOUR_MS)), 2 * EVENTS_PER_DAY);
+}
+
+#[test]
+fn the_day_has_a_season() {
+    let traffic = Traffic::quiet(SEED);
+    let between = |from: i64, until: i64| {
+        let at = |hour: i64| traffic.arrived_before(START.plus_ms((hour - 6) * HOUR_MS));
+        at(from)..at(until)
+    };
+    let (night, evening, morning) = (between(26, 28), between(18, 20), between(8, 10));
+    assert!(evening.end - evening.start > 5 * (night.end - night.start));
+    let mobile = |range: std::ops::Range<u64>| {
+        let size = (range.end - range.start) as f64;
+        let apps =
+            range.filter(|&index| traffic.application(index).features.contains(&Value::Text("mobile_app")));
+        apps.count() as f64 / size
+    };
+    assert!(mobile(evening) > mobile(morning) + 0.08);
+}
+
+#[test]
+fn the_prediction_depends_on_the_features() {
+    let traffic = Traffic::quiet(SEED);
+    let position = FEATURES.iter().position(|name| *name == "bureau_score").unwrap();
+    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    for index in 0..5_000 {
+        let application = traffic.application(index);
+        match application.features[position] {
+            Value::Number(score) if score > 720.0 => good.push(application.prediction),
+            Value::Number(score) if score < 640.0 => bad.push(application.prediction),
+            _ => {}
+        }
+    }
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    assert!(mean(&bad) > 3.0 * mean(&good), "{} against {}", mean(&bad), mean(&good));
+}
+
+#[test]
+fn quiet_windows_are_quiet() {
+    for window in windows(&Traffic::quiet(SEED + 1), 48) {
+        for column in &window.features {
+            let Some(psi) = psi(column) else {
+                assert_eq!(column.verdict, Verdict::Insufficient);
+                continue;
+            };
+            assert!(
+                psi < QUIET_PSI,
+                "{} of {} at {}: {psi}",
+                column.feature,
+                window.stream.version,
+                window.start
+            );
+        }
+    }
+}
+
+#[test]
+fn nothing_drifts_between_the_incidents() {
+    let quiet = |window: &&WindowResult| {
+        !incidents().iter().any(|incident| incident.overlaps(window.start, window.end))
+    };
+    let mut seen = 0;
+    for window in scripted().iter().filter(quiet) {
+        seen += 1;
+        for column in &window.features {
+            assert!(psi(column).is_none_or(|psi| psi < QUIET_PSI), "{} at {}", column.feature, window.start);
+        }
+    }
+    assert!(seen > 30, "{seen} quiet windows");
+}
+
+#[test]
+fn a_unit_change_is_seen_in_its_feature_and_in_the_prediction() {
+    let mut seen = 0;
+    for window in inside(IncidentKind::UnitChange) {
+        seen += 1;
+        assert!(psi(column(window, "annual_income")).unwrap() > 2.0);
+        assert!(column(window, "annual_income").scores.unwrap().ks.unwrap().statistic > 0.9);
+        assert!(psi(column(window, "prediction")).unwrap() > 0.25);
+        assert!(psi(column(window, "loan_amount")).unwrap() < QUIET_PSI);
+    }
+    assert_eq!(seen, 7);
+}
+
+#[test]
+fn a_new_category_is_seen_and_named() {
+    for window in inside(IncidentKind::NewCategory) {
+        let channel = column(window, "channel");
+        assert!((0.08..0.22).contains(&channel.unseen_share.unwrap()), "{:?}", channel.unseen_share);
+        assert_eq!(channel.unseen[0].name, "partner_api");
+        assert!(channel.scores.is_none_or(|scores| scores.psi > 0.25));
+    }
+}
+
+#[test]
+fn a_population_shift_grows() {
+    let ages: Vec<f64> =
+        inside(IncidentKind::PopulationShift).filter_map(|window| psi(column(window, "age"))).collect();
+    assert!(ages[0] < QUIET_PSI, "{ages:?}");
+    assert!(*ages.last().unwrap() > 0.5, "{ages:?}");
+    let income = inside(IncidentKind::PopulationShift)
+        .filter_map(|window| psi(column(window, "annual_income")))
+        .last();
+    assert!(income.unwrap() > 0.25, "{income:?}");
+}
+
+#[test]
+fn a_missing_field_is_seen_as_missing_and_in_the_prediction() {
+    for window in inside(IncidentKind::MissingField) {
+        let score = column(window, "bureau_score");
+        assert!((0.64..0.76).contains(&score.missing_share.unwrap()), "{:?}", score.missing_share);
+        assert!(psi(score).is_none_or(|psi| psi < QUIET_PSI), "the values that come are the usual ones");
+        assert!(column(window, "prediction").scores.unwrap().ks.unwrap().p_value < 1e-6);
+    }
+}
