@@ -16,8 +16,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod dashboards;
 mod consumer;
+mod dashboards;
 mod end_to_end;
 mod harness;
 mod hotel;

@@ -91,6 +91,9 @@ brokers = "{brokers}"
 group = "{topic}"
 topics = ["{topic}"]
 dead_letter_topic = "{dead_letters}"
+[kafka.librdkafka]
+# So that the partitions of a killed daemon are free again soon.
+"session.timeout.ms" = "6000"
 [windows]
 {windows}
 [[models]]

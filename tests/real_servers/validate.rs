@@ -62,8 +62,7 @@ fn validate_connect_goes_through_sasl_over_tls() {
     for (password, code) in [(Kafka::PASSWORD, 0), ("wrong-battery", UNAVAILABLE)] {
         fs::write(setup.folder.join("password"), password).unwrap();
         let security = format!(
-            r#"[kafka.librdkafka]
-"security.protocol" = "SASL_SSL"
+            r#""security.protocol" = "SASL_SSL"
 "sasl.mechanism" = "SCRAM-SHA-512"
 "sasl.username" = "{}"
 "sasl.password" = {{ file = "password" }}
