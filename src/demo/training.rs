@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Bins of the cut: deciles.
-const BINS: usize = 10;
+pub(super) const BINS: usize = 10;
 
 /// The reference that the applications of [`Traffic::training`] make.
 ///
