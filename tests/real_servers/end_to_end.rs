@@ -92,7 +92,7 @@ fn assert_same(points: &Points, expected: &Points) {
             let found = points[key].get(name);
             let same = match (found, field) {
                 // JSON does not tell 1.0 from 1.
-                (Some(found @ Field::Float(_)), Field::Integer(_)) => found.number() == field.number(),
+                (Some(Field::Float(found)), Field::Integer(_)) => found.to_bits() == field.number().to_bits(),
                 (found, field) => found == Some(field),
             };
             assert!(same, "{key:?}: {name} is {found:?}, not {field:?}");

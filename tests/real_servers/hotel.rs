@@ -68,7 +68,7 @@ fn each_score_of_each_day_is_the_one_that_scipy_computes() {
 /// Scores by end of the day and column, each by name.
 type Expected = BTreeMap<(i64, String), BTreeMap<String, f64>>;
 
-/// Runs tests/oracles/make_hotel.py.
+/// Runs `tests/oracles/make_hotel.py`.
 fn by_scipy(oracle: &Path, profile: &Path, reference: &Path, production: &Path) -> Expected {
     #[derive(Deserialize)]
     struct Column {

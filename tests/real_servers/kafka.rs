@@ -27,6 +27,8 @@ fn settings(brokers: String, topic: &str) -> KafkaSettings {
     }
 }
 
+type Headers = Vec<(String, String)>;
+
 /// A consumer that keeps what the daemon would keep: messages count when they
 /// are committed, and a new assignment throws away those that are not.
 struct Member {
@@ -37,7 +39,7 @@ struct Member {
     pending: Vec<String>,
     done: BTreeSet<String>,
     /// The message read last, with key and headers.
-    last: Option<(Option<String>, Vec<(String, String)>)>,
+    last: Option<(Option<String>, Headers)>,
 }
 
 impl Member {

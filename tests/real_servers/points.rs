@@ -44,7 +44,10 @@ pub fn read(influx: &Influx2, bucket: &str, measurement: &str) -> Points {
     let mut points = Points::new();
     for record in block_on(client.query_raw(Some(query))).unwrap() {
         let values = &record.values;
-        let text = |name: &str| values.get(name).and_then(|value| value.string()).unwrap_or_default();
+        let text = |name: &str| match values.get(name) {
+            Some(value) => value.string().unwrap_or_default(),
+            None => String::new(),
+        };
         let end_ms = values["end"].i64().unwrap() / 1_000_000;
         let key = (end_ms, ["version", "variant", "feature", "bin"].map(text));
         let value = &values["_value"];

@@ -1,4 +1,4 @@
-//! Apache Kafka in KRaft mode, one node.
+//! Apache Kafka in `KRaft` mode, one node.
 
 use std::{
     fs,
