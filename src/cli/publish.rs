@@ -28,7 +28,7 @@ const CONFIRM_SECONDS: u64 = 40;
 /// Arguments of `driftline publish`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Configuration file with [kafka]
+    /// Configuration file with a kafka section
     #[arg(long, short, value_name = "FILE")]
     config: PathBuf,
     /// CSV, NDJSON or Parquet files, one stream in this order

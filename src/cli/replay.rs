@@ -34,7 +34,7 @@ const MAX_EVENT_BYTES: usize = 16 << 20;
 /// Arguments of `driftline replay`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Configuration file; [kafka] and [influxdb] may be left out
+    /// Configuration file; its kafka and influxdb sections may be left out
     #[arg(long, short, value_name = "FILE")]
     config: PathBuf,
     /// CSV, NDJSON or Parquet files, one stream in this order

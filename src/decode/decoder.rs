@@ -50,7 +50,7 @@ impl Visit for InlineFeatures<'_> {
         if !self.enabled {
             return scanner.skip_value();
         }
-        if let Some((start, end)) = spans[Field::Model as usize]
+        if let Some(Some((start, end))) = spans.get(Field::Model as usize).copied()
             && let Some(name) = self.payload.as_bytes().get(start + 1..end.saturating_sub(1))
             && let Some(&model) = self.by_name.get(name)
         {
@@ -122,7 +122,8 @@ impl Decoder {
         };
         self.last_model = model;
         let envelope = fields.envelope(model)?;
-        let unread = spans[Field::Features as usize].filter(|_| read_as != Some(model));
+        let unread =
+            spans.get(Field::Features as usize).copied().flatten().filter(|_| read_as != Some(model));
         let unread = unread.map(|(start, _)| Scanner::at(payload.as_bytes(), start));
         self.fill_row(&envelope, row, read_as == Some(model), unread)?;
         if followed.is_none()

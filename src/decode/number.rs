@@ -73,7 +73,7 @@ fn value_of(word: u64, digits: usize) -> u64 {
 /// point has a zero too many, or none at all.
 #[inline]
 fn is_malformed(word: u64, whole: usize) -> bool {
-    whole == 0 || (whole > 1 && word & 0xff == 0)
+    whole == 0 || (whole > 1 && word.trailing_zeros() >= 8)
 }
 
 /// A number of at most seven characters.
@@ -149,13 +149,7 @@ fn general(text: &[u8]) -> Option<(f64, usize)> {
         }
         end += 1 + decimals;
     }
-    if !matches!(text.get(end), Some(b'e' | b'E')) {
-        if whole_digits + decimals <= 19 && mantissa < (1 << 53) {
-            #[expect(clippy::cast_precision_loss, reason = "checked to be below 2^53")]
-            let value = mantissa as f64 / EXACT_POWERS.get(decimals)?;
-            return Some((if negative { -value } else { value }, end));
-        }
-    } else {
+    if matches!(text.get(end), Some(b'e' | b'E')) {
         end += 1;
         end += usize::from(matches!(text.get(end), Some(b'+' | b'-')));
         let digits = take_digits(text, end, &mut 0);
@@ -163,6 +157,10 @@ fn general(text: &[u8]) -> Option<(f64, usize)> {
             return None;
         }
         end += digits;
+    } else if whole_digits + decimals <= 19 && mantissa < (1 << 53) {
+        #[expect(clippy::cast_precision_loss, reason = "checked to be below 2^53")]
+        let value = mantissa as f64 / EXACT_POWERS.get(decimals)?;
+        return Some((if negative { -value } else { value }, end));
     }
     // Too many digits or an exponent: the text is a valid JSON number by now,
     // so the general algorithm can't refuse it.

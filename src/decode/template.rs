@@ -127,36 +127,39 @@ impl Template {
         spans: &mut Spans,
         row: &mut Row,
     ) -> Followed<'a> {
+        match self.read(schema, payload, spans, row) {
+            Ok(()) => {
+                self.followed += 1;
+                Followed::Whole
+            }
+            Err(other) => other,
+        }
+    }
+
+    #[inline]
+    fn read<'a>(
+        &self,
+        schema: &Schema,
+        payload: &'a [u8],
+        spans: &mut Spans,
+        row: &mut Row,
+    ) -> Result<(), Followed<'a>> {
         let mut scanner = Scanner::new(payload);
         schema.reset_row(row, self.features.is_some());
         for step in &self.before {
-            match self.step(step, schema, &mut scanner, spans, row) {
-                Some(None) => {}
-                Some(Some(model)) => return Followed::OtherModel(model),
-                None => return Followed::No,
-            }
+            self.step(step, schema, &mut scanner, spans, row)?;
         }
-        if let Some(features) = &self.features
-            && features.follow(schema, &mut scanner, spans, row).is_none()
-        {
-            return Followed::No;
+        if let Some(features) = &self.features {
+            features.follow(schema, &mut scanner, spans, row).ok_or(Followed::No)?;
         }
         for step in &self.after {
-            match self.step(step, schema, &mut scanner, spans, row) {
-                Some(None) => {}
-                Some(Some(model)) => return Followed::OtherModel(model),
-                None => return Followed::No,
-            }
+            self.step(step, schema, &mut scanner, spans, row)?;
         }
-        if !scanner.take_if(|rest| self.tail.starts(rest), self.tail.bytes.len()) || !scanner.at_end() {
-            return Followed::No;
-        }
-        self.followed += 1;
-        Followed::Whole
+        let ends = scanner.take_if(|rest| self.tail.starts(rest), self.tail.bytes.len()) && scanner.at_end();
+        if ends { Ok(()) } else { Err(Followed::No) }
     }
 
-    /// One value outside of the features: `None` when the layout is another
-    /// one, the model's name when it is another model's.
+    /// One value outside of the features.
     #[inline]
     fn step<'a>(
         &self,
@@ -165,11 +168,11 @@ impl Template {
         scanner: &mut Scanner<'a>,
         spans: &mut Spans,
         row: &mut Row,
-    ) -> Option<Option<&'a [u8]>> {
-        let start = step.begin(scanner)?;
+    ) -> Result<(), Followed<'a>> {
+        let start = step.begin(scanner).ok_or(Followed::No)?;
         match &step.slot {
             Slot::Fields(fields) => {
-                scanner.skip_value()?;
+                scanner.skip_value().ok_or(Followed::No)?;
                 for field in fields {
                     set_span(spans, *field, start, scanner.position());
                 }
@@ -178,14 +181,14 @@ impl Template {
                 set_span(spans, Field::Model, start, scanner.position());
             }
             Slot::Model => {
-                scanner.skip_value()?;
-                return Some(Some(scanner.slice(start, scanner.position())));
+                scanner.skip_value().ok_or(Followed::No)?;
+                return Err(Followed::OtherModel(scanner.slice(start, scanner.position())));
             }
             Slot::Column(_) | Slot::Unknown(..) | Slot::Unused => {
-                step.feature(schema, scanner, start, row)?
+                step.feature(schema, scanner, start, row).ok_or(Followed::No)?;
             }
         }
-        Some(None)
+        Ok(())
     }
 }
 

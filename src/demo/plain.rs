@@ -32,17 +32,15 @@ pub(super) fn line(window: &WindowResult, incident: Option<&str>) -> String {
 }
 
 fn describe(psi: f64, column: &FeatureResult) -> String {
-    let mut text = format!("{} psi {psi:.3}", column.feature);
-    if let Some(ks) = column.scores.and_then(|scores| scores.ks) {
-        text += &format!(" ks {:.3}", ks.statistic);
-    }
-    if is_missing(column) {
-        text += &format!(" missing {:.0} %", column.missing_share.unwrap_or(0.0) * 100.0);
-    }
-    if let Some(name) = column.unseen.first() {
-        text += &format!(" new {}", name.name);
-    }
-    text
+    let ks = column.scores.and_then(|scores| scores.ks);
+    let missing = is_missing(column).then(|| column.missing_share.unwrap_or(0.0) * 100.0);
+    let parts = [
+        Some(format!("{} psi {psi:.3}", column.feature)),
+        ks.map(|ks| format!("ks {:.3}", ks.statistic)),
+        missing.map(|share| format!("missing {share:.0} %")),
+        column.unseen.first().map(|name| format!("new {}", name.name)),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 fn is_missing(column: &FeatureResult) -> bool {

@@ -32,6 +32,7 @@ fn term(bin: BinPair) -> f64 {
     let centre = low + high;
     let difference = to_f64(larger - smaller);
     if high > 2.0 * low {
+        #[expect(clippy::manual_midpoint, reason = "half a sum of terms, not a point between two")]
         return (low * (2.0 * low / centre).ln() + high * (2.0 * high / centre).ln()) / 2.0;
     }
     // Near equality the two logarithms cancel. With d = (p - q) / (p + q) the

@@ -73,12 +73,11 @@ pub(super) fn test(differences: KsDifferences, pair: &CountPair<'_>, scratch: &m
     let scale = pair.scale();
     let statistic = differences.largest / scale;
     let error_bound = (differences.possible - differences.largest).max(0.0) / scale;
-    let p_value = match small_sizes(m, n) {
-        Some((smaller, larger)) => scratch.exact_p_value(smaller, larger, whole(differences.largest)),
-        None => {
-            let (m, n) = (count_to_f64(m), count_to_f64(n));
-            kolmogorov_upper_tail(statistic * (m / (m + n) * n).sqrt())
-        }
+    let p_value = if let Some((smaller, larger)) = small_sizes(m, n) {
+        scratch.exact_p_value(smaller, larger, whole(differences.largest))
+    } else {
+        let (m, n) = (count_to_f64(m), count_to_f64(n));
+        kolmogorov_upper_tail(statistic * (m / (m + n) * n).sqrt())
     };
     Ks { statistic, error_bound, p_value }
 }

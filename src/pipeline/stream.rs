@@ -227,16 +227,15 @@ impl Stream {
         let start = end - context.settings.size_ms;
         let mut panes = self.panes.range(start..end).map(|(_, pane)| pane);
         let (first, second) = (panes.next(), panes.next());
-        let window = match (first, second) {
-            (Some(only), None) => only,
-            _ => {
-                let merged = self.scratch.get_or_insert_with(|| Pane::new(context.reference));
-                merged.clear();
-                for pane in first.into_iter().chain(second).chain(panes) {
-                    merged.merge(pane);
-                }
-                merged
+        let window = if let (Some(only), None) = (first, second) {
+            only
+        } else {
+            let merged = self.scratch.get_or_insert_with(|| Pane::new(context.reference));
+            merged.clear();
+            for pane in first.into_iter().chain(second).chain(panes) {
+                merged.merge(pane);
             }
+            merged
         };
         let min_events = context.settings.min_events;
         let features = context

@@ -114,7 +114,7 @@ impl Traffic {
     #[must_use]
     pub fn arrival(&self, index: u64) -> EventTime {
         // Counted from the midnight before the start.
-        let before_start: u64 = EVENTS_BY_HOUR.iter().take(START_HOUR as usize).sum();
+        let before_start: u64 = (0..START_HOUR).zip(EVENTS_BY_HOUR).map(|(_, events)| events).sum();
         let index = index.saturating_add(before_start);
         let (day, mut rank) = (index / EVENTS_PER_DAY, index % EVENTS_PER_DAY);
         let mut within_day = 0;
