@@ -125,15 +125,15 @@ fn state(board: &Board, progress: &Progress) -> Line {
 }
 
 fn incident(board: &Board, progress: &Progress) -> Line {
-    if !board.rows.is_empty() && !progress.notice.is_empty() {
-        return vec![(format!(" {}", progress.notice), Style::Incident)];
-    }
     match board.current_incident() {
         Some((kind, since)) => vec![
             (format!(" incident since {}: ", clock(since)), Style::Plain),
             (kind.name().to_owned(), Style::Incident),
             (format!(" ({})", kind.story()), Style::Plain),
         ],
+        None if !board.rows.is_empty() && !progress.notice.is_empty() => {
+            vec![(format!(" {}", progress.notice), Style::Incident)]
+        }
         None => vec![(" no incident".to_owned(), Style::Dim)],
     }
 }

@@ -23,6 +23,8 @@ use crate::{
     result::WindowResult,
 };
 
+/// Shown until the first window closes.
+const WAITING: &str = "the embedded broker hands out its partitions; that takes about 3 s";
 /// Between two looks at keys and counters.
 const TURN: Duration = Duration::from_millis(50);
 /// Between two pictures when no window has closed.
@@ -121,7 +123,6 @@ impl Show {
             notice.iter().for_each(|notice| say(notice));
             say(&format!("http://{http}/metrics, http://{http}/api/v1/models/{MODEL}/windows"));
         }
-        let waiting = "the embedded broker hands out its partitions; that takes about 3 s";
         let screen = if settings.plain { None } else { Some(Screen::open().map_err(DemoError::Terminal)?) };
         Ok(Self {
             board: Board::new(Script::new(START)),
@@ -131,7 +132,7 @@ impl Show {
                 events_per_second: 0.0,
                 hours_per_second: settings.hours_per_second,
                 http,
-                notice: notice.unwrap_or_else(|| waiting.to_owned()),
+                notice: notice.unwrap_or_else(|| WAITING.to_owned()),
             },
             daemon,
             simulator,
@@ -172,6 +173,9 @@ impl Show {
 
     fn take(&mut self, window: &WindowResult) {
         self.board.observe(window);
+        if self.progress.notice == WAITING {
+            self.progress.notice.clear();
+        }
         if self.screen.is_none() {
             let incident = self.board.incident(window);
             say(&plain::line(window, incident.map(|kind| kind.name())));
