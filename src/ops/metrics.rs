@@ -92,13 +92,13 @@ impl ModelGauges {
     fn register(registry: &Registry) -> prometheus::Result<Self> {
         let gauge = |name: &str, help: &str| by_model(registry, name, help);
         Ok(Self {
-            open_panes: gauge("driftline_open_panes", "Panes in memory")?,
-            state_bytes: gauge("driftline_state_bytes", "Memory of the counts in open panes")?,
-            streams: gauge("driftline_streams", "Versions and variants seen")?,
-            join_waiting: gauge("driftline_join_waiting_rows", "Rows waiting for their other half")?,
+            open_panes: gauge("driftline_open_panes", "Panes in memory.")?,
+            state_bytes: gauge("driftline_state_bytes", "Memory of the counts in open panes.")?,
+            streams: gauge("driftline_streams", "Versions and variants seen.")?,
+            join_waiting: gauge("driftline_join_waiting_rows", "Rows waiting for their other half.")?,
             learning: gauge(
                 "driftline_reference_learning",
-                "1 while the model's reference is being learned, else 0",
+                "1 while the model's reference is being learned, else 0.",
             )?,
         })
     }
@@ -124,19 +124,19 @@ impl CoreMetrics {
     /// When a name is taken in `registry`.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
         let count = |name: &str, help: &str| counter(registry, name, help);
-        let decoded = Opts::new("driftline_events_decoded_total", "Events understood, by kind");
+        let decoded = Opts::new("driftline_events_decoded_total", "Events understood, by kind.");
         let rejected =
-            Opts::new("driftline_messages_rejected_total", "Messages that can't be used, by reason");
+            Opts::new("driftline_messages_rejected_total", "Messages that can't be used, by reason.");
         let dropped = Opts::new(
             "driftline_events_dropped_total",
-            "Events understood but not counted in a window, by reason",
+            "Events understood but not counted in a window, by reason.",
         );
         let kinds = [EventKind::Prediction, EventKind::Feature, EventKind::Label];
         Ok(Self {
-            messages: count("driftline_messages_processed_total", "Messages taken by the pipeline")?,
+            messages: count("driftline_messages_processed_total", "Messages taken by the pipeline.")?,
             bytes: count(
                 "driftline_payload_bytes_total",
-                "Payload bytes of the messages taken by the pipeline",
+                "Payload bytes of the messages taken by the pipeline.",
             )?,
             decoded: ByLabel::register(registry, decoded, "kind", kinds.map(EventKind::as_str))?,
             rejected: ByLabel::register(
@@ -148,31 +148,31 @@ impl CoreMetrics {
             dropped: ByLabel::register(registry, dropped, "reason", DropReason::ALL.map(DropReason::as_str))?,
             late_counted: count(
                 "driftline_late_events_counted_total",
-                "Late events counted after all, by writing their windows again",
+                "Late events counted after all, by writing their windows again.",
             )?,
             without_features: count(
                 "driftline_predictions_without_features_total",
-                "Predictions counted without the features that they waited for",
+                "Predictions counted without the features that they waited for.",
             )?,
             unknown_features: count(
                 "driftline_unknown_feature_values_total",
-                "Values of features that the reference does not know",
+                "Values of features that the reference does not know.",
             )?,
-            learned_rows: count("driftline_learned_rows_total", "Rows taken into references being learned")?,
-            windows_closed: count("driftline_windows_closed_total", "Windows written for the first time")?,
+            learned_rows: count("driftline_learned_rows_total", "Rows taken into references being learned.")?,
+            windows_closed: count("driftline_windows_closed_total", "Windows written for the first time.")?,
             windows_rewritten: count(
                 "driftline_windows_rewritten_total",
-                "Windows written again because of late events",
+                "Windows written again because of late events.",
             )?,
             watermark: gauge(
                 registry,
                 "driftline_watermark_timestamp_seconds",
-                "Event time that all partitions have passed, in seconds since 1970; 0 before there is one",
+                "Event time that all partitions have passed, in seconds since 1970; 0 before there is one.",
             )?,
             watermark_delay: gauge(
                 registry,
                 "driftline_watermark_delay_seconds",
-                "How far the watermark is behind the clock; 0 before there is one",
+                "How far the watermark is behind the clock; 0 before there is one.",
             )?,
             step_seconds: step_histograms(registry)?,
             close_delay: registered(
@@ -180,7 +180,7 @@ impl CoreMetrics {
                 Histogram::with_opts(
                     HistogramOpts::new(
                         "driftline_window_close_delay_seconds",
-                        "From a window's end until its first result, by the clock",
+                        "From a window's end until its first result, by the clock.",
                     )
                     .buckets(DELAY_BUCKETS.to_vec()),
                 )?,
@@ -232,7 +232,7 @@ impl CoreMetrics {
 fn step_histograms(registry: &Registry) -> prometheus::Result<[Histogram; 2]> {
     let opts = HistogramOpts::new(
         "driftline_step_seconds",
-        "Time that the core spent on one batch or tick, by whether windows were written in it",
+        "Time that the core spent on one batch or tick, by whether windows were written in it.",
     );
     let family =
         registered(registry, HistogramVec::new(opts.buckets(STEP_BUCKETS.to_vec()), &["windows_written"])?)?;
@@ -258,11 +258,13 @@ impl ReloadMetrics {
     /// # Errors
     /// When a name is taken in `registry`.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
-        let opts =
-            Opts::new("driftline_config_reloads_total", "Times the configuration was read again, by outcome");
+        let opts = Opts::new(
+            "driftline_config_reloads_total",
+            "Times the configuration was read again, by outcome.",
+        );
         let last = IntGauge::new(
             "driftline_config_last_reload_successful",
-            "1 when the configuration file was without errors the last time it was read, else 0",
+            "1 when the configuration file was without errors the last time it was read, else 0.",
         )?;
         last.set(1);
         Ok(Self {
@@ -283,7 +285,7 @@ impl ReloadMetrics {
 /// # Errors
 /// When the name is taken in `registry`.
 pub fn register_build_info(registry: &Registry) -> prometheus::Result<()> {
-    let opts = Opts::new("driftline_build_info", "1, with the version of the program as a label")
+    let opts = Opts::new("driftline_build_info", "1, with the version of the program as a label.")
         .const_label("version", env!("CARGO_PKG_VERSION"));
     registered(registry, IntGauge::with_opts(opts)?)?.set(1);
     Ok(())

@@ -31,15 +31,15 @@ impl ProcessCollector {
         let collector = Self {
             cpu_seconds: prometheus::Counter::new(
                 "process_cpu_seconds_total",
-                "User and system CPU time spent, in seconds",
+                "User and system CPU time spent, in seconds.",
             )?,
-            resident_bytes: gauge("process_resident_memory_bytes", "Resident memory, in bytes")?,
-            virtual_bytes: gauge("process_virtual_memory_bytes", "Virtual memory, in bytes")?,
-            open_files: gauge("process_open_fds", "Open file descriptors")?,
-            threads: gauge("process_threads", "Threads of the process")?,
+            resident_bytes: gauge("process_resident_memory_bytes", "Resident memory, in bytes.")?,
+            virtual_bytes: gauge("process_virtual_memory_bytes", "Virtual memory, in bytes.")?,
+            open_files: gauge("process_open_fds", "Open file descriptors.")?,
+            threads: gauge("process_threads", "Threads of the process.")?,
             start_seconds: Gauge::with_opts(Opts::new(
                 "process_start_time_seconds",
-                "Start of the process, in seconds since 1970",
+                "Start of the process, in seconds since 1970.",
             ))?,
         };
         if let Some(start) = start_time() {

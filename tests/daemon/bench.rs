@@ -1,31 +1,34 @@
 //! What every test of the daemon starts with.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
 
 use crate::support::{
     credit,
     mock_kafka::Mock,
-    servers::{Daemon, eventually, folder, http::block_on},
+    servers::{
+        Daemon, eventually, folder,
+        http::{Answer, block_on},
+    },
     stand_in::{Reply, StandIn},
 };
 
-pub const TOPIC: &str = "events";
-pub const DEAD: &str = "dead";
+pub(crate) const TOPIC: &str = "events";
+pub(crate) const DEAD: &str = "dead";
 /// Only against a test that hangs.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 /// Event time between two events.
 const STEP_MS: i64 = 5;
 
 /// A broker with a topic of two partitions, and a folder with a reference.
-pub struct Bench {
-    pub mock: Mock,
-    pub folder: PathBuf,
+pub(crate) struct Bench {
+    pub(crate) mock: Mock,
+    pub(crate) folder: PathBuf,
     /// Time of event 0: a whole second, long enough ago for all events.
     start: i64,
 }
 
 impl Bench {
-    pub fn start(partitions: i32) -> Self {
+    pub(crate) fn start(partitions: i32) -> Self {
         let mock = Mock::start(&[(TOPIC, partitions), (DEAD, 1)]);
         let folder = folder("bench");
         credit::store(&folder.join("credit.json"));
@@ -34,7 +37,7 @@ impl Bench {
     }
 
     /// Writes events alternately to two partitions, or all to one.
-    pub fn publish(&self, numbers: std::ops::Range<u32>, partitions: u32) {
+    pub(crate) fn publish(&self, numbers: std::ops::Range<u32>, partitions: u32) {
         for number in numbers {
             let event = credit::event(number, self.start + i64::from(number) * STEP_MS);
             let partition = i32::try_from(number % partitions).unwrap();
@@ -45,7 +48,7 @@ impl Bench {
 
     /// A configuration for this broker and `database`, with windows of a
     /// second; `more` goes before the first section.
-    pub fn config(&self, group: &str, database: &StandIn, more: &str) -> String {
+    pub(crate) fn config(&self, group: &str, database: &StandIn, more: &str) -> String {
         format!(
             r#"
 state_dir = "{folder}/state"
@@ -55,9 +58,10 @@ brokers = "{brokers}"
 group = "{group}"
 topics = ["{TOPIC}"]
 dead_letter_topic = "{DEAD}"
+close_timeout = "1s"
 [kafka.librdkafka]
-"session.timeout.ms" = "1000"
-"heartbeat.interval.ms" = "200"
+"session.timeout.ms" = "6000"
+"heartbeat.interval.ms" = "300"
 "statistics.interval.ms" = "200"
 "fetch.wait.max.ms" = "10"
 "reconnect.backoff.max.ms" = "500"
@@ -83,14 +87,26 @@ flush_interval = "50ms"
     }
 }
 
+/// Starts the program with a configuration in a folder of its own.
+pub(crate) fn start(config: &str) -> Daemon {
+    let file = folder("daemon").join("driftline.toml");
+    fs::write(&file, config).unwrap();
+    Daemon::start(&file)
+}
+
+/// A page of its API.
+pub(crate) fn get(daemon: &Daemon, path: &str) -> Answer {
+    daemon.api.get(path).unwrap_or_else(|| panic!("no answer: {}", daemon.process.log()))
+}
+
 /// A database that takes everything.
-pub fn database() -> StandIn {
+pub(crate) fn database() -> StandIn {
     block_on(StandIn::start(|_| Reply::written()))
 }
 
 /// What the database holds: the last fields written for each measurement, tags
 /// and time.
-pub fn points(database: &StandIn) -> BTreeMap<String, String> {
+pub(crate) fn points(database: &StandIn) -> BTreeMap<String, String> {
     let parts = |line: String| {
         let (rest, time) = line.rsplit_once(' ').expect("a time");
         // Tags have no spaces here.
@@ -101,7 +117,7 @@ pub fn points(database: &StandIn) -> BTreeMap<String, String> {
 }
 
 /// Windows written, and the events in them.
-pub fn windows(database: &StandIn) -> (usize, u64) {
+pub(crate) fn windows(database: &StandIn) -> (usize, u64) {
     let points = points(database);
     let windows = points.iter().filter(|(key, _)| key.starts_with("window,"));
     let events = windows.clone().map(|(_, fields)| {
@@ -112,18 +128,18 @@ pub fn windows(database: &StandIn) -> (usize, u64) {
 }
 
 /// The same without the silence that closes windows: only later events do.
-pub fn without_idleness(config: &str) -> String {
+pub(crate) fn without_idleness(config: &str) -> String {
     config.replace("idle_timeout = \"2s\"", "idle_timeout = \"1h\"")
 }
 
 /// Waits until the database holds windows with so many events.
-pub fn wait_for_events(database: &StandIn, events: u64) {
+pub(crate) fn wait_for_events(database: &StandIn, events: u64) {
     eventually("all events are in windows", PATIENCE, || (windows(database).1 >= events).then_some(()));
     assert_eq!(windows(database).1, events, "nothing is counted twice");
 }
 
 /// Waits for a line in the log.
-pub fn wait_for_log(daemon: &mut Daemon, text: &str) {
+pub(crate) fn wait_for_log(daemon: &mut Daemon, text: &str) {
     let mut found = false;
     eventually(&format!("{text:?} in the log"), PATIENCE, || {
         found = daemon.process.log().contains(text);

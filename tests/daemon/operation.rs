@@ -9,7 +9,7 @@ use rdkafka::{
 };
 
 use crate::{
-    bench::{Bench, DEAD, PATIENCE, TOPIC, database, wait_for_events, wait_for_log},
+    bench::{Bench, DEAD, PATIENCE, TOPIC, database, get, start, wait_for_events, wait_for_log},
     support::servers::{Daemon, driftline, eventually, folder},
 };
 
@@ -46,7 +46,7 @@ fn what_cannot_be_used_goes_to_the_dead_letter_topic_and_holds_up_nothing() {
         bench.mock.write(TOPIC, 0, payload);
     }
     bench.publish(500..1_000, 1);
-    let mut daemon = Daemon::start(&bench.config("dead", &database, ""));
+    let mut daemon = start(&bench.config("dead", &database, ""));
     wait_for_events(&database, 1_000);
     let reasons = ["not_json", "not_an_object", "no_time", "unknown_model"];
     let expected: Vec<_> =
@@ -54,14 +54,15 @@ fn what_cannot_be_used_goes_to_the_dead_letter_topic_and_holds_up_nothing() {
     assert_eq!(dead_letters(&bench, 4), expected);
     for reason in reasons {
         let label = format!("reason=\"{reason}\"");
-        let count = daemon.metric("driftline_messages_rejected_total", &label);
+        let count = daemon.api.metric("driftline_messages_rejected_total", &label);
         assert!((count - 1.0).abs() < 0.1, "{reason}: {count}");
     }
     assert!(daemon.process.stop(PATIENCE).success());
     // They were committed with the rest: they don't come again.
-    let mut daemon = Daemon::start(&bench.config("dead", &database, ""));
-    wait_for_log(&mut daemon, "partitions are assigned");
-    bench.publish(1_000..1_200, 1);
+    let mut daemon = start(&bench.config("dead", &database, ""));
+    wait_for_log(&mut daemon, "kafka: assigned");
+    // A minute later: while all was silent, event time went on with the clock.
+    bench.publish(12_000..12_200, 1);
     wait_for_events(&database, 1_200);
     assert_eq!(dead_letters(&bench, 4).len(), 4);
 }
@@ -70,9 +71,10 @@ fn what_cannot_be_used_goes_to_the_dead_letter_topic_and_holds_up_nothing() {
 fn a_reload_applies_what_it_can_and_names_the_rest() {
     let bench = Bench::start(1);
     let database = database();
-    let mut daemon = Daemon::start(&bench.config("reload", &database, ""));
-    let file = daemon.folder.join("driftline.toml");
-    let original = fs::read_to_string(&file).unwrap();
+    let original = bench.config("reload", &database, "");
+    let file = folder("reload").join("driftline.toml");
+    fs::write(&file, &original).unwrap();
+    let mut daemon = Daemon::start(&file);
     let changed =
         original.replace("min_events = 20", "min_events = 1000000").replace("size = \"1s\"", "size = \"2s\"");
     fs::write(&file, format!("{changed}\n[log]\nlevel = \"debug\"\n")).unwrap();
@@ -83,14 +85,14 @@ fn a_reload_applies_what_it_can_and_names_the_rest() {
     assert!(applied.contains("log.level") && applied.contains("windows.min_events"), "{applied}");
     let rest = log.lines().find(|line| line.contains("need a restart")).unwrap();
     assert!(rest.contains("windows.size") && !rest.contains("min_events"), "{rest}");
-    let successful = |daemon: &Daemon| daemon.metric("driftline_config_last_reload_successful", "") > 0.5;
+    let successful = |daemon: &Daemon| daemon.api.metric("driftline_config_last_reload_successful", "") > 0.5;
     assert!(successful(&daemon));
 
     // Both are in force: the windows are still of one second.
     bench.publish(0..400, 1);
     wait_for_events(&database, 400);
     wait_for_log(&mut daemon, "window written");
-    let windows = daemon.get("/api/v1/models/credit/windows").json();
+    let windows = get(&daemon, "/api/v1/models/credit/windows").json();
     for window in windows["windows"].as_array().unwrap() {
         assert_eq!(window["window"], "1s");
         assert_eq!(window["features"][0]["verdict"], "insufficient");
@@ -141,10 +143,10 @@ fn secrets_reach_neither_log_nor_page() {
         .config("secret", &database, "")
         .replace("bucket =", "token = \"hush-token\"\nbucket =")
         .replace("\"session", "\"sasl.password\" = \"hush-password\"\n\"session");
-    let mut daemon = Daemon::start(&format!("{config}\n[log]\nlevel = \"debug\"\nformat = \"json\"\n"));
+    let mut daemon = start(&format!("{config}\n[log]\nlevel = \"debug\"\nformat = \"json\"\n"));
     bench.publish(0..400, 1);
     wait_for_events(&database, 400);
-    let pages = ["/", "/ready", "/metrics", "/api/v1/models"].map(|path| daemon.get(path).body);
+    let pages = ["/", "/ready", "/metrics", "/api/v1/models"].map(|path| get(&daemon, path).body);
     assert!(daemon.process.stop(PATIENCE).success());
     let log = daemon.process.log();
     assert!(log.lines().all(|line| line.starts_with('{')), "one JSON object a line: {log}");

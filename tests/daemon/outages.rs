@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use crate::{
-    bench::{Bench, PATIENCE, database, wait_for_events, wait_for_log, windows},
+    bench::{Bench, PATIENCE, database, get, start, wait_for_events, wait_for_log, windows},
     support::{
-        servers::{Daemon, eventually, http::block_on},
+        servers::{eventually, http::block_on},
         stand_in::{Reply, StandIn},
     },
 };
@@ -20,10 +20,11 @@ fn a_database_that_is_away_pauses_reading_and_loses_nothing() {
     let bench = Bench::start(2);
     let database = failing();
     bench.publish(0..2_000, 2);
-    let config =
-        bench.config("away", &database, "").replace("flush_interval", "buffer_points = 20\nflush_interval");
-    let mut daemon = Daemon::start(&config);
-    let ready = || daemon.get("/ready");
+    let config = bench
+        .config("away", &database, "")
+        .replace("flush_interval", "batch_points = 20\nbuffer_points = 20\nflush_interval");
+    let mut daemon = start(&config);
+    let ready = || get(&daemon, "/ready");
     let reason = eventually("not ready", PATIENCE, || {
         let answer = ready();
         let components = answer.json()["components"].as_array().cloned()?;
@@ -33,12 +34,12 @@ fn a_database_that_is_away_pauses_reading_and_loses_nothing() {
     });
     assert!(reason.contains("503"), "{reason}");
     assert_eq!(windows(&database).0, 0);
-    let processed = daemon.metric("driftline_messages_processed_total", "");
+    let processed = daemon.api.metric("driftline_messages_processed_total", "");
     assert!(processed < 2_000.0, "{processed} messages are in memory");
 
     database.behave(|_| Reply::written());
     wait_for_events(&database, 2_000);
-    eventually("ready again", PATIENCE, || (daemon.get("/ready").status == 200).then_some(()));
+    eventually("ready again", PATIENCE, || (get(&daemon, "/ready").status == 200).then_some(()));
     assert!(daemon.process.stop(PATIENCE).success());
 }
 
@@ -48,15 +49,15 @@ fn a_stop_past_its_deadline_says_what_is_left_and_the_next_start_makes_up_for_it
     let database = failing();
     bench.publish(0..1_000, 1);
     let config = bench.config("late", &database, "shutdown_timeout = \"3s\"");
-    let mut daemon = Daemon::start(&config);
-    let waiting = || daemon.metric("driftline_windows_closed_total", "");
+    let mut daemon = start(&config);
+    let waiting = || daemon.api.metric("driftline_windows_closed_total", "");
     eventually("windows are closed", PATIENCE, || (waiting() > 0.0).then_some(()));
     let ended = daemon.process.stop(PATIENCE);
     assert_eq!(ended.code(), Some(1));
     wait_for_log(&mut daemon, "points and 0 dead letters are left");
 
     database.behave(|_| Reply::written());
-    let mut daemon = Daemon::start(&config);
+    let mut daemon = start(&config);
     wait_for_events(&database, 1_000);
     assert!(daemon.process.stop(PATIENCE).success());
 }
@@ -66,14 +67,14 @@ fn a_second_signal_ends_at_once() {
     let bench = Bench::start(1);
     let database = failing();
     bench.publish(0..1_000, 1);
-    let mut daemon = Daemon::start(&bench.config("twice", &database, "shutdown_timeout = \"10m\""));
+    let mut daemon = start(&bench.config("twice", &database, "shutdown_timeout = \"10m\""));
     eventually("windows are closed", PATIENCE, || {
-        (daemon.metric("driftline_windows_closed_total", "") > 0.0).then_some(())
+        (daemon.api.metric("driftline_windows_closed_total", "") > 0.0).then_some(())
     });
     daemon.process.signal("TERM");
     wait_for_log(&mut daemon, "stopping");
     // It drains, and goes on answering.
-    assert_eq!(daemon.get("/ready").status, 503);
+    assert_eq!(get(&daemon, "/ready").status, 503);
     assert!(daemon.process.runs());
     daemon.process.signal("INT");
     assert_eq!(daemon.process.wait(PATIENCE).code(), Some(1));
@@ -85,16 +86,16 @@ fn a_broker_that_is_away_at_the_start_is_waited_for() {
     bench.publish(0..1_000, 1);
     bench.mock.cluster.broker_down(1).expect("down");
     let database = database();
-    let mut daemon = Daemon::start(&bench.config("patient", &database, ""));
-    let answer = daemon.get("/ready");
+    let mut daemon = start(&bench.config("patient", &database, ""));
+    let answer = get(&daemon, "/ready");
     assert_eq!(answer.status, 503);
     eventually("kafka is named", PATIENCE, || {
-        let components = daemon.get("/ready").json()["components"].as_array().cloned()?;
+        let components = get(&daemon, "/ready").json()["components"].as_array().cloned()?;
         components.iter().any(|one| one["name"] == "kafka" && one["reason"].is_string()).then_some(())
     });
     std::thread::sleep(Duration::from_millis(300));
     bench.mock.cluster.broker_up(1).expect("up");
     wait_for_events(&database, 1_000);
-    eventually("ready", PATIENCE, || (daemon.get("/ready").status == 200).then_some(()));
+    eventually("ready", PATIENCE, || (get(&daemon, "/ready").status == 200).then_some(()));
     assert!(daemon.process.stop(PATIENCE).success());
 }

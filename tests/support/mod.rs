@@ -1,6 +1,7 @@
 //! Helpers that several test crates share.
 #![allow(dead_code, unreachable_pub, unused_imports, reason = "each test crate uses a part")]
 
+pub mod credit;
 pub mod dashboards;
 pub mod log;
 pub mod mock_kafka;

@@ -169,13 +169,7 @@ impl Runner {
         for partition in partitions {
             self.step(Input::Assigned(*partition, now));
         }
-        let shown = delivered_until.map(|time| time.to_string());
-        tracing::info!(
-            epoch,
-            partitions = partitions.len(),
-            delivered_until = shown,
-            "partitions are assigned"
-        );
+        tracing::debug!(epoch, partitions = partitions.len(), "the core begins again");
     }
 
     fn take_batch(&mut self, batch: MessageBatch) {
@@ -273,6 +267,7 @@ impl Runner {
             let was_ready = before.map(|before| before.reason.is_none());
             match (&component.reason, was_ready) {
                 (Some(reason), Some(true)) => tracing::warn!(component = component.name, reason, "not ready"),
+                (Some(reason), None) => tracing::info!(component = component.name, reason, "not ready yet"),
                 (None, Some(false)) => tracing::info!(component = component.name, "ready"),
                 _ => {}
             }
