@@ -74,7 +74,7 @@ pub(super) fn run(args: &Args) -> Exit {
     let (daemon, reloads) = match start(&loaded.settings, &wake) {
         Ok(started) => started,
         Err(error) => {
-            tracing::error!("can't start: {error:#}");
+            tracing::error!("can't start: {error}");
             return if is_config_error(&error) { Exit::Config } else { Exit::Failure };
         }
     };

@@ -2,6 +2,11 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
 
+use rdkafka::{
+    ClientConfig, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
+};
+
 use crate::support::{
     credit,
     mock_kafka::Mock,
@@ -44,6 +49,19 @@ impl Bench {
             self.mock.write(TOPIC, partition, &event);
         }
         self.mock.flush();
+    }
+
+    /// Offsets that a group has committed, the smallest over the partitions.
+    pub(crate) fn committed(&self, group: &str, partitions: i32) -> i64 {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.mock.brokers).set("group.id", group);
+        let reader: BaseConsumer = config.create().unwrap();
+        let mut list = TopicPartitionList::new();
+        list.add_partition_range(TOPIC, 0, partitions - 1);
+        let found = reader.committed_offsets(list, PATIENCE).unwrap();
+        let offsets =
+            found.elements().iter().map(|one| one.offset().to_raw().unwrap_or(-1)).collect::<Vec<_>>();
+        offsets.into_iter().min().unwrap()
     }
 
     /// A configuration for this broker and `database`, with windows of a

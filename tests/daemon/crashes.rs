@@ -77,6 +77,7 @@ fn a_rebalance_starts_again_from_the_last_commit() {
     bench.publish(0..500, 2);
     let mut first = start(&config);
     wait_for_events(&database, 400);
+    eventually("a commit", PATIENCE, || (bench.committed("shared", 2) >= 200).then_some(()));
     bench.publish(500..600, 2);
     // A second member takes a partition, and dies before a window closes.
     let mut second = start(&config);

@@ -116,7 +116,9 @@ fn settings_that_cannot_work_end_the_start_with_their_own_exit_codes() {
     let file = folder("errors").join("driftline.toml");
     let run = |config: &str, flags: &[&str]| {
         fs::write(&file, config).unwrap();
-        driftline([&["run", "--config", file.to_str().unwrap()], flags].concat())
+        let listen = ["--http-listen", "127.0.0.1:0"];
+        let listen = if flags.contains(&"--http-listen") { &[][..] } else { &listen[..] };
+        driftline([&["run", "--config", file.to_str().unwrap()], flags, listen].concat())
     };
     let typo = run(&good.replace("lateness", "latness").replace("min_events = 20", "min_events = 0"), &[]);
     assert_eq!(typo.code, 78, "{}", typo.err);
