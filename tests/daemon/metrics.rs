@@ -6,7 +6,7 @@ use driftline::{
     config::{self, Overrides},
     pipeline::daemon::{self, Hooks},
 };
-use prometheus::proto::MetricType;
+use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
 
 use crate::{
     bench::{Bench, TOPIC, database, wait_for_events},
@@ -14,15 +14,15 @@ use crate::{
 };
 
 /// `| name | type | labels | meaning |`, as documented.
-fn row(family: &prometheus::proto::MetricFamily) -> String {
+fn row(family: &MetricFamily) -> String {
     let kind = match family.get_field_type() {
         MetricType::COUNTER => "counter",
         MetricType::GAUGE => "gauge",
         MetricType::HISTOGRAM => "histogram",
         other => panic!("{other:?}"),
     };
-    let labels: BTreeSet<&str> =
-        family.get_metric().iter().flat_map(|metric| metric.get_label()).map(|label| label.name()).collect();
+    let labels = family.get_metric().iter().flat_map(Metric::get_label);
+    let labels: BTreeSet<&str> = labels.map(LabelPair::name).collect();
     let labels: Vec<String> = labels.into_iter().map(|label| format!("`{label}`")).collect();
     format!("| `{}` | {kind} | {} | {} |", family.name(), labels.join(", "), family.help())
 }
