@@ -9,7 +9,11 @@
 
 use std::{
     collections::BTreeMap,
+    io::{BufRead, BufReader, Read},
+    process::{Child, Command, Stdio},
     sync::{Arc, OnceLock},
+    thread,
+    time::{Duration, Instant},
 };
 
 use driftline::{
@@ -263,4 +267,81 @@ fn a_missing_field_is_seen_as_missing_and_in_the_prediction() {
         assert!(psi(score).is_none_or(|psi| psi < QUIET_PSI), "the values that come are the usual ones");
         assert!(column(window, "prediction").scores.unwrap().ks.unwrap().p_value < 1e-6);
     }
+}
+
+/// Started demos don't outlive a failing test.
+struct Demo(Child);
+
+impl Demo {
+    fn start(arguments: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_driftline"));
+        command.args(["demo", "--plain", "--port", "0"]).args(arguments);
+        Self(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// Waits for a good end, two minutes at most.
+    fn wait(&mut self) {
+        let deadline = Instant::now() + Duration::from_secs(120);
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                let mut errors = String::new();
+                self.0.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+                assert!(status.success() && errors.is_empty(), "{status}: {errors}");
+                return;
+            }
+            assert!(Instant::now() < deadline, "the demo hangs");
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn folder(&self) -> std::path::PathBuf {
+        std::env::temp_dir().join(format!("driftline-demo-{}", self.0.id()))
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_whole_demo_shows_what_the_core_computes() {
+    let mut demo = Demo::start(&["--events", "30000", "--speed", "1000", "--seed", "1"]);
+    let mut text = String::new();
+    demo.0.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+    demo.wait();
+    assert!(text.starts_with("driftline demo: simulated loan applications (seed 1)"), "{text}");
+    assert!(text.contains("simulated 30,000 events; "), "{text}");
+    assert!(!demo.folder().exists(), "the reference's folder is removed");
+    let mut compared = 0;
+    for window in scripted().iter().take_while(|window| window.end <= START.plus_ms(10 * HOUR_MS)) {
+        let head = format!("{}  {}  {:>5} events  ", window.end, window.stream.version, window.events);
+        let line =
+            text.lines().find(|line| line.starts_with(&head)).unwrap_or_else(|| panic!("{head:?} in {text}"));
+        let income = psi(column(window, "annual_income"));
+        match income {
+            Some(psi) if psi >= 0.1 => {
+                assert!(line.contains(&format!("annual_income psi {psi:.3} ")), "{line}");
+                assert!(line.ends_with("  [unit change]"), "{line}");
+            }
+            Some(_) => assert!(line.ends_with("stable"), "{line}"),
+            None => assert!(line.ends_with("insufficient"), "{line}"),
+        }
+        compared += 1;
+    }
+    assert_eq!(compared, 20);
+}
+
+#[test]
+fn an_interrupt_stops_the_demo_cleanly() {
+    let mut demo = Demo::start(&["--speed", "20"]);
+    let mut lines = BufReader::new(demo.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains(" events  stable")), "a window closes");
+    let killed = Command::new("kill").args(["-INT", &demo.0.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    assert!(lines.any(|line| line.starts_with("simulated ")), "it says what it was");
+    demo.wait();
+    assert!(!demo.folder().exists());
 }

@@ -32,8 +32,8 @@ pub(super) struct Progress {
     pub(super) events_per_second: f64,
     pub(super) hours_per_second: f64,
     pub(super) http: SocketAddr,
-    /// What is going on while there is no window yet, or the last trouble.
-    pub(super) notice: String,
+    /// What is to be said besides, such as that HTTP is on another port.
+    pub(super) notice: Option<String>,
 }
 
 /// Letters for the heights of the history, from nothing to the top.
@@ -80,7 +80,8 @@ pub(super) fn lines(
     let mut lines = vec![title(), state(board, progress), incident(board, progress)];
     if board.rows.is_empty() {
         lines.push(Vec::new());
-        lines.push(vec![(format!(" {}", progress.notice), Style::Dim)]);
+        let waiting = " the embedded broker hands out its partitions, which takes about 3 s";
+        lines.push(vec![(waiting.to_owned(), Style::Dim)]);
     } else {
         lines.push(head(board, hidden, cells, glyphs));
         lines.extend(rows.into_iter().map(|row| table_row(row, cells, glyphs)));
@@ -88,7 +89,10 @@ pub(super) fn lines(
     lines.truncate(height.saturating_sub(1));
     lines.resize(height.saturating_sub(1), Vec::new());
     lines.push(foot(progress, glyphs));
-    lines.iter_mut().for_each(|line| cut(line, width));
+    lines.truncate(height);
+    for line in &mut lines {
+        cut(line, width);
+    }
     lines
 }
 
@@ -125,16 +129,15 @@ fn state(board: &Board, progress: &Progress) -> Line {
 }
 
 fn incident(board: &Board, progress: &Progress) -> Line {
+    let notice = progress.notice.as_ref().map_or_else(String::new, |notice| format!("   {notice}"));
+    let notice = (notice, Style::Plain);
     match board.current_incident() {
         Some((kind, since)) => vec![
             (format!(" incident since {}: ", clock(since)), Style::Plain),
             (kind.name().to_owned(), Style::Incident),
             (format!(" ({})", kind.story()), Style::Plain),
         ],
-        None if !board.rows.is_empty() && !progress.notice.is_empty() => {
-            vec![(format!(" {}", progress.notice), Style::Incident)]
-        }
-        None => vec![(" no incident".to_owned(), Style::Dim)],
+        None => vec![(" no incident".to_owned(), Style::Dim), notice],
     }
 }
 
@@ -167,21 +170,17 @@ fn head(board: &Board, hidden: usize, cells: usize, glyphs: Glyphs) -> Line {
 
 fn table_row(row: &Row, cells: usize, glyphs: Glyphs) -> Line {
     let Cell { psi, ks, missing, unseen } = row.champion;
+    // A window with too few values says so; scores that don't apply are blank.
+    let too_few = glyphs.too_few.to_string();
     let mut line = vec![
         (format!(" {:<19} ", row.name), Style::Plain),
-        number(psi, Cell::psi_size, |psi| format!("{:>6}", decimals(psi))),
-        number(ks, Cell::ks_size, |ks| format!(" {ks:>5.2}")),
-        number(missing, Cell::share_size, |share| format!(" {:>5}", percent(share))),
-        number(unseen, Cell::share_size, |share| format!(" {:>5}", percent(share))),
-        number(row.challenger.psi, Cell::psi_size, |psi| format!(" {:>8}", decimals(psi))),
+        number(psi, 6, Cell::psi_size, decimals, &too_few),
+        number(ks, 6, Cell::ks_size, |ks| format!("{ks:.2}"), ""),
+        number(missing, 6, Cell::share_size, percent, ""),
+        number(unseen, 6, Cell::share_size, percent, ""),
+        number(row.challenger.psi, 9, Cell::psi_size, decimals, &too_few),
         ("  ".to_owned(), Style::Plain),
     ];
-    // Where a column is blank, keep its width.
-    for ((text, _), width) in line.iter_mut().skip(1).zip([6, 6, 6, 6, 9]) {
-        if text.is_empty() {
-            *text = " ".repeat(width);
-        }
-    }
     let history: Vec<(char, Style)> =
         visible(&row.history, cells).map(|cell| history_cell(*cell, glyphs)).collect();
     line.extend(history.chunk_by(|a, b| a.1 == b.1).map(|run| {
@@ -198,23 +197,32 @@ fn history_cell(cell: Cell, glyphs: Glyphs) -> (char, Style) {
     }
 }
 
-fn number(value: Option<f64>, size: impl Fn(f64) -> Size, text: impl Fn(f64) -> String) -> (String, Style) {
+/// A number in its colour, or `absent`, on the right of `width` cells.
+fn number(
+    value: Option<f64>,
+    width: usize,
+    size: impl Fn(f64) -> Size,
+    text: impl Fn(f64) -> String,
+    absent: &str,
+) -> (String, Style) {
     match value {
-        Some(value) => (text(value), Style::Sized(size(value))),
-        None => (String::new(), Style::Dim),
+        Some(value) => (format!("{:>width$}", text(value)), Style::Sized(size(value))),
+        None => (format!("{absent:>width$}"), Style::Dim),
     }
 }
 
 fn foot(progress: &Progress, glyphs: Glyphs) -> Line {
     let [_, low, middle, _, top] = glyphs.heights;
-    let mut line = vec![(format!(" http://{}/metrics   ", progress.http), Style::Plain)];
+    let mut line = vec![(format!(" http://{} ", progress.http), Style::Plain)];
     for (glyph, size, text) in
-        [(low, Size::Small, "PSI below 0.1 "), (middle, Size::Middle, "0.25 "), (top, Size::Large, "above ")]
+        [(low, Size::Small, "PSI < 0.1 "), (middle, Size::Middle, "< 0.25 "), (top, Size::Large, "more ")]
     {
         line.push((format!("{glyph} "), Style::Sized(size)));
         line.push((text.to_owned(), Style::Dim));
     }
-    line.push((format!("{} too few   q stops", glyphs.too_few), Style::Dim));
+    line.push((format!("{} too few ", glyphs.too_few), Style::Dim));
+    line.push(("m ".to_owned(), Style::Missing));
+    line.push(("missing  q stops".to_owned(), Style::Dim));
     line
 }
 
@@ -229,7 +237,11 @@ fn decimals(value: f64) -> String {
 
 /// Nothing for nothing: a column of zeros hides what is not zero.
 fn percent(share: f64) -> String {
-    if share > 0.0 { format!("{:.0}%", share * 100.0) } else { String::new() }
+    match share {
+        ..=0.0 => String::new(),
+        ..0.01 => "<1%".to_owned(),
+        _ => format!("{:.0}%", share * 100.0),
+    }
 }
 
 /// `Mon 2024-01-08 14:00` of a time on the hour.
@@ -255,5 +267,92 @@ fn cut(line: &mut Line, width: usize) {
         let kept: String = text.chars().take(left).collect();
         left -= kept.chars().count();
         *text = kept;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        demo::traffic::{START, Script},
+        event::EventTime,
+        result::{ColumnKind, FeatureResult, StreamKey, Verdict, WindowResult},
+    };
+
+    fn window(hour: i64, missing: f64) -> WindowResult {
+        let feature = |name: String| FeatureResult {
+            feature: name,
+            kind: ColumnKind::Numeric,
+            n: 100,
+            valid: 90,
+            missing_share: Some(missing),
+            invalid_share: Some(0.0),
+            unseen_share: None,
+            verdict: Verdict::Insufficient,
+            summary: None,
+            scores: None,
+            bins: Vec::new(),
+            unseen: Vec::new(),
+        };
+        let start = START.plus_ms(hour * 3_600_000);
+        WindowResult {
+            stream: StreamKey {
+                model: MODEL.to_owned(),
+                version: CHAMPION.to_owned(),
+                variant: "none".to_owned(),
+            },
+            window: "1h".to_owned(),
+            start,
+            end: EventTime(start.0 + 3_600_000),
+            events: 100,
+            labels: 0,
+            reference_rows: 1,
+            unknown_features: 0,
+            features: (0..22).map(|column| feature(format!("column_{column}"))).collect(),
+        }
+    }
+
+    fn progress() -> Progress {
+        Progress {
+            events: 1_200,
+            wanted: Some(2_000),
+            events_per_second: 10.0,
+            hours_per_second: 1.0,
+            http: ([127, 0, 0, 1], 9640).into(),
+            notice: Some("a notice".to_owned()),
+        }
+    }
+
+    fn text(line: &Line) -> String {
+        line.iter().map(|(text, _)| text.as_str()).collect()
+    }
+
+    #[test]
+    fn pictures_fit_terminals_of_any_size() {
+        let mut board = Board::new(Script::new(START));
+        for hour in 0..70 {
+            for (width, height) in [(0, 0), (1, 1), (3, 2), (40, 10), (54, 5), (80, 24), (133, 60)] {
+                let lines = lines(&board, &progress(), (width, height), Glyphs::UNICODE);
+                assert_eq!(lines.len(), usize::from(height));
+                assert!(lines.iter().all(|line| text(line).chars().count() <= usize::from(width)));
+            }
+            board.observe(&window(hour, 0.5));
+        }
+    }
+
+    #[test]
+    fn the_picture_names_the_incident_and_what_is_missing() {
+        let mut board = Board::new(Script::new(START));
+        (0..7).for_each(|hour| board.observe(&window(hour, 0.7)));
+        let lines: Vec<String> =
+            lines(&board, &progress(), (80, 24), Glyphs::ASCII).iter().map(text).collect();
+        assert!(lines[1].contains("Mon 2024-01-08 13:00"), "{}", lines[1]);
+        assert!(lines[1].contains("1,200 of 2,000 events (60 %)"), "{}", lines[1]);
+        assert!(lines[2].contains("incident since 11:00: unit change"), "{}", lines[2]);
+        assert!(lines[3].contains("feature (+3 quiet)"), "{}", lines[3]);
+        assert!(lines[4].starts_with(" column_0") && lines[4].ends_with("  mmmmmmm"), "{}", lines[4]);
+        assert!(lines[4].contains("70%"), "{}", lines[4]);
+        assert!(lines[23].contains("http://127.0.0.1:9640"));
+        assert!(lines[23].ends_with("q stops"), "the foot fits: {}", lines[23]);
     }
 }

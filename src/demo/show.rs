@@ -15,7 +15,7 @@ use super::{
     plain,
     screen::Screen,
     simulator::{Pace, Simulator},
-    traffic::{CHALLENGER, CHAMPION, MODEL, START, Script, Traffic},
+    traffic::{CHALLENGER, CHAMPION, IncidentKind, MODEL, START, Script, Traffic},
 };
 use crate::{
     ops::{Signal, grouped, listen_for_signals},
@@ -23,8 +23,6 @@ use crate::{
     result::WindowResult,
 };
 
-/// Shown until the first window closes.
-const WAITING: &str = "the embedded broker hands out its partitions; that takes about 3 s";
 /// Between two looks at keys and counters.
 const TURN: Duration = Duration::from_millis(50);
 /// Between two pictures when no window has closed.
@@ -120,7 +118,9 @@ impl Show {
     ) -> Result<Self, DemoError> {
         let http = daemon.http_address();
         if settings.plain {
-            notice.iter().for_each(|notice| say(notice));
+            if let Some(notice) = &notice {
+                say(notice);
+            }
             say(&format!("http://{http}/metrics, http://{http}/api/v1/models/{MODEL}/windows"));
         }
         let screen = if settings.plain { None } else { Some(Screen::open().map_err(DemoError::Terminal)?) };
@@ -132,7 +132,7 @@ impl Show {
                 events_per_second: 0.0,
                 hours_per_second: settings.hours_per_second,
                 http,
-                notice: notice.unwrap_or_else(|| WAITING.to_owned()),
+                notice,
             },
             daemon,
             simulator,
@@ -173,12 +173,9 @@ impl Show {
 
     fn take(&mut self, window: &WindowResult) {
         self.board.observe(window);
-        if self.progress.notice == WAITING {
-            self.progress.notice.clear();
-        }
         if self.screen.is_none() {
             let incident = self.board.incident(window);
-            say(&plain::line(window, incident.map(|kind| kind.name())));
+            say(&plain::line(window, incident.map(IncidentKind::name)));
         }
     }
 
