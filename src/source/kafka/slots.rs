@@ -19,6 +19,10 @@ pub(super) struct Slot {
     pub(super) id: PartitionId,
     pub(super) topic: Arc<str>,
     pub(super) partition: i32,
+    /// Address of librdkafka's handle of the topic, once a message showed it.
+    /// The assignment keeps the handle alive, so that it stands for the topic
+    /// as long as the epoch lasts, and comparing names is spared.
+    handle: Option<usize>,
     /// Where the epoch starts; unknown when the start is a logical one.
     pub(super) start: Option<i64>,
     /// The offset expected next; unknown before the first message when the
@@ -55,6 +59,7 @@ impl Slots {
             id: names.id(&start.topic, start.partition),
             topic: start.topic.as_str().into(),
             partition: start.partition,
+            handle: None,
             start: start.offset,
             next: start.offset,
             caught_up: false,
@@ -87,16 +92,16 @@ impl Slots {
 
     /// Notes a message; `None` when its partition is not in the assignment.
     #[inline]
-    pub(super) fn pass(
+    pub(super) fn pass<'m>(
         &mut self,
-        topic: &str,
+        (handle, topic): (usize, impl FnOnce() -> &'m str),
         partition: i32,
         offset: i64,
         metrics: &Metrics,
     ) -> Option<PartitionId> {
-        let is_it = |slot: &Slot| slot.partition == partition && &*slot.topic == topic;
+        let is_it = |slot: &Slot| slot.partition == partition && slot.handle == Some(handle);
         if !self.list.get(self.last).is_some_and(is_it) {
-            self.last = self.list.iter().position(is_it)?;
+            self.last = self.list.iter().position(is_it).or_else(|| self.meet(handle, topic(), partition))?;
         }
         let slot = self.list.get_mut(self.last)?;
         self.polled += 1;
@@ -105,6 +110,14 @@ impl Slots {
         }
         slot.next = offset.checked_add(1);
         Some(slot.id)
+    }
+
+    /// Finds the partition of a handle not met before.
+    #[cold]
+    fn meet(&mut self, handle: usize, topic: &str, partition: i32) -> Option<usize> {
+        let index = self.list.iter().position(|slot| slot.partition == partition && &*slot.topic == topic)?;
+        self.list.get_mut(index)?.handle = Some(handle);
+        Some(index)
     }
 
     /// Takes the statistics of a partition; gives its id when it does not
@@ -210,6 +223,11 @@ mod tests {
 
     const A: PartitionId = PartitionId(0);
 
+    /// Passes a message of partition 0; each topic has a handle of its own.
+    fn pass(slots: &mut Slots, topic: &str, offset: i64, metrics: &Metrics) -> Option<PartitionId> {
+        slots.pass((topic.as_ptr().addr(), || topic), 0, offset, metrics)
+    }
+
     #[test]
     fn an_empty_partition_has_caught_up_once_that_is_known() {
         let (mut slots, _) = slots(None);
@@ -226,24 +244,24 @@ mod tests {
         slots.update(&row(2, 2, 3), true);
         assert_eq!(slots.newly_caught_up(false), []);
         for offset in 0..2 {
-            assert_eq!(slots.pass("a", 0, offset, &metrics), Some(A));
+            assert_eq!(pass(&mut slots, "a", offset, &metrics), Some(A));
         }
         assert_eq!(slots.newly_caught_up(false), [], "one of three entries is left");
-        slots.pass("b", 0, 0, &metrics);
+        pass(&mut slots, "b", 0, &metrics);
         assert_eq!(slots.newly_caught_up(false), [A]);
     }
 
     #[test]
     fn a_gap_at_the_end_does_not_hold_it_back_and_new_messages_do() {
         let (mut slots, metrics) = slots(Some(0));
-        slots.pass("a", 0, 0, &metrics);
+        pass(&mut slots, "a", 0, &metrics);
         slots.update(&row(3, 3, 0), true);
         assert_eq!(slots.newly_caught_up(true), [A]);
         assert_eq!(slots.update(&row(3, 8, 0), true), Some(A));
         assert_eq!(slots.caught_up(), 0);
-        slots.pass("a", 0, 5, &metrics);
+        pass(&mut slots, "a", 5, &metrics);
         assert_eq!(metrics.skipped_offsets.get(), 4);
-        slots.pass("a", 0, 2, &metrics);
+        pass(&mut slots, "a", 2, &metrics);
         assert_eq!(metrics.jumps_back.get(), 1);
     }
 
@@ -259,6 +277,6 @@ mod tests {
         slots.update(&row(5, 5, 0), true);
         assert_eq!(slots.newly_caught_up(true), [A]);
         assert_eq!(slots.forget_caught_up(), [A]);
-        assert_eq!(slots.pass("c", 0, 0, &metrics), None);
+        assert_eq!(pass(&mut slots, "c", 0, &metrics), None);
     }
 }

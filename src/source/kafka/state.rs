@@ -131,7 +131,8 @@ impl State {
 
     #[inline]
     fn accept(&mut self, message: &BorrowedMessage<'_>) {
-        let passed = self.slots.pass(message.topic(), message.partition(), message.offset(), &self.metrics);
+        let topic = (message.topic_ptr().addr(), || message.topic());
+        let passed = self.slots.pass(topic, message.partition(), message.offset(), &self.metrics);
         let Some(id) = passed else {
             self.metrics.discarded.inc();
             return;
