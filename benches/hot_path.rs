@@ -6,7 +6,7 @@
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::cast_precision_loss)]
 
-pub mod support;
+mod support;
 
 use std::{collections::HashMap, hint::black_box, sync::Arc};
 
@@ -22,7 +22,7 @@ use support::{Style, batches, core, events, load, median, reference, thread_ns};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-pub const EVENTS: usize = 60_000;
+const EVENTS: usize = 60_000;
 const ROUNDS: usize = 9;
 /// Long enough for all events of a round to be in one window.
 const ONE_WINDOW_MS: i64 = 3_600_000;
@@ -86,7 +86,7 @@ impl Naive {
             match value {
                 NaiveValue::Number(number) => stream.number(feature, number),
                 NaiveValue::Text(text) => {
-                    *stream.counts.entry(feature).or_default().entry(text).or_default() += 1
+                    *stream.counts.entry(feature).or_default().entry(text).or_default() += 1;
                 }
                 NaiveValue::Null => {}
             }
@@ -210,7 +210,7 @@ fn memory(reference: &Arc<Reference>) {
     }
 }
 
-pub fn main() {
+fn main() {
     let reference = reference("model-0");
     decode_and_count(&reference);
     window_close(&reference);

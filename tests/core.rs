@@ -8,6 +8,12 @@
 //! `DRIFTLINE_SEED=<seed> cargo test --test core`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "offsets and partitions of a simulation are small"
+)]
 
 use std::{
     collections::{BTreeMap, BTreeSet},

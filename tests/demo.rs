@@ -5,6 +5,7 @@
 //! The broker is librdkafka's mock cluster, as in the demo itself; everything
 //! else is the real daemon.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::float_cmp, reason = "exact results are promised and compared as such")]
 #![allow(clippy::cast_precision_loss)]
 
 use std::{

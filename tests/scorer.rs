@@ -4,6 +4,7 @@
 //! Against the same oracles as tests/scores.rs where the grid is exact, and
 //! against the truth from the values where it is not. Nothing is a stand-in.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::float_cmp, reason = "exact results are promised and compared as such")]
 #![allow(clippy::cast_precision_loss)]
 
 use std::{collections::BTreeMap, fs};
