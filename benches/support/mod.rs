@@ -5,7 +5,13 @@
 //! one table are measured in turn, so that their ratios hold on a busy machine.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::cast_precision_loss)]
-#![allow(dead_code, missing_docs, clippy::missing_panics_doc, reason = "each benchmark uses a part")]
+#![allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    clippy::missing_panics_doc,
+    reason = "each benchmark uses a part"
+)]
 
 use std::{collections::BTreeMap, fs, sync::Arc};
 
