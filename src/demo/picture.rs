@@ -142,7 +142,7 @@ fn incident(board: &Board, progress: &Progress) -> Line {
 }
 
 fn head(board: &Board, hidden: usize, cells: usize, glyphs: Glyphs) -> Line {
-    let more = if hidden > 0 { format!("feature (+{hidden} quiet)") } else { "feature".to_owned() };
+    let more = if hidden > 0 { format!("feature (+{hidden} more)") } else { "feature".to_owned() };
     let text = format!(
         " {more:<19} {:>6} {:>5} {:>5} {:>5} {:>8}  ",
         "PSI",
@@ -349,7 +349,7 @@ mod tests {
         assert!(lines[1].contains("Mon 2024-01-08 13:00"), "{}", lines[1]);
         assert!(lines[1].contains("1,200 of 2,000 events (60 %)"), "{}", lines[1]);
         assert!(lines[2].contains("incident since 11:00: unit change"), "{}", lines[2]);
-        assert!(lines[3].contains("feature (+3 quiet)"), "{}", lines[3]);
+        assert!(lines[3].contains("feature (+3 more)"), "{}", lines[3]);
         assert!(lines[4].starts_with(" column_0") && lines[4].ends_with("  mmmmmmm"), "{}", lines[4]);
         assert!(lines[4].contains("70%"), "{}", lines[4]);
         assert!(lines[23].contains("http://127.0.0.1:9640"));
