@@ -7,7 +7,7 @@ use std::{
 
 use crossterm::{
     cursor::{Hide, MoveTo, Show},
-    event::{self, Event, KeyCode, KeyEventKind, KeyModifiers},
+    event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers},
     execute, queue,
     style::{Attribute, Color, Print, ResetColor, SetAttribute, SetForegroundColor},
     terminal::{
@@ -79,19 +79,23 @@ impl Screen {
         self.out.flush()
     }
 
-    /// Whether a key asks to stop: `q`, Escape or Ctrl-C.
-    pub(super) fn is_stop_pressed() -> bool {
+    /// Whether it is time to stop: `q`, Escape or Ctrl-C was pressed, or the
+    /// terminal is gone, which reads as an error for ever.
+    pub(super) fn asks_to_stop() -> bool {
         while event::poll(Duration::ZERO).unwrap_or(false) {
-            let Ok(Event::Key(key)) = event::read() else { continue };
-            let is_interrupt =
-                key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
-            let is_stop = matches!(key.code, KeyCode::Char('q') | KeyCode::Esc) || is_interrupt;
-            if is_stop && key.kind == KeyEventKind::Press {
-                return true;
+            match event::read() {
+                Ok(Event::Key(key)) if key.kind == KeyEventKind::Press && is_stop(key) => return true,
+                Ok(_) => {}
+                Err(_) => return true,
             }
         }
         false
     }
+}
+
+fn is_stop(key: KeyEvent) -> bool {
+    let is_interrupt = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
+    matches!(key.code, KeyCode::Char('q') | KeyCode::Esc) || is_interrupt
 }
 
 impl Drop for Screen {

@@ -54,11 +54,10 @@ pub fn run(settings: &DemoSettings) -> Result<(), DemoError> {
     let (tell, news) = channel();
     let (daemon, notice) = start_daemon(broker.settings(), &reference, settings.port, || hooks(&tell))?;
     let signalled = tell.clone();
-    let stop = move |signal| {
-        if signal != Signal::Reload {
-            // Whoever listens is gone only when the demo ends anyway.
-            let _ = signalled.send(News::Stop);
-        }
+    // A hang-up, too: there is nothing to read again, and no terminal left.
+    let stop = move |_: Signal| {
+        // Whoever listens is gone only when the demo ends anyway.
+        let _ = signalled.send(News::Stop);
     };
     listen_for_signals(daemon.runtime(), stop).map_err(DemoError::Thread)?;
     let traffic = Traffic::with_incidents(settings.seed);
@@ -157,7 +156,7 @@ impl Show {
                 Ok(News::Stop | News::Ended) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            if self.screen.is_some() && Screen::is_stop_pressed() {
+            if self.screen.is_some() && Screen::asks_to_stop() {
                 return Ok(());
             }
             self.update_progress();
