@@ -2,8 +2,8 @@
 //!
 //! Why our own: the features object of an event is read straight into cells,
 //! in one pass, without a tree and without an allocation; a general parser
-//! that hands over each value costs two to five times as much per event
-//! (benches/decode.rs). It accepts RFC 8259 and nothing else, with one
+//! that hands over each value costs at least twice as much per event
+//! (`benches/hot_path.rs`). It accepts RFC 8259 and nothing else, with one
 //! exception: the bare words `NaN`, `Infinity` and `-Infinity`, which Python's
 //! `json` writes, so that a broken feature is counted instead of the whole
 //! event being lost. `tests/decode_json.rs` holds it against `serde_json`.
