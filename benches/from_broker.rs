@@ -22,7 +22,7 @@ use driftline::{
     decode::EventMapping,
     pipeline::{Core, CoreSettings, Input, ModelSpec, Outputs, ReferenceSpec},
     reference::{ColumnRole, Reference, ReferenceBuilder, Value},
-    source::{KafkaSettings, KafkaSource, SourceEvent, StartOffset},
+    source::{KafkaSettings, KafkaSource, ReplayPlan, SourceEvent, StartOffset},
     window::WindowSettings,
 };
 use rand::{Rng, RngExt, SeedableRng};
@@ -195,7 +195,8 @@ fn read(
         close_timeout: Duration::from_secs(10),
         librdkafka: [("fetch.wait.max.ms".to_owned(), "10".to_owned().into())].into(),
     };
-    let (source, events) = KafkaSource::start(&settings, &prometheus::Registry::new()).unwrap();
+    let (source, events) =
+        KafkaSource::start(&settings, &prometheus::Registry::new(), Arc::new(ReplayPlan)).unwrap();
     let mut begun: Option<(Instant, BTreeMap<String, Duration>)> = None;
     let mut seen = 0;
     while seen < total() {

@@ -9,6 +9,9 @@ mod settings;
 
 pub use check::{CheckLine, connect_check};
 pub use client::refused_setting;
-pub use kafka::{KafkaSource, PartitionNames, SourceError, SourceEvent, SourceStatus, TopicPartition};
+pub use kafka::{
+    CheckpointId, Commit, Committed, KafkaSource, PartitionNames, Position, ReplayPlan, Resume, SourceError,
+    SourceEvent, SourceStatus, StartPlan, TopicPartition,
+};
 pub use producer::{Producer, PublishError};
 pub use settings::{KafkaSettings, StartOffset};

@@ -112,9 +112,9 @@ fn a_restart_goes_on_exactly_at_the_commit_and_knows_what_was_delivered() {
     let id =
         |partition| first.assigned.iter().copied().find(|id| names.get(*id).unwrap().partition == partition);
     let (zero, one) = (id(0).unwrap(), id(1).unwrap());
-    first.source.commit(first.epoch, vec![(zero, 4), (one, 9)], Some(EventTime(60_000)));
-    first.source.commit(first.epoch, vec![(zero, 7)], Some(EventTime(120_000)));
-    first.source.commit(first.epoch + 1, vec![(zero, 10), (one, 10)], Some(EventTime(180_000)));
+    first.commit(first.epoch, vec![(zero, 4), (one, 9)], Some(EventTime(60_000)));
+    first.commit(first.epoch, vec![(zero, 7)], Some(EventTime(120_000)));
+    first.commit(first.epoch + 1, vec![(zero, 10), (one, 10)], Some(EventTime(180_000)));
     let registry = first.registry.clone();
     first.close();
     let commits = |outcome| support::mock_kafka::metric(&registry, "driftline_source_commits_total", outcome);
@@ -141,7 +141,7 @@ fn of_different_words_about_what_was_delivered_the_oldest_counts() {
     assert_eq!(reading.delivered_until, Some(EventTime(60_000)));
     assert!((reading.metric("driftline_source_errors_total", "metadata") - 1.0).abs() < 0.5);
     // Nothing new was delivered: the word stays, and becomes everybody's.
-    reading.source.commit(reading.epoch, reading.positions(), None);
+    reading.commit(reading.epoch, reading.positions(), None);
     reading.close();
     let mut again = Reading::start(&mock.settings(&["t"]));
     again.until("assigned", |reading| reading.epoch == 1);
@@ -160,7 +160,7 @@ fn two_members_see_everything(strategy: &str) {
     first.until("all alone", |reading| reading.seen.len() == 200);
     let alone = first.epoch;
     let some: Vec<_> = first.positions().into_iter().map(|(id, _)| (id, 20)).collect();
-    first.source.commit(alone, some, Some(EventTime(1_000)));
+    first.commit(alone, some, Some(EventTime(1_000)));
     // A rebalance that begins before the answer would have it refused.
     mock.await_committed("t", 4, 20);
 
@@ -221,7 +221,7 @@ fn a_lost_assignment_is_thrown_away_and_read_again() {
         reading.until("all messages", |reading| reading.seen.len() == 60);
         let before = reading.epoch;
         let positions: Vec<_> = reading.assigned.iter().map(|id| (*id, 10)).collect();
-        reading.source.commit(before, positions, None);
+        reading.commit(before, positions, None);
         mock.await_committed("t", 2, 10);
         // The coordinator forgot the member, as after a session that timed out.
         mock.cluster
@@ -268,7 +268,7 @@ fn closing_without_a_broker_keeps_the_deadline() {
     let mut reading = Reading::start(&settings);
     reading.until("all messages", |reading| reading.seen.len() == 10);
     mock.cluster.broker_down(-1).unwrap();
-    reading.source.commit(reading.epoch, reading.positions(), None);
+    reading.commit(reading.epoch, reading.positions(), None);
     let begun = Instant::now();
     let timeout = Duration::from_secs(2);
     // Closed or left behind, both are fine; hanging is not.

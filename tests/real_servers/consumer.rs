@@ -89,7 +89,7 @@ fn every_group_protocol_reads_shares_and_goes_on_at_the_commit() {
         let mut first = Reading::start(&settings);
         first.until("all alone", |reading| reading.seen.len() == 200);
         let positions = first.positions().into_iter().map(|(id, _)| (id, 20)).collect();
-        first.source.commit(first.epoch, positions, None);
+        first.commit(first.epoch, positions, None);
         // A commit that was asked for is done before the close.
         first.close();
         let mut first = Reading::start(&settings);

@@ -2,13 +2,16 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::mpsc::{Receiver, RecvTimeoutError},
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError},
+    },
     time::{Duration, Instant},
 };
 
 use driftline::{
     event::{EventTime, PartitionId},
-    source::{KafkaSettings, KafkaSource, SourceEvent, StartOffset},
+    source::{Commit, KafkaSettings, KafkaSource, Position, ReplayPlan, SourceEvent, StartOffset},
 };
 use prometheus::Registry;
 
@@ -44,7 +47,7 @@ struct Member {
 
 impl Member {
     fn start(settings: &KafkaSettings) -> Self {
-        let (source, events) = KafkaSource::start(settings, &Registry::new()).unwrap();
+        let (source, events) = KafkaSource::start(settings, &Registry::new(), Arc::new(ReplayPlan)).unwrap();
         Self {
             source,
             events,
@@ -94,8 +97,10 @@ impl Member {
 
     /// As the daemon does when windows were delivered.
     fn commit(&mut self) {
-        let positions = self.positions.iter().map(|(&partition, &offset)| (partition, offset));
-        self.source.commit(self.epoch, positions.collect(), Some(EventTime(0)));
+        let position = |(&partition, &next)| Position { partition, next, replay: next };
+        let positions = self.positions.iter().map(position).collect();
+        let delivered_until = Some(EventTime(0));
+        self.source.commit(self.epoch, Commit { positions, delivered_until, checkpoint: None });
         self.done.extend(self.pending.drain(..));
     }
 

@@ -3,13 +3,19 @@
 
 use std::{
     collections::BTreeMap,
-    sync::mpsc::{Receiver, RecvTimeoutError},
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError},
+    },
     time::{Duration, Instant},
 };
 
 use driftline::{
     event::{EventTime, PartitionId},
-    source::{KafkaSettings, KafkaSource, SourceEvent, StartOffset},
+    source::{
+        CheckpointId, Commit, KafkaSettings, KafkaSource, Position, ReplayPlan, SourceEvent, StartOffset,
+        StartPlan,
+    },
 };
 use prometheus::Registry;
 use rdkafka::{
@@ -139,7 +145,10 @@ pub struct Reading {
     pub registry: Registry,
     pub epoch: u64,
     pub assigned: Vec<PartitionId>,
+    /// Where each assigned partition starts.
+    pub starts: Vec<Option<i64>>,
     pub delivered_until: Option<EventTime>,
+    pub checkpoint: Option<CheckpointId>,
     pub seen: Vec<Seen>,
     pub caught_up: BTreeMap<PartitionId, bool>,
     /// Whether the thread ended, and why if by itself.
@@ -148,15 +157,21 @@ pub struct Reading {
 
 impl Reading {
     pub fn start(settings: &KafkaSettings) -> Self {
+        Self::with_plan(settings, Arc::new(ReplayPlan))
+    }
+
+    pub fn with_plan(settings: &KafkaSettings, plan: Arc<dyn StartPlan>) -> Self {
         let registry = Registry::new();
-        let (source, events) = KafkaSource::start(settings, &registry).expect("good settings");
+        let (source, events) = KafkaSource::start(settings, &registry, plan).expect("good settings");
         Self {
             source,
             events,
             registry,
             epoch: 0,
             assigned: Vec::new(),
+            starts: Vec::new(),
             delivered_until: None,
+            checkpoint: None,
             seen: Vec::new(),
             caught_up: BTreeMap::new(),
             stopped: (false, None),
@@ -191,10 +206,11 @@ impl Reading {
 
     fn take(&mut self, event: SourceEvent) {
         match event {
-            SourceEvent::Assigned { epoch, partitions, delivered_until } => {
+            SourceEvent::Assigned { epoch, partitions, delivered_until, checkpoint } => {
                 assert!(epoch > self.epoch, "epochs only grow");
                 self.epoch = epoch;
-                self.assigned = partitions;
+                (self.assigned, self.starts) = partitions.into_iter().unzip();
+                self.checkpoint = checkpoint;
                 self.delivered_until = delivered_until;
                 self.seen.clear();
                 self.caught_up.clear();
@@ -240,6 +256,13 @@ impl Reading {
 
     pub fn all_caught_up(&self) -> bool {
         !self.assigned.is_empty() && self.assigned.iter().all(|id| self.caught_up.get(id) == Some(&true))
+    }
+
+    /// Commits as a reader without checkpoints does: from there it goes on.
+    pub fn commit(&self, epoch: u64, offsets: Vec<(PartitionId, i64)>, delivered_until: Option<EventTime>) {
+        let position = |(partition, next)| Position { partition, next, replay: next };
+        let positions = offsets.into_iter().map(position).collect();
+        self.source.commit(epoch, Commit { positions, delivered_until, checkpoint: None });
     }
 
     /// Positions after everything seen, for a commit.

@@ -7,7 +7,10 @@
 
 use std::collections::VecDeque;
 
-use crate::event::{EventTime, PartitionId};
+use crate::{
+    event::{EventTime, PartitionId},
+    source::{self, Position},
+};
 
 /// Commits that wait for their deliveries, at most. Beyond that a newer one
 /// takes the place of the last: it waits longer and says more.
@@ -36,6 +39,19 @@ pub(super) struct Commit {
     pub(super) positions: Vec<(PartitionId, i64)>,
     /// End of the last window that will not be written again.
     pub(super) delivered_until: Option<EventTime>,
+}
+
+impl From<Commit> for source::Commit {
+    /// Without a checkpoint, open windows are read again from their beginning:
+    /// the committed offset is held back to it.
+    fn from(commit: Commit) -> Self {
+        let position = |(partition, next)| Position { partition, next, replay: next };
+        Self {
+            positions: commit.positions.into_iter().map(position).collect(),
+            delivered_until: commit.delivered_until,
+            checkpoint: None,
+        }
+    }
 }
 
 /// Commits in the order in which they were read from the core.

@@ -44,7 +44,7 @@ use crate::{
     pipeline::{Core, CoreSettings},
     result::WindowResult,
     sink::{DeadLetters, InfluxSink, SinkError},
-    source::{KafkaSource, SourceError},
+    source::{KafkaSource, ReplayPlan, SourceError},
 };
 
 /// Threads for HTTP and the sink; the pipeline has its own.
@@ -252,7 +252,7 @@ pub fn start(settings: &Settings, hooks: Hooks) -> Result<DaemonHandle, StartErr
         .map(|influxdb| InfluxSink::start(influxdb, &registry, runtime.handle()))
         .transpose()?;
     let delivery = Delivery::new(sink, DeadLetters::start(kafka, &registry)?);
-    let (source, events) = KafkaSource::start(kafka, &registry)?;
+    let (source, events) = KafkaSource::start(kafka, &registry, Arc::new(ReplayPlan))?;
     let (control, told) = channel();
     let parts = Parts {
         core,

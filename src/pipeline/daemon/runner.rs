@@ -143,7 +143,7 @@ impl Runner {
 
     fn take(&mut self, event: SourceEvent) {
         match event {
-            SourceEvent::Assigned { epoch, partitions, delivered_until } => {
+            SourceEvent::Assigned { epoch, partitions, delivered_until, .. } => {
                 self.assign(epoch, &partitions, delivered_until);
             }
             SourceEvent::Batch { epoch, batch } if epoch == self.epoch => self.take_batch(batch),
@@ -156,7 +156,12 @@ impl Runner {
         }
     }
 
-    fn assign(&mut self, epoch: u64, partitions: &[PartitionId], delivered_until: Option<EventTime>) {
+    fn assign(
+        &mut self,
+        epoch: u64,
+        partitions: &[(PartitionId, Option<i64>)],
+        delivered_until: Option<EventTime>,
+    ) {
         self.epoch = epoch;
         self.commits.clear();
         self.names = self.parts.source.topic_names();
@@ -166,7 +171,7 @@ impl Runner {
             .collect();
         self.step(Input::Restart(delivered_until));
         let now = now();
-        for partition in partitions {
+        for (partition, _) in partitions {
             self.step(Input::Assigned(*partition, now));
         }
         tracing::debug!(epoch, partitions = partitions.len(), "the core begins again");
@@ -289,7 +294,7 @@ impl Runner {
 
     fn commit(&mut self, commit: Commit) {
         tracing::debug!(positions = ?commit.positions, until = ?commit.delivered_until, "committing");
-        self.parts.source.commit(self.epoch, commit.positions, commit.delivered_until);
+        self.parts.source.commit(self.epoch, commit.into());
     }
 
     /// The consumer ended without being asked to.
@@ -327,7 +332,7 @@ impl Runner {
         if left.is_nothing()
             && let Some(commit) = self.commits.take_ready(given)
         {
-            source.commit(self.epoch, commit.positions, commit.delivered_until);
+            source.commit(self.epoch, commit.into());
         }
         let remaining = deadline.saturating_duration_since(Instant::now());
         let closed = source.stop(remaining.min(close_timeout).max(MIN_CLOSE));

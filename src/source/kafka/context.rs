@@ -18,8 +18,9 @@ use rdkafka::{
 };
 
 use super::{
-    metrics::{Commit, Metrics, Rebalance, Trouble},
+    metrics::{Metrics, Outcome, Rebalance, Trouble},
     offsets::{self, StartOffsets},
+    plan::{CheckpointId, StartPlan},
     slots::Start,
     statistics::{self, Statistics},
 };
@@ -32,7 +33,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) enum News {
     /// All of these are read from here on, from these offsets.
-    Assigned { starts: Vec<Start>, delivered_until: Option<EventTime> },
+    Assigned { starts: Vec<Start>, delivered_until: Option<EventTime>, checkpoint: Option<CheckpointId> },
     /// Nothing is read any more.
     Revoked,
     /// The assignment can't be used: the group has to be joined again.
@@ -49,6 +50,7 @@ pub(super) struct Context {
     pub(super) start: StartOffset,
     pub(super) read_committed: bool,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) plan: Arc<dyn StartPlan>,
     /// Set when the consumer is about to be closed.
     pub(super) closing: AtomicBool,
     inbox: Mutex<VecDeque<News>>,
@@ -56,11 +58,17 @@ pub(super) struct Context {
 }
 
 impl Context {
-    pub(super) fn new(start: StartOffset, read_committed: bool, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(
+        start: StartOffset,
+        read_committed: bool,
+        metrics: Arc<Metrics>,
+        plan: Arc<dyn StartPlan>,
+    ) -> Self {
         Self {
             start,
             read_committed,
             metrics,
+            plan,
             closing: AtomicBool::new(false),
             inbox: Mutex::default(),
             any_news: AtomicBool::new(false),
@@ -89,9 +97,9 @@ impl Context {
     /// librdkafka logs a refusal.
     pub(super) fn commit(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList, mode: CommitMode) {
         match consumer.commit(list, mode) {
-            Ok(()) => self.metrics.commit(Commit::Sent),
+            Ok(()) => self.metrics.commit(Outcome::Sent),
             Err(error) => {
-                self.metrics.commit(Commit::Refused);
+                self.metrics.commit(Outcome::Refused);
                 tracing::warn!(%error, "kafka: a commit failed; what it covers is read again after a restart");
             }
         }
@@ -150,7 +158,8 @@ impl Context {
             // offset, the next rebalance would make it again, further on.
             self.commit(consumer, &found.pins, CommitMode::Async);
         }
-        self.tell(News::Assigned { starts: found.starts, delivered_until: found.delivered_until });
+        let StartOffsets { starts, delivered_until, checkpoint, .. } = found;
+        self.tell(News::Assigned { starts, delivered_until, checkpoint });
     }
 }
 
@@ -158,7 +167,7 @@ impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
         match facility {
             "OFFSET" if matches!(level, RDKafkaLogLevel::Warning) => self.metrics.offset_resets.inc(),
-            "COMMITFAIL" => self.metrics.commit(Commit::Refused),
+            "COMMITFAIL" => self.metrics.commit(Outcome::Refused),
             _ => {}
         }
         forward_log(level, facility, line);

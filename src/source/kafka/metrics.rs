@@ -15,7 +15,7 @@ pub(super) enum Rebalance {
 
 /// What became of a commit; a label.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Commit {
+pub(super) enum Outcome {
     Sent,
     /// By a broker, or for want of one; after it was sent, as a rule.
     Refused,
@@ -147,11 +147,11 @@ impl Metrics {
         self.rebalances.with_label_values(&[label]).inc();
     }
 
-    pub(super) fn commit(&self, outcome: Commit) {
+    pub(super) fn commit(&self, outcome: Outcome) {
         let label = match outcome {
-            Commit::Sent => "sent",
-            Commit::Refused => "refused",
-            Commit::Stale => "stale",
+            Outcome::Sent => "sent",
+            Outcome::Refused => "refused",
+            Outcome::Stale => "stale",
         };
         self.commits.with_label_values(&[label]).inc();
     }

@@ -30,6 +30,7 @@ mod metrics;
 mod names;
 mod offsets;
 mod outbound;
+mod plan;
 mod slots;
 mod state;
 mod statistics;
@@ -59,6 +60,7 @@ use self::{
 pub use self::{
     error::SourceError,
     names::{PartitionNames, TopicPartition},
+    plan::{CheckpointId, Commit, Committed, Position, ReplayPlan, Resume, StartPlan},
 };
 use super::{
     KafkaSettings,
@@ -78,10 +80,13 @@ pub enum SourceEvent {
     Assigned {
         /// Number of the assignment; events of lower epochs are stale.
         epoch: u64,
-        /// All partitions that are read from now on.
-        partitions: Vec<PartitionId>,
-        /// End of the last window that was delivered before.
+        /// All partitions that are read from now on, with the offset of the
+        /// first message; `None` for the oldest that the broker has.
+        partitions: Vec<(PartitionId, Option<i64>)>,
+        /// What the plan said: end of the last window that was delivered.
         delivered_until: Option<EventTime>,
+        /// What the plan said: the checkpoint that the offsets come from.
+        checkpoint: Option<CheckpointId>,
     },
     /// Messages.
     Batch {
@@ -136,13 +141,15 @@ pub struct KafkaSource {
 }
 
 impl KafkaSource {
-    /// Starts the thread, which connects in its own time.
+    /// Starts the thread, which connects in its own time. `plan` says where
+    /// each assignment starts.
     ///
     /// # Errors
     /// When the settings make no client; never because a broker is away.
     pub fn start(
         settings: &KafkaSettings,
         registry: &Registry,
+        plan: Arc<dyn StartPlan>,
     ) -> Result<(Self, Receiver<SourceEvent>), SourceError> {
         let config = client_config(settings, Role::Consumer)?;
         let shared = Shared {
@@ -151,7 +158,7 @@ impl KafkaSource {
             status: Arc::default(),
         };
         let read_committed = config.get("isolation.level") != Some("read_uncommitted");
-        let context = Context::new(settings.start, read_committed, Arc::clone(&shared.metrics));
+        let context = Context::new(settings.start, read_committed, Arc::clone(&shared.metrics), plan);
         let consumer: BaseConsumer<Context> =
             config.create_with_context(context).map_err(|error| settings_error(settings, &error))?;
         subscribe(&consumer, &settings.topics)?;
@@ -182,12 +189,10 @@ impl KafkaSource {
         self.names.snapshot()
     }
 
-    /// Asks for a commit: `positions` are the offsets to go on from, and
-    /// windows up to `delivered_until` are done with. Returns at once; a
-    /// commit of a stale epoch is ignored and counted, a refused one is counted
-    /// and made up for by the next.
-    pub fn commit(&self, epoch: u64, positions: Vec<(PartitionId, i64)>, delivered_until: Option<EventTime>) {
-        self.ask(Command::Commit { epoch, positions, delivered_until });
+    /// Asks for a commit. Returns at once; a commit of a stale epoch is ignored
+    /// and counted, a refused one is counted and made up for by the next.
+    pub fn commit(&self, epoch: u64, commit: Commit) {
+        self.ask(Command::Commit { epoch, commit });
     }
 
     /// Gives a batch back to be filled again.

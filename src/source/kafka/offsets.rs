@@ -1,7 +1,7 @@
-//! Where an assignment starts: the group's committed offsets, and the end of
-//! the delivered windows in their metadata.
+//! Where an assignment starts: what the group committed is shown to the plan,
+//! whose answer counts.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{iter, sync::atomic::Ordering, time::Duration};
 
 use rdkafka::{
     Offset, TopicPartitionList,
@@ -13,8 +13,9 @@ use rdkafka::{
 use super::{
     context::{Context, absolute},
     fill::quietly,
-    metadata,
+    metadata::{self, Notes},
     metrics::{Metrics, Trouble},
+    plan::{CheckpointId, Committed},
     slots::Start,
 };
 use crate::{event::EventTime, source::StartOffset};
@@ -27,7 +28,7 @@ const ATTEMPTS: u32 = 3;
 /// A topic and a partition number.
 pub(super) type Pair = (String, i32);
 
-/// What the group knows about the partitions of an assignment.
+/// Where the partitions of an assignment start.
 #[derive(Debug)]
 pub(super) struct StartOffsets {
     pub(super) starts: Vec<Start>,
@@ -35,15 +36,8 @@ pub(super) struct StartOffsets {
     offsets: Vec<Offset>,
     /// Starts that are to be committed at once.
     pub(super) pins: TopicPartitionList,
-    /// The least over the partitions that have one. Their values differ when
-    /// they were committed by members with different progress. A window after
-    /// the least one may have been delivered without the messages of the
-    /// partition that holds the least, and those are still to be read: taking
-    /// a greater one would drop them as late. The price is that some windows
-    /// may be written again. A member's own commits carry one value for all of
-    /// its partitions, quiet ones included. A partition without a value has
-    /// delivered nothing yet, and says nothing about what others did.
     pub(super) delivered_until: Option<EventTime>,
+    pub(super) checkpoint: Option<CheckpointId>,
 }
 
 /// The elements of a list; librdkafka's null pointer for an empty one is not
@@ -84,56 +78,92 @@ pub(super) fn find_starts(
 }
 
 fn ask(consumer: &BaseConsumer<Context>, context: &Context, pairs: &[Pair]) -> KafkaResult<StartOffsets> {
+    let committed = read_committed(consumer, pairs, &context.metrics)?;
+    let resume = context.plan.resume(&committed);
     let mut found = StartOffsets {
         starts: Vec::new(),
         offsets: Vec::new(),
         pins: TopicPartitionList::new(),
-        delivered_until: None,
+        delivered_until: resume.delivered_until,
+        checkpoint: resume.checkpoint,
     };
-    if pairs.is_empty() {
-        return Ok(found);
-    }
-    let mut list = TopicPartitionList::with_capacity(pairs.len());
-    for (topic, partition) in pairs {
-        list.add_partition(topic, *partition);
-    }
-    let committed = consumer.committed_offsets(list, ANSWER_TIMEOUT)?;
-    for element in elements(&committed) {
-        element.error()?;
-        let (topic, partition) = (element.topic(), element.partition());
-        let offset = match element.offset() {
-            Offset::Offset(offset) => Offset::Offset(offset),
-            _ => match context.start {
-                StartOffset::Earliest => Offset::Beginning,
-                StartOffset::Latest => {
-                    let (_, end) = consumer.fetch_watermarks(topic, partition, ANSWER_TIMEOUT)?;
-                    found.pins.add_partition_offset(topic, partition, Offset::Offset(end))?;
-                    Offset::Offset(end)
-                }
-            },
+    // Negative offsets are not positions.
+    let known = resume.starts.into_iter().map(|start| start.filter(|offset| *offset >= 0));
+    let known: Vec<_> = known.chain(iter::repeat(None)).take(committed.len()).collect();
+    for (one, start) in committed.iter().zip(&known) {
+        let offset = match start {
+            Some(offset) => Offset::Offset(*offset),
+            None if context.start == StartOffset::Earliest || is_new(one, &committed, &known) => {
+                Offset::Beginning
+            }
+            None => {
+                let (_, end) = consumer.fetch_watermarks(&one.topic, one.partition, ANSWER_TIMEOUT)?;
+                found.pins.add_partition_offset(&one.topic, one.partition, Offset::Offset(end))?;
+                Offset::Offset(end)
+            }
         };
-        let time = read_metadata(&element, &context.metrics);
-        found.delivered_until = [found.delivered_until, time].into_iter().flatten().min();
-        let start = Start { topic: topic.to_owned(), partition, offset: absolute(offset) };
-        found.starts.push(start);
+        let offset_known = absolute(offset);
+        found.starts.push(Start {
+            topic: one.topic.clone(),
+            partition: one.partition,
+            offset: offset_known,
+            replay: one.replay.or(one.offset).or(offset_known),
+        });
         found.offsets.push(offset);
     }
     Ok(found)
 }
 
-fn read_metadata(element: &TopicPartitionListElem<'_>, metrics: &Metrics) -> Option<EventTime> {
+/// Whether a partition without a position came after others of its topic were
+/// read: then all that is in it is new, whatever `kafka.start` says.
+fn is_new(one: &Committed, committed: &[Committed], known: &[Option<i64>]) -> bool {
+    let others = committed.iter().zip(known);
+    others.filter(|(other, _)| other.topic == one.topic).any(|(_, start)| start.is_some())
+}
+
+/// What the group has committed for `pairs`, in their order.
+fn read_committed(
+    consumer: &BaseConsumer<Context>,
+    pairs: &[Pair],
+    metrics: &Metrics,
+) -> KafkaResult<Vec<Committed>> {
+    if pairs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut list = TopicPartitionList::with_capacity(pairs.len());
+    for (topic, partition) in pairs {
+        list.add_partition(topic, *partition);
+    }
+    let answer = consumer.committed_offsets(list, ANSWER_TIMEOUT)?;
+    let mut committed = Vec::with_capacity(pairs.len());
+    for element in elements(&answer) {
+        element.error()?;
+        let notes = read_metadata(&element, metrics);
+        committed.push(Committed {
+            topic: element.topic().to_owned(),
+            partition: element.partition(),
+            offset: absolute(element.offset()),
+            replay: notes.replay,
+            delivered_until: notes.delivered_until,
+            checkpoint: notes.checkpoint,
+        });
+    }
+    Ok(committed)
+}
+
+fn read_metadata(element: &TopicPartitionListElem<'_>, metrics: &Metrics) -> Notes {
     // The binding panics when another program left bytes that are not UTF-8.
     let read = quietly(|| metadata::decode(element.metadata()));
-    let Some(Ok(time)) = read else {
+    let Some(Ok(notes)) = read else {
         metrics.error(Trouble::Metadata);
         tracing::warn!(
             topic = element.topic(),
             partition = element.partition(),
             "the committed offset was not written by this version of driftline; windows may be written again"
         );
-        return None;
+        return Notes::default();
     };
-    time
+    notes
 }
 
 /// Puts the start offsets into an assignment.

@@ -25,6 +25,9 @@ pub(super) struct Slot {
     handle: Option<usize>,
     /// Where the epoch starts; unknown when the start is a logical one.
     pub(super) start: Option<i64>,
+    /// From where a reader without the checkpoint must read while nothing new
+    /// is committed.
+    pub(super) replay: Option<i64>,
     /// The offset expected next; unknown before the first message when the
     /// start is a logical one.
     next: Option<i64>,
@@ -41,6 +44,8 @@ pub(super) struct Start {
     pub(super) partition: i32,
     /// An offset of the log, or unknown for a logical start.
     pub(super) offset: Option<i64>,
+    /// From where a reader without the checkpoint must read.
+    pub(super) replay: Option<i64>,
 }
 
 /// The partitions of one epoch.
@@ -61,6 +66,7 @@ impl Slots {
             partition: start.partition,
             handle: None,
             start: start.offset,
+            replay: start.replay,
             next: start.offset,
             caught_up: false,
             drained_at: None,
@@ -69,8 +75,9 @@ impl Slots {
         Self { list: slots.collect(), polled: 0, last: 0 }
     }
 
-    pub(super) fn ids(&self) -> Vec<PartitionId> {
-        self.list.iter().map(|slot| slot.id).collect()
+    /// The partitions and where they start.
+    pub(super) fn starts(&self) -> Vec<(PartitionId, Option<i64>)> {
+        self.list.iter().map(|slot| (slot.id, slot.start)).collect()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Slot> {
@@ -212,7 +219,8 @@ mod tests {
 
     fn slots(offset: Option<i64>) -> (Slots, Metrics) {
         let metrics = Metrics::register(&prometheus::Registry::new()).expect("fresh registry");
-        let starts = ["a", "b"].map(|topic| Start { topic: topic.to_owned(), partition: 0, offset });
+        let starts =
+            ["a", "b"].map(|topic| Start { topic: topic.to_owned(), partition: 0, offset, replay: offset });
         (Slots::new(&starts, &NameTable::default()), metrics)
     }
 

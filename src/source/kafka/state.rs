@@ -17,10 +17,12 @@ use rdkafka::{
 use super::{
     SourceError, SourceEvent, SourceStatus,
     context::{Context, News},
-    fill, metadata,
-    metrics::{Commit, Metrics, Trouble},
+    fill,
+    metadata::{self, Notes},
+    metrics::{Metrics, Outcome, Trouble},
     names::NameTable,
     outbound::Outbound,
+    plan::{CheckpointId, Commit, Position},
     slots::{Slots, Start},
     statistics::Statistics,
 };
@@ -34,7 +36,7 @@ const REJOIN_AFTER: Duration = Duration::from_secs(2);
 /// What the handle asks of the thread.
 #[derive(Debug)]
 pub(super) enum Command {
-    Commit { epoch: u64, positions: Vec<(PartitionId, i64)>, delivered_until: Option<EventTime> },
+    Commit { epoch: u64, commit: Commit },
     Recycle(MessageBatch),
     Stop,
 }
@@ -58,9 +60,10 @@ pub(super) struct State {
     statistics_interval: Duration,
     rejoin_at: Option<Instant>,
     /// The positions committed in this epoch.
-    committed: BTreeMap<PartitionId, i64>,
+    committed: BTreeMap<PartitionId, Position>,
     /// What the last commit said.
     delivered_until: Option<EventTime>,
+    checkpoint: Option<CheckpointId>,
     /// What the error callback said about the error that the poll gives next.
     sentence: Option<String>,
     trouble: Option<Trouble>,
@@ -97,6 +100,7 @@ impl State {
             rejoin_at: None,
             committed: BTreeMap::new(),
             delivered_until: None,
+            checkpoint: None,
             sentence: None,
             trouble: None,
         }
@@ -172,8 +176,8 @@ impl State {
 
     fn hear(&mut self, consumer: &BaseConsumer<Context>, news: News) {
         match news {
-            News::Assigned { starts, delivered_until } => {
-                self.begin_epoch(consumer, &starts, delivered_until);
+            News::Assigned { starts, delivered_until, checkpoint } => {
+                self.begin_epoch(consumer, &starts, delivered_until, checkpoint);
             }
             News::Revoked => self.end_epoch(consumer),
             News::Unusable(sentence) => {
@@ -192,6 +196,7 @@ impl State {
         consumer: &BaseConsumer<Context>,
         starts: &[Start],
         delivered_until: Option<EventTime>,
+        checkpoint: Option<CheckpointId>,
     ) {
         if self.paused {
             // librdkafka keeps the mark on partitions that are taken away:
@@ -205,20 +210,21 @@ impl State {
         self.slots = Slots::new(starts, &self.names);
         self.committed.clear();
         self.delivered_until = delivered_until;
+        self.checkpoint = checkpoint;
         if self.paused {
             // An assignment begins unpaused.
             self.apply_pause(consumer, true);
         }
         self.changed_at = Instant::now();
-        let (epoch, partitions) = (self.epoch, self.slots.ids());
+        let (epoch, partitions) = (self.epoch, self.slots.starts());
         tracing::info!(epoch, partitions = partitions.len(), ?delivered_until, "kafka: assigned");
-        self.out.push(SourceEvent::Assigned { epoch, partitions, delivered_until });
+        self.out.push(SourceEvent::Assigned { epoch, partitions, delivered_until, checkpoint });
         self.show();
     }
 
     fn end_epoch(&mut self, consumer: &BaseConsumer<Context>) {
         if self.slots.len() > 0 {
-            self.begin_epoch(consumer, &[], None);
+            self.begin_epoch(consumer, &[], None, None);
         }
     }
 
@@ -317,21 +323,16 @@ impl State {
     }
 
     /// Sends a commit on its way.
-    pub(super) fn commit(
-        &mut self,
-        consumer: &BaseConsumer<Context>,
-        epoch: u64,
-        positions: &[(PartitionId, i64)],
-        delivered_until: Option<EventTime>,
-    ) {
+    pub(super) fn commit(&mut self, consumer: &BaseConsumer<Context>, epoch: u64, commit: &Commit) {
         if epoch != self.epoch {
-            self.metrics.commit(Commit::Stale);
+            self.metrics.commit(Outcome::Stale);
             return;
         }
-        self.committed.extend(positions.iter().copied());
+        self.committed.extend(commit.positions.iter().map(|position| (position.partition, *position)));
         // Never back: right after a start nothing is known yet, which must not
         // wipe out what was committed before.
-        self.delivered_until = self.delivered_until.max(delivered_until);
+        self.delivered_until = self.delivered_until.max(commit.delivered_until);
+        self.checkpoint = commit.checkpoint;
         self.send_commit(consumer, CommitMode::Async);
     }
 
@@ -347,15 +348,18 @@ impl State {
     /// no message in this epoch: what was delivered holds for all of them, and
     /// the oldest word about it counts at the next start.
     fn send_commit(&self, consumer: &BaseConsumer<Context>, mode: CommitMode) {
-        let metadata = metadata::encode(self.delivered_until);
+        let (delivered_until, checkpoint) = (self.delivered_until, self.checkpoint);
         let mut list = TopicPartitionList::with_capacity(self.slots.len());
         for slot in self.slots.iter() {
-            let offset = self.committed.get(&slot.id).copied().or(slot.start);
+            let committed = self.committed.get(&slot.id);
+            let offset = committed.map(|position| position.next).or(slot.start);
+            let replay = committed.map(|position| position.replay).or(slot.replay);
             // Negative offsets are not positions.
             let Some(offset) = offset.filter(|offset| *offset >= 0) else { continue };
+            let replay = replay.map(|replay| replay.clamp(0, offset));
             let mut element = list.add_partition(&slot.topic, slot.partition);
-            if element.set_offset(Offset::Offset(offset)).is_ok() && !metadata.is_empty() {
-                element.set_metadata(&metadata);
+            if element.set_offset(Offset::Offset(offset)).is_ok() {
+                element.set_metadata(metadata::encode(Notes { replay, delivered_until, checkpoint }));
             }
         }
         if list.count() > 0 {

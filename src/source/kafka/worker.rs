@@ -89,9 +89,7 @@ impl Worker {
     fn serve_commands(&mut self) -> bool {
         loop {
             match self.commands.try_recv() {
-                Ok(Command::Commit { epoch, positions, delivered_until }) => {
-                    self.state.commit(&self.consumer, epoch, &positions, delivered_until);
-                }
+                Ok(Command::Commit { epoch, commit }) => self.state.commit(&self.consumer, epoch, &commit),
                 Ok(Command::Recycle(batch)) => self.state.out.recycle(batch),
                 Err(TryRecvError::Empty) => return false,
                 // The handle is gone without a word.
