@@ -188,6 +188,7 @@ fn read(
     let settings = KafkaSettings {
         brokers: brokers.to_owned(),
         group: group.to_owned(),
+        instance_id: None,
         topics: vec![topic.to_owned()],
         start: StartOffset::Earliest,
         dead_letter_topic: None,

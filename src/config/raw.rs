@@ -29,6 +29,7 @@ pub(super) struct File {
 pub(super) struct Kafka {
     pub(super) brokers: Option<String>,
     pub(super) group: String,
+    pub(super) instance_id: Option<String>,
     pub(super) topics: Option<Vec<String>>,
     pub(super) start: Start,
     pub(super) dead_letter_topic: Option<String>,

@@ -78,6 +78,7 @@ impl Entries {
     fn kafka(&mut self, kafka: &KafkaSettings) {
         self.put("kafka.brokers", &kafka.brokers);
         self.put("kafka.group", &kafka.group);
+        self.put("kafka.instance_id", &kafka.instance_id);
         self.put("kafka.topics", &kafka.topics);
         self.put("kafka.start", &kafka.start);
         self.put("kafka.dead_letter_topic", &kafka.dead_letter_topic);

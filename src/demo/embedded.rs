@@ -52,6 +52,7 @@ impl Broker {
         KafkaSettings {
             brokers: self.cluster.bootstrap_servers(),
             group: "driftline-demo".to_owned(),
+            instance_id: None,
             topics: vec![TOPIC.to_owned()],
             start: StartOffset::Earliest,
             dead_letter_topic: None,

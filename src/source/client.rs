@@ -78,6 +78,7 @@ pub fn refused_setting(key: &str) -> Option<&'static str> {
     Some(match key {
         "bootstrap.servers" | "metadata.broker.list" => "set kafka.brokers instead",
         "group.id" => "set kafka.group instead",
+        "group.instance.id" => "set kafka.instance_id instead",
         "auto.offset.reset" => "set kafka.start instead",
         "enable.auto.commit" | "auto.commit.enable" | "enable.auto.offset.store" => {
             "offsets are committed when their windows are delivered, never by themselves"
@@ -100,6 +101,9 @@ pub(crate) fn client_config(settings: &KafkaSettings, role: Role) -> Result<Clie
     config.set("bootstrap.servers", &settings.brokers);
     if role == Role::Consumer {
         config.set("group.id", &settings.group);
+        if let Some(id) = &settings.instance_id {
+            config.set("group.instance.id", id);
+        }
     }
     for (key, value) in &settings.librdkafka {
         if let Some(reason) = refused_setting(key) {
@@ -179,6 +183,7 @@ mod tests {
         KafkaSettings {
             brokers: "127.0.0.1:1".to_owned(),
             group: "g".to_owned(),
+            instance_id: None,
             topics: vec!["t".to_owned()],
             start: StartOffset::Earliest,
             dead_letter_topic: None,
@@ -199,6 +204,18 @@ mod tests {
     }
 
     #[test]
+    fn only_a_named_consumer_is_a_static_member() {
+        let named = KafkaSettings { instance_id: Some("one".to_owned()), ..settings(&[]) };
+        let id = |settings: &KafkaSettings, role| {
+            let config = client_config(settings, role).expect("allowed settings");
+            config.get("group.instance.id").map(str::to_owned)
+        };
+        assert_eq!(id(&named, Role::Consumer).as_deref(), Some("one"));
+        assert_eq!(id(&named, Role::Producer), None);
+        assert_eq!(id(&settings(&[]), Role::Consumer), None);
+    }
+
+    #[test]
     fn every_default_is_known_to_librdkafka() {
         for role in [Role::Consumer, Role::Producer] {
             let config = client_config(&settings(&[]), role).expect("no settings passed through");
@@ -208,7 +225,9 @@ mod tests {
 
     #[test]
     fn settings_that_promises_rest_on_are_refused_with_a_hint() {
-        for key in ["enable.auto.commit", "group.id", "bootstrap.servers", "auto.offset.reset"] {
+        for key in
+            ["enable.auto.commit", "group.id", "group.instance.id", "bootstrap.servers", "auto.offset.reset"]
+        {
             let error = client_config(&settings(&[(key, "hunter22")]), Role::Consumer).expect_err("refused");
             let text = error.to_string();
             assert!(text.contains(key) && !text.contains("hunter22"), "{text}");

@@ -20,6 +20,9 @@ pub struct KafkaSettings {
     pub brokers: String,
     /// Consumer group.
     pub group: String,
+    /// Name of this member within the group, for good: it may restart within
+    /// the session timeout without a rebalance.
+    pub instance_id: Option<String>,
     /// Topics to read, at least one.
     pub topics: Vec<String>,
     /// Where to start without a committed offset.

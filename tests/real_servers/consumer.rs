@@ -19,6 +19,7 @@ fn settings(kafka: &Kafka, topic: &str, extra: &[(&str, &str)]) -> KafkaSettings
     KafkaSettings {
         brokers: kafka.brokers(),
         group: format!("group-of-{topic}"),
+        instance_id: None,
         topics: vec![topic.to_owned()],
         start: StartOffset::Earliest,
         dead_letter_topic: None,

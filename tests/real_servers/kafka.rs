@@ -21,6 +21,7 @@ fn settings(brokers: String, topic: &str) -> KafkaSettings {
     KafkaSettings {
         brokers,
         group: format!("{topic}-group"),
+        instance_id: None,
         topics: vec![topic.to_owned()],
         start: StartOffset::Earliest,
         dead_letter_topic: None,

@@ -62,6 +62,7 @@ impl Mock {
         KafkaSettings {
             brokers: self.brokers.clone(),
             group: "driftline".to_owned(),
+            instance_id: None,
             topics: topics.iter().map(|&topic| topic.to_owned()).collect(),
             start: StartOffset::Earliest,
             dead_letter_topic: None,

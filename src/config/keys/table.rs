@@ -74,7 +74,19 @@ pub const KEYS: &[KeySpec] = &[
         Required,
         "`host:port` of one or more brokers, comma-separated; the others are found from there",
     ),
-    key("kafka.group", Kind::Text, Text("driftline"), "consumer group; its members share the partitions"),
+    key(
+        "kafka.group",
+        Kind::Text,
+        Text("driftline"),
+        "consumer group; one of its members reads, the others stand by",
+    ),
+    key(
+        "kafka.instance_id",
+        Kind::Text,
+        Absent("a restart is told to the group"),
+        "name of this member, its own within the group: a restart within the session timeout then changes \
+         nothing for the others",
+    ),
     key("kafka.topics", Kind::TextList, Required, "topics to read"),
     key(
         "kafka.start",

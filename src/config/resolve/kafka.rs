@@ -42,6 +42,7 @@ impl Resolver<'_> {
         Some(KafkaSettings {
             brokers: brokers?,
             group: raw.group,
+            instance_id: raw.instance_id,
             topics: topics?,
             start: match raw.start {
                 raw::Start::Earliest => StartOffset::Earliest,
