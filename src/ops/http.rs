@@ -26,7 +26,11 @@ use crate::{
 const ENDPOINTS: [(&str, &str); 6] = [
     ("/", "this page"),
     ("/live", "200 while the process works"),
-    ("/ready", "200 while events are read and results are written, else 503 with the reasons"),
+    (
+        "/ready",
+        "200 while events are read, or another member of the group reads them, and results are written; else 503 \
+         with the reasons",
+    ),
     ("/metrics", "metrics of the daemon for Prometheus"),
     ("/api/v1/models", "the models, their references and streams"),
     (

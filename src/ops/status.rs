@@ -31,19 +31,28 @@ pub struct Component {
     /// Why it can't, for an operator; absent when it can.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What an operator should know of a part that works.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 impl Component {
     /// A part that works.
     #[must_use]
     pub fn ready(name: &'static str) -> Self {
-        Self { name, reason: None }
+        Self { name, reason: None, note: None }
+    }
+
+    /// A part that works otherwise than might be thought.
+    #[must_use]
+    pub fn ready_but(name: &'static str, note: impl Into<String>) -> Self {
+        Self { note: Some(note.into()), ..Self::ready(name) }
     }
 
     /// A part that does not.
     #[must_use]
     pub fn not_ready(name: &'static str, reason: impl Into<String>) -> Self {
-        Self { name, reason: Some(reason.into()) }
+        Self { reason: Some(reason.into()), ..Self::ready(name) }
     }
 }
 

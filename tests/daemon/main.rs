@@ -11,6 +11,7 @@ mod support;
 
 mod bench;
 mod crashes;
+mod members;
 mod metrics;
 mod operation;
 mod outages;

@@ -8,14 +8,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod members;
+mod plans;
 #[path = "../support/mod.rs"]
 mod support;
 mod writers;
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use driftline::{
     event::{EventTime, PartitionId},
@@ -28,10 +27,6 @@ use self::support::mock_kafka::{Mock, Reading};
 fn with(mut settings: KafkaSettings, key: &str, value: &str) -> KafkaSettings {
     settings.librdkafka.insert(key.to_owned(), value.to_owned().into());
     settings
-}
-
-fn values(reading: &Reading) -> BTreeSet<String> {
-    reading.seen.iter().map(|seen| format!("{}/{}/{}", seen.topic, seen.partition, seen.value)).collect()
 }
 
 #[test]
@@ -147,67 +142,6 @@ fn of_different_words_about_what_was_delivered_the_oldest_counts() {
     again.until("assigned", |reading| reading.epoch == 1);
     assert_eq!(again.delivered_until, Some(EventTime(60_000)));
     again.close();
-}
-
-/// What two members must do together, whatever the strategy.
-fn two_members_see_everything(strategy: &str) {
-    let mock = Mock::start(&[("t", 4)]);
-    for partition in 0..4 {
-        mock.write_numbers("t", partition, 0..50);
-    }
-    let settings = with(mock.settings(&["t"]), "partition.assignment.strategy", strategy);
-    let mut first = Reading::start(&settings);
-    first.until("all alone", |reading| reading.seen.len() == 200);
-    let alone = first.epoch;
-    let some: Vec<_> = first.positions().into_iter().map(|(id, _)| (id, 20)).collect();
-    first.commit(alone, some, Some(EventTime(1_000)));
-    // A rebalance that begins before the answer would have it refused.
-    mock.await_committed("t", 4, 20);
-
-    let mut second = Reading::start(&settings);
-    let deadline = Instant::now() + support::mock_kafka::PATIENCE;
-    while !(first.assigned.len() == 2 && second.assigned.len() == 2) {
-        assert!(Instant::now() < deadline, "{:?} {:?}", first.assigned, second.assigned);
-        first.take_one(Duration::from_millis(20));
-        second.take_one(Duration::from_millis(20));
-    }
-    assert!(first.epoch > alone);
-    for partition in 0..4 {
-        mock.write_numbers("t", partition, 50..60);
-    }
-    for reading in [&mut first, &mut second] {
-        let whole_share = |reading: &Reading| {
-            reading.seen.iter().filter(|seen| seen.offset == 59).count() == 2 && reading.all_caught_up()
-        };
-        reading.until("its share", whole_share);
-        // In the last epoch each partition is read from the commit, once.
-        for seen_of in 0..4 {
-            let offsets = reading.offsets("t", seen_of);
-            assert!(offsets.is_empty() || offsets == (20..60).collect::<Vec<_>>(), "{offsets:?}");
-        }
-        assert_eq!(reading.delivered_until, Some(EventTime(1_000)));
-    }
-    let both: BTreeSet<_> = values(&first).union(&values(&second)).cloned().collect();
-    assert_eq!(both.len(), 160);
-
-    // The first leaves; the second takes over all that was not committed.
-    first.close();
-    second.until("all partitions", |reading| reading.assigned.len() == 4);
-    second.until("the whole rest", |reading| reading.seen.len() >= 160 && reading.all_caught_up());
-    for partition in 0..4 {
-        assert_eq!(second.offsets("t", partition), (20..60).collect::<Vec<_>>());
-    }
-    second.close();
-}
-
-#[test]
-fn members_share_partitions_and_see_everything_with_eager_assignment() {
-    two_members_see_everything("range,roundrobin");
-}
-
-#[test]
-fn members_share_partitions_and_see_everything_with_cooperative_assignment() {
-    two_members_see_everything("cooperative-sticky");
 }
 
 #[test]

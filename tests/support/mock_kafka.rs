@@ -123,6 +123,15 @@ impl Mock {
         }
     }
 
+    /// The group's committed offsets of a topic, and the text with each.
+    pub fn committed(&self, topic: &str, partitions: i32) -> Vec<(i64, String)> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_range(topic, 0, partitions - 1);
+        let committed = self.outsider().committed_offsets(list, PATIENCE).expect("an answer");
+        let of = |offset: Offset| offset.to_raw().expect("an offset");
+        committed.elements().iter().map(|one| (of(one.offset()), one.metadata().to_owned())).collect()
+    }
+
     pub fn flush(&self) {
         self.producer.flush(PATIENCE).expect("the broker takes everything");
     }

@@ -143,7 +143,7 @@ impl Delivery {
         let trouble = self.dead_letters.trouble();
         let full = "the broker does not take dead letters fast enough; reading is paused until it does";
         let reason = trouble.or_else(|| self.waiting.is_some().then(|| full.to_owned()));
-        components.push(Component { name: "dead_letters", reason });
+        components.push(Component { reason, ..Component::ready("dead_letters") });
         components
     }
 }

@@ -351,6 +351,10 @@ fn kafka_component(source: &KafkaSource) -> Component {
     let reason = match (status.error, status.connected, status.epoch) {
         (Some(error), ..) => error,
         (None, false, _) => "no broker is connected".to_owned(),
+        (None, true, _) if status.standby => {
+            let note = format!("stands by: another member of group {} reads", source.group());
+            return Component::ready_but("kafka", note);
+        }
         (None, true, 0) => "waiting for the group to assign partitions".to_owned(),
         (None, true, _) => return Component::ready("kafka"),
     };

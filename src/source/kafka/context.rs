@@ -18,8 +18,9 @@ use rdkafka::{
 };
 
 use super::{
+    group::{self, Share, ask_again},
     metrics::{Metrics, Outcome, Rebalance, Trouble},
-    offsets::{self, StartOffsets},
+    offsets::{self, Pair, StartOffsets},
     plan::{CheckpointId, StartPlan},
     slots::Start,
     statistics::{self, Statistics},
@@ -29,6 +30,25 @@ use crate::{
     source::{StartOffset, client::forward_log},
 };
 
+/// Sets or adds to what is read.
+fn assign(consumer: &BaseConsumer<Context>, list: &TopicPartitionList, cooperative: bool) -> KafkaResult<()> {
+    if cooperative { consumer.incremental_assign(list) } else { consumer.assign(list) }
+}
+
+/// Whether both hold the same partitions.
+fn same(some: &[Pair], others: &[Pair]) -> bool {
+    some.len() == others.len() && some.iter().all(|pair| others.contains(pair))
+}
+
+/// Why no member at all can be the one that reads, if that is so.
+fn leaderless(consumer: &BaseConsumer<Context>, share: &Share) -> Option<String> {
+    let topic = share.leading_topic()?;
+    let is_there = group::partitions(consumer, topic).map_or(true, |partitions| partitions.contains(&0));
+    (!is_there).then(|| {
+        format!("topic {topic:?} does not exist or may not be read; nobody reads anything until it can be")
+    })
+}
+
 /// What the callbacks tell the loop.
 #[derive(Debug)]
 pub(super) enum News {
@@ -36,8 +56,14 @@ pub(super) enum News {
     Assigned { starts: Vec<Start>, delivered_until: Option<EventTime>, checkpoint: Option<CheckpointId> },
     /// Nothing is read any more.
     Revoked,
+    /// Nothing is to be read: another member reads, unless there can be none,
+    /// as this sentence says.
+    StandBy { leaderless: Option<String> },
     /// The assignment can't be used: the group has to be joined again.
     Unusable(String),
+    /// The offset to read next is no longer in the log; reading goes on where
+    /// `auto.offset.reset` says.
+    OffsetReset { topic: String, partition: i32 },
     /// How the partitions stand.
     Statistics(Statistics),
     /// An error of a broker or of all of them, as a sentence.
@@ -53,12 +79,14 @@ pub(super) struct Context {
     pub(super) plan: Arc<dyn StartPlan>,
     /// Set when the consumer is about to be closed.
     pub(super) closing: AtomicBool,
+    share: Mutex<Share>,
     inbox: Mutex<VecDeque<News>>,
     any_news: AtomicBool,
 }
 
 impl Context {
     pub(super) fn new(
+        topics: &[String],
         start: StartOffset,
         read_committed: bool,
         metrics: Arc<Metrics>,
@@ -70,6 +98,7 @@ impl Context {
             metrics,
             plan,
             closing: AtomicBool::new(false),
+            share: Mutex::new(Share::new(topics)),
             inbox: Mutex::default(),
             any_news: AtomicBool::new(false),
         }
@@ -105,51 +134,74 @@ impl Context {
         }
     }
 
-    fn on_assign(&self, consumer: &BaseConsumer<Self>, list: &mut TopicPartitionList) -> KafkaResult<()> {
+    fn on_assign(&self, consumer: &BaseConsumer<Self>, given: &TopicPartitionList) -> KafkaResult<()> {
         let cooperative = matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
+        let mut share = self.share.lock().unwrap_or_else(PoisonError::into_inner);
+        if !cooperative {
+            share.clear();
+        }
         // What a cooperative assignment does not name stays as it was.
-        let retained = if cooperative { offsets::pairs(&consumer.assignment()?) } else { Vec::new() };
-        let added = offsets::pairs(list);
-        if cooperative && added.is_empty() && !retained.is_empty() {
-            return consumer.incremental_assign(list);
-        }
+        share.add(offsets::pairs(given));
         self.metrics.rebalance(Rebalance::Assigned);
-        let all: Vec<_> = retained.iter().chain(&added).cloned().collect();
-        let found = offsets::find_starts(consumer, self, &all);
-        if let Ok(found) = &found {
-            offsets::set(list, found)?;
-        }
-        // Assigned in any case, or the group would wait for us; what is read
-        // before the group is joined again is thrown away.
-        if cooperative {
-            consumer.incremental_assign(list)?;
+        if share.leads() {
+            self.read_all(consumer, &share, cooperative)
         } else {
-            consumer.assign(list)?;
+            assign(consumer, &TopicPartitionList::new(), cooperative)?;
+            self.tell(News::StandBy { leaderless: leaderless(consumer, &share) });
+            Ok(())
         }
-        let found = found?;
-        offsets::seek(consumer, &retained, &found)?;
+    }
+
+    /// Assigns all partitions, whatever the group gave.
+    fn read_all(&self, consumer: &BaseConsumer<Self>, share: &Share, cooperative: bool) -> KafkaResult<()> {
+        let reading = if cooperative { offsets::pairs(&consumer.assignment()?) } else { Vec::new() };
+        let all = ask_again(self, || group::all_partitions(consumer, share));
+        if all.as_ref().is_ok_and(|all| !all.is_empty() && same(all, &reading)) {
+            // Others came or went.
+            return assign(consumer, &TopicPartitionList::new(), cooperative);
+        }
+        let found = all.and_then(|all| Ok((offsets::find_starts(consumer, self, &all)?, all)));
+        let (found, all) = match found {
+            Ok(found) => found,
+            Err(error) => {
+                // Assigned in any case, or the group would wait for us; what is
+                // read before the group is joined again is thrown away.
+                assign(consumer, &TopicPartitionList::new(), cooperative)?;
+                return Err(error);
+            }
+        };
+        let gone: Vec<_> = reading.iter().filter(|pair| !all.contains(pair)).cloned().collect();
+        if !gone.is_empty() {
+            consumer.incremental_unassign(&offsets::list(&gone))?;
+        }
+        assign(consumer, &found.list_without(&reading)?, cooperative)?;
+        offsets::seek(consumer, &reading, &found)?;
         self.begin(consumer, found);
         Ok(())
     }
 
-    fn on_revoke(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) -> KafkaResult<()> {
+    fn on_revoke(&self, consumer: &BaseConsumer<Self>, taken: &TopicPartitionList) -> KafkaResult<()> {
         let lost = consumer.assignment_lost();
         self.metrics.rebalance(if lost { Rebalance::Lost } else { Rebalance::Revoked });
         let cooperative = matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
+        let mut share = self.share.lock().unwrap_or_else(PoisonError::into_inner);
         if !cooperative {
+            share.clear();
             self.tell(News::Revoked);
             return consumer.unassign();
         }
-        consumer.incremental_unassign(list)?;
-        let retained = offsets::pairs(&consumer.assignment()?);
-        if lost || retained.is_empty() || self.closing.load(Ordering::Acquire) {
-            self.tell(News::Revoked);
-            return Ok(());
+        if lost {
+            share.clear();
+        } else {
+            share.remove(&offsets::pairs(taken));
         }
-        let found = offsets::find_starts(consumer, self, &retained)?;
-        offsets::seek(consumer, &retained, &found)?;
-        self.begin(consumer, found);
-        Ok(())
+        if share.leads() && !self.closing.load(Ordering::Acquire) {
+            // What was taken is read all the same.
+            return consumer.incremental_unassign(&TopicPartitionList::new());
+        }
+        self.tell(News::Revoked);
+        // What is read is not what the group gave and takes.
+        consumer.incremental_unassign(&consumer.assignment()?)
     }
 
     fn begin(&self, consumer: &BaseConsumer<Self>, found: StartOffsets) {
@@ -166,7 +218,12 @@ impl Context {
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
         match facility {
-            "OFFSET" if matches!(level, RDKafkaLogLevel::Warning) => self.metrics.offset_resets.inc(),
+            "OFFSET" if matches!(level, RDKafkaLogLevel::Warning) => {
+                self.metrics.offset_resets.inc();
+                if let Some((topic, partition)) = reset_partition(line) {
+                    self.tell(News::OffsetReset { topic, partition });
+                }
+            }
             "COMMITFAIL" => self.metrics.commit(Outcome::Refused),
             _ => {}
         }
@@ -202,10 +259,32 @@ impl ConsumerContext for Context {
     }
 }
 
+/// Of which partition librdkafka says that its offset was reset.
+fn reset_partition(line: &str) -> Option<Pair> {
+    let (head, _) = line.split_once("]: offset reset")?;
+    let (head, number) = head.rsplit_once(" [")?;
+    let topic = head.rsplit(' ').next()?;
+    Some((topic.to_owned(), number.parse().ok()?))
+}
+
 /// The position of `Offset` when it is one of the log.
 pub(super) fn absolute(offset: Offset) -> Option<i64> {
     match offset {
         Offset::Offset(offset) => Some(offset),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_partition_of_a_reset_is_found_in_the_line() {
+        let line = "[thrd:main]: my.topic [12]: offset reset (at offset 5 (leader epoch -1), broker 1) to \
+                    BEGINNING: fetch failed: Broker: Offset out of range";
+        assert_eq!(reset_partition(line), Some(("my.topic".to_owned(), 12)));
+        assert_eq!(reset_partition("t [0]: offset reset (at"), Some(("t".to_owned(), 0)));
+        assert_eq!(reset_partition("t [0]: offset commit failed"), None);
     }
 }

@@ -54,6 +54,7 @@ pub(super) struct Metrics {
     pub(super) pauses: IntCounter,
     pub(super) epoch: IntGauge,
     pub(super) assigned: IntGauge,
+    pub(super) standby: IntGauge,
     pub(super) lag: IntGaugeVec,
     rebalances: IntCounterVec,
     commits: IntCounterVec,
@@ -109,6 +110,10 @@ impl Metrics {
             )?,
             epoch: gauge("driftline_source_epoch", "Number of the current assignment.")?,
             assigned: gauge("driftline_source_assigned_partitions", "Partitions read at present.")?,
+            standby: gauge(
+                "driftline_source_standby",
+                "1 while another member of the group reads and this one stands by, else 0.",
+            )?,
             lag: registered(
                 registry,
                 IntGaugeVec::new(

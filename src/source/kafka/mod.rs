@@ -5,18 +5,26 @@
 //! the thread never blocks on that channel, so that the group's rules are kept
 //! however slow the rest is.
 //!
-//! **Truth.** The offsets committed by the group are the truth. The end of the
-//! windows delivered so far travels with them as commit metadata.
+//! **One reader.** A window spans all partitions, so one member of the group
+//! reads all of them and the others stand by ([`group`] says which is which).
+//! Standing by is healthy: it polls, keeps its place, and takes over.
 //!
-//! **Epochs.** The windows of the core span partitions, so a change of the
-//! assignment makes everything in memory worthless: each change begins a new
-//! epoch, in which *every* partition is read again from its committed offset.
-//! Batches and commits carry their epoch; those of an older one are ignored
-//! and counted. Since nothing is kept over a rebalance, the eager assignment
-//! strategies of librdkafka's default (`range,roundrobin`) lose nothing and
-//! are the simplest: one complete list, one set of start offsets. With
-//! `cooperative-sticky` or the newer group protocol, set by pass-through,
-//! assignments are deltas, and the partitions that stay are sought back.
+//! **Truth.** Whoever starts the source says where reading starts: the
+//! [`StartPlan`] is shown what the group has committed for every partition and
+//! answers with offsets. Without checkpoints ([`ReplayPlan`]) the commits are
+//! the truth. A commit names the offset to go on from, and in its metadata the
+//! offset from which a reader without the committer's checkpoint must read,
+//! the end of the windows delivered so far, and the checkpoint.
+//!
+//! **Epochs.** A new reader's memory is not the old one's, so each change of
+//! what is read begins a new epoch, in which *every* partition is read from
+//! where the plan says. Batches and commits carry their epoch; those of an
+//! older one are ignored and counted. With the eager assignment strategies of
+//! librdkafka's default (`range,roundrobin`) every rebalance takes everything
+//! away and begins an epoch. With `cooperative-sticky` or the newer group
+//! protocol, set by pass-through, the reader goes on where it is as long as it
+//! stays the reader and the partitions are the same; when there are more, it
+//! begins anew, and those that stay are sought back.
 //!
 //! **Back-pressure.** A full channel is waited for briefly, since pausing
 //! throws away what librdkafka has fetched; after that the partitions are
@@ -25,12 +33,14 @@
 mod context;
 mod error;
 mod fill;
+mod group;
 mod metadata;
 mod metrics;
 mod names;
 mod offsets;
 mod outbound;
 mod plan;
+mod progress;
 mod slots;
 mod state;
 mod statistics;
@@ -126,12 +136,16 @@ pub struct SourceStatus {
     pub lag: Option<u64>,
     /// Whether reading is paused because the channel is full.
     pub paused: bool,
+    /// Whether another member of the group reads while this one waits to take
+    /// over; healthy.
+    pub standby: bool,
 }
 
 /// The handle of the consumer's thread. Dropping it closes the consumer in
 /// the background; [`Self::stop`] waits for that.
 #[derive(Debug)]
 pub struct KafkaSource {
+    group: String,
     names: Arc<NameTable>,
     status: Arc<Mutex<SourceStatus>>,
     commands: Sender<Command>,
@@ -158,7 +172,8 @@ impl KafkaSource {
             status: Arc::default(),
         };
         let read_committed = config.get("isolation.level") != Some("read_uncommitted");
-        let context = Context::new(settings.start, read_committed, Arc::clone(&shared.metrics), plan);
+        let context =
+            Context::new(&settings.topics, settings.start, read_committed, Arc::clone(&shared.metrics), plan);
         let consumer: BaseConsumer<Context> =
             config.create_with_context(context).map_err(|error| settings_error(settings, &error))?;
         subscribe(&consumer, &settings.topics)?;
@@ -180,7 +195,14 @@ impl KafkaSource {
         let thread = thread::Builder::new()
             .name("kafka-source".to_owned())
             .spawn(move || run(worker, closing, &events))?;
-        Ok((Self { names, status, commands, closed, thread }, receiver))
+        let group = settings.group.clone();
+        Ok((Self { group, names, status, commands, closed, thread }, receiver))
+    }
+
+    /// The consumer group.
+    #[must_use]
+    pub fn group(&self) -> &str {
+        &self.group
     }
 
     /// The topics and partitions behind the ids handed out so far.

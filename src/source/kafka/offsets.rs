@@ -1,7 +1,7 @@
 //! Where an assignment starts: what the group committed is shown to the plan,
 //! whose answer counts.
 
-use std::{iter, sync::atomic::Ordering, time::Duration};
+use std::iter;
 
 use rdkafka::{
     Offset, TopicPartitionList,
@@ -13,17 +13,13 @@ use rdkafka::{
 use super::{
     context::{Context, absolute},
     fill::quietly,
+    group::{ANSWER_TIMEOUT, ask_again},
     metadata::{self, Notes},
     metrics::{Metrics, Trouble},
-    plan::{CheckpointId, Committed},
+    plan::{CheckpointId, Committed, Resume},
     slots::Start,
 };
 use crate::{event::EventTime, source::StartOffset};
-
-/// Limit of one question to the brokers; asked while the group waits for us.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
-/// Questions before the assignment is given up.
-const ATTEMPTS: u32 = 3;
 
 /// A topic and a partition number.
 pub(super) type Pair = (String, i32);
@@ -40,6 +36,25 @@ pub(super) struct StartOffsets {
     pub(super) checkpoint: Option<CheckpointId>,
 }
 
+impl StartOffsets {
+    /// All partitions but `others`, with their offsets.
+    pub(super) fn list_without(&self, others: &[Pair]) -> KafkaResult<TopicPartitionList> {
+        let mut list = TopicPartitionList::with_capacity(self.starts.len());
+        for (start, offset) in self.starts.iter().zip(&self.offsets) {
+            if !start.is_one_of(others) {
+                list.add_partition_offset(&start.topic, start.partition, *offset)?;
+            }
+        }
+        Ok(list)
+    }
+}
+
+impl Start {
+    fn is_one_of(&self, pairs: &[Pair]) -> bool {
+        pairs.iter().any(|(topic, partition)| *topic == self.topic && *partition == self.partition)
+    }
+}
+
 /// The elements of a list; librdkafka's null pointer for an empty one is not
 /// looked at.
 fn elements(list: &TopicPartitionList) -> Vec<TopicPartitionListElem<'_>> {
@@ -50,36 +65,37 @@ pub(super) fn pairs(list: &TopicPartitionList) -> Vec<Pair> {
     elements(list).iter().map(|element| (element.topic().to_owned(), element.partition())).collect()
 }
 
+pub(super) fn list(pairs: &[Pair]) -> TopicPartitionList {
+    let mut list = TopicPartitionList::with_capacity(pairs.len());
+    for (topic, partition) in pairs {
+        list.add_partition(topic, *partition);
+    }
+    list
+}
+
 /// The first error that a broker gave for a partition.
 pub(super) fn first_error(list: &TopicPartitionList) -> Option<KafkaError> {
     elements(list).iter().find_map(|element| element.error().err())
 }
 
-/// Asks the group's coordinator where `pairs` go on.
+/// Asks the group's coordinator what is committed for `pairs`, and the plan
+/// where they go on.
 pub(super) fn find_starts(
     consumer: &BaseConsumer<Context>,
     context: &Context,
     pairs: &[Pair],
 ) -> KafkaResult<StartOffsets> {
-    let mut attempt = 0;
-    loop {
-        attempt += 1;
-        match ask(consumer, context, pairs) {
-            Ok(found) => return Ok(found),
-            Err(error) if attempt >= ATTEMPTS || context.closing.load(Ordering::Acquire) => {
-                return Err(error);
-            }
-            Err(error) => {
-                context.metrics.error(Trouble::Offsets);
-                tracing::warn!(%error, attempt, "can't read the group's committed offsets; asking again");
-            }
-        }
-    }
+    let committed = ask_again(context, || read_committed(consumer, pairs, &context.metrics))?;
+    let resume = context.plan.resume(&committed);
+    ask_again(context, || choose(consumer, context, &committed, &resume))
 }
 
-fn ask(consumer: &BaseConsumer<Context>, context: &Context, pairs: &[Pair]) -> KafkaResult<StartOffsets> {
-    let committed = read_committed(consumer, pairs, &context.metrics)?;
-    let resume = context.plan.resume(&committed);
+fn choose(
+    consumer: &BaseConsumer<Context>,
+    context: &Context,
+    committed: &[Committed],
+    resume: &Resume,
+) -> KafkaResult<StartOffsets> {
     let mut found = StartOffsets {
         starts: Vec::new(),
         offsets: Vec::new(),
@@ -88,12 +104,12 @@ fn ask(consumer: &BaseConsumer<Context>, context: &Context, pairs: &[Pair]) -> K
         checkpoint: resume.checkpoint,
     };
     // Negative offsets are not positions.
-    let known = resume.starts.into_iter().map(|start| start.filter(|offset| *offset >= 0));
+    let known = resume.starts.iter().map(|start| start.filter(|offset| *offset >= 0));
     let known: Vec<_> = known.chain(iter::repeat(None)).take(committed.len()).collect();
     for (one, start) in committed.iter().zip(&known) {
         let offset = match start {
             Some(offset) => Offset::Offset(*offset),
-            None if context.start == StartOffset::Earliest || is_new(one, &committed, &known) => {
+            None if context.start == StartOffset::Earliest || is_new(one, committed, &known) => {
                 Offset::Beginning
             }
             None => {
@@ -130,11 +146,7 @@ fn read_committed(
     if pairs.is_empty() {
         return Ok(Vec::new());
     }
-    let mut list = TopicPartitionList::with_capacity(pairs.len());
-    for (topic, partition) in pairs {
-        list.add_partition(topic, *partition);
-    }
-    let answer = consumer.committed_offsets(list, ANSWER_TIMEOUT)?;
+    let answer = consumer.committed_offsets(list(pairs), ANSWER_TIMEOUT)?;
     let mut committed = Vec::with_capacity(pairs.len());
     for element in elements(&answer) {
         element.error()?;
@@ -166,16 +178,6 @@ fn read_metadata(element: &TopicPartitionListElem<'_>, metrics: &Metrics) -> Not
     notes
 }
 
-/// Puts the start offsets into an assignment.
-pub(super) fn set(list: &mut TopicPartitionList, found: &StartOffsets) -> KafkaResult<()> {
-    for (start, offset) in found.starts.iter().zip(&found.offsets) {
-        if let Some(mut element) = list.find_partition(&start.topic, start.partition) {
-            element.set_offset(*offset)?;
-        }
-    }
-    Ok(())
-}
-
 /// Moves partitions that are being read to their start offsets.
 pub(super) fn seek(
     consumer: &BaseConsumer<Context>,
@@ -184,7 +186,7 @@ pub(super) fn seek(
 ) -> KafkaResult<()> {
     let mut list = TopicPartitionList::with_capacity(pairs.len());
     for (start, offset) in found.starts.iter().zip(&found.offsets) {
-        if pairs.iter().any(|(topic, partition)| *topic == start.topic && *partition == start.partition) {
+        if start.is_one_of(pairs) {
             list.add_partition_offset(&start.topic, start.partition, *offset)?;
         }
     }

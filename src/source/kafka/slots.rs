@@ -31,6 +31,8 @@ pub(super) struct Slot {
     /// The offset expected next; unknown before the first message when the
     /// start is a logical one.
     next: Option<i64>,
+    /// Whether the next offset is known to be no longer in the log.
+    reset: bool,
     caught_up: bool,
     /// Caught up once this many messages were polled in the epoch.
     drained_at: Option<u64>,
@@ -68,6 +70,7 @@ impl Slots {
             start: start.offset,
             replay: start.replay,
             next: start.offset,
+            reset: false,
             caught_up: false,
             drained_at: None,
             lag: None,
@@ -114,9 +117,24 @@ impl Slots {
         self.polled += 1;
         if slot.next != Some(offset) {
             note_jump(slot, offset, metrics);
+            slot.reset = false;
         }
         slot.next = offset.checked_add(1);
         Some(slot.id)
+    }
+
+    /// Notes that a partition's next offset is no longer in the log. How many
+    /// messages are missing shows with the next one.
+    pub(super) fn note_reset(&mut self, topic: &str, partition: i32) {
+        let is_it = |slot: &&mut Slot| slot.partition == partition && &*slot.topic == topic;
+        let Some(slot) = self.list.iter_mut().find(is_it) else { return };
+        slot.reset = true;
+        tracing::error!(
+            topic,
+            partition,
+            offset = slot.next,
+            "the offset to go on from is no longer in the partition's log"
+        );
     }
 
     /// Finds the partition of a handle not met before.
@@ -200,7 +218,17 @@ impl Slots {
 fn note_jump(slot: &Slot, offset: i64, metrics: &Metrics) {
     let Some(next) = slot.next else { return };
     if offset > next {
-        metrics.skipped_offsets.inc_by(u64::try_from(offset.saturating_sub(next)).unwrap_or(0));
+        let skipped = offset.saturating_sub(next);
+        metrics.skipped_offsets.inc_by(u64::try_from(skipped).unwrap_or(0));
+        if slot.reset {
+            tracing::error!(
+                topic = &*slot.topic,
+                partition = slot.partition,
+                expected = next,
+                found = offset,
+                "the broker deleted {skipped} offsets before they were read: keep messages for longer"
+            );
+        }
     } else {
         metrics.jumps_back.inc();
         tracing::warn!(

@@ -2,13 +2,12 @@
 //! that a message borrowed from the client can be taken in.
 
 use std::{
-    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use rdkafka::{
-    Message as _, Offset, TopicPartitionList,
+    Message as _, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer},
     error::{KafkaError, KafkaResult, RDKafkaErrorCode},
     message::BorrowedMessage,
@@ -18,11 +17,11 @@ use super::{
     SourceError, SourceEvent, SourceStatus,
     context::{Context, News},
     fill,
-    metadata::{self, Notes},
     metrics::{Metrics, Outcome, Trouble},
     names::NameTable,
     outbound::Outbound,
-    plan::{CheckpointId, Commit, Position},
+    plan::{CheckpointId, Commit},
+    progress::Progress,
     slots::{Slots, Start},
     statistics::Statistics,
 };
@@ -32,6 +31,9 @@ use crate::event::{EventTime, MessageBatch, PartitionId};
 pub(super) const LINGER: Duration = Duration::from_millis(20);
 /// Time between giving an unusable assignment back and joining again.
 const REJOIN_AFTER: Duration = Duration::from_secs(2);
+
+/// Longer than the rebalance takes that new partitions bring.
+const UNREAD_FOR: Duration = Duration::from_secs(60);
 
 /// What the handle asks of the thread.
 #[derive(Debug)]
@@ -59,11 +61,13 @@ pub(super) struct State {
     changed_at: Instant,
     statistics_interval: Duration,
     rejoin_at: Option<Instant>,
-    /// The positions committed in this epoch.
-    committed: BTreeMap<PartitionId, Position>,
-    /// What the last commit said.
-    delivered_until: Option<EventTime>,
-    checkpoint: Option<CheckpointId>,
+    /// Whether another member reads.
+    standby: bool,
+    /// Whether no member can read.
+    leaderless: bool,
+    unread_since: Option<Instant>,
+    /// What was committed in this epoch.
+    progress: Progress,
     /// What the error callback said about the error that the poll gives next.
     sentence: Option<String>,
     trouble: Option<Trouble>,
@@ -98,9 +102,10 @@ impl State {
             changed_at: Instant::now(),
             statistics_interval,
             rejoin_at: None,
-            committed: BTreeMap::new(),
-            delivered_until: None,
-            checkpoint: None,
+            standby: false,
+            leaderless: false,
+            unread_since: None,
+            progress: Progress::default(),
             sentence: None,
             trouble: None,
         }
@@ -180,13 +185,19 @@ impl State {
                 self.begin_epoch(consumer, &starts, delivered_until, checkpoint);
             }
             News::Revoked => self.end_epoch(consumer),
+            News::StandBy { leaderless } => {
+                self.end_epoch(consumer);
+                self.stand_by(leaderless);
+            }
             News::Unusable(sentence) => {
                 self.note_trouble(Trouble::Offsets, sentence);
                 self.end_epoch(consumer);
+                self.standby = false;
                 consumer.unsubscribe();
                 self.rejoin_at = Some(Instant::now() + REJOIN_AFTER);
             }
-            News::Statistics(statistics) => self.take_statistics(&statistics),
+            News::OffsetReset { topic, partition } => self.slots.note_reset(&topic, partition),
+            News::Statistics(statistics) => self.take_statistics(consumer, &statistics),
             News::Error(sentence) => self.sentence = Some(sentence),
         }
     }
@@ -208,9 +219,8 @@ impl State {
         self.filling_since = None;
         self.epoch += 1;
         self.slots = Slots::new(starts, &self.names);
-        self.committed.clear();
-        self.delivered_until = delivered_until;
-        self.checkpoint = checkpoint;
+        self.standby &= starts.is_empty();
+        self.progress = Progress::new(delivered_until);
         if self.paused {
             // An assignment begins unpaused.
             self.apply_pause(consumer, true);
@@ -228,7 +238,32 @@ impl State {
         }
     }
 
-    fn take_statistics(&mut self, statistics: &Statistics) {
+    fn stand_by(&mut self, leaderless: Option<String>) {
+        if !self.standby {
+            tracing::info!("kafka: standing by");
+        }
+        self.standby = true;
+        self.leaderless = leaderless.is_some();
+        if let Some(sentence) = leaderless {
+            self.note_trouble(Trouble::Partition, sentence);
+        }
+        self.show();
+    }
+
+    /// Joins the group again when partitions are not read for a while. New ones
+    /// bring a rebalance by themselves, unless the broker that was asked for
+    /// all partitions then had not heard of them yet.
+    fn miss_partitions(&mut self, consumer: &BaseConsumer<Context>, has_unread: bool) {
+        if !has_unread || self.slots.len() == 0 {
+            self.unread_since = None;
+        } else if self.unread_since.get_or_insert_with(Instant::now).elapsed() > UNREAD_FOR {
+            self.unread_since = None;
+            let sentence = "the topics have partitions that are not read; joining the group again";
+            self.hear(consumer, News::Unusable(sentence.to_owned()));
+        }
+    }
+
+    fn take_statistics(&mut self, consumer: &BaseConsumer<Context>, statistics: &Statistics) {
         let settled = !self.paused && self.changed_at.elapsed() > self.statistics_interval;
         let mut behind = Vec::new();
         for row in &statistics.partitions {
@@ -242,6 +277,7 @@ impl State {
         let reading = self.slots.len() > 0 && statistics.partitions.iter().all(|row| row.fetching);
         let over = match self.trouble {
             Some(Trouble::Broker) => statistics.connected,
+            _ if self.standby => statistics.connected && !self.leaderless,
             _ => reading,
         };
         if over {
@@ -249,6 +285,7 @@ impl State {
         }
         self.lock_status().connected = statistics.connected;
         self.show();
+        self.miss_partitions(consumer, statistics.has_unread);
     }
 
     /// Counts an error that reading goes on after.
@@ -328,40 +365,20 @@ impl State {
             self.metrics.commit(Outcome::Stale);
             return;
         }
-        self.committed.extend(commit.positions.iter().map(|position| (position.partition, *position)));
-        // Never back: right after a start nothing is known yet, which must not
-        // wipe out what was committed before.
-        self.delivered_until = self.delivered_until.max(commit.delivered_until);
-        self.checkpoint = commit.checkpoint;
+        self.progress.take(commit);
         self.send_commit(consumer, CommitMode::Async);
     }
 
     /// Sends this epoch's commits once more and waits for the answer, since
     /// one still on its way would be overtaken by the close.
     pub(super) fn commit_finally(&mut self, consumer: &BaseConsumer<Context>) {
-        if !self.committed.is_empty() {
+        if !self.progress.is_empty() {
             self.send_commit(consumer, CommitMode::Sync);
         }
     }
 
-    /// Commits every partition whose position is known, also those that gave
-    /// no message in this epoch: what was delivered holds for all of them, and
-    /// the oldest word about it counts at the next start.
     fn send_commit(&self, consumer: &BaseConsumer<Context>, mode: CommitMode) {
-        let (delivered_until, checkpoint) = (self.delivered_until, self.checkpoint);
-        let mut list = TopicPartitionList::with_capacity(self.slots.len());
-        for slot in self.slots.iter() {
-            let committed = self.committed.get(&slot.id);
-            let offset = committed.map(|position| position.next).or(slot.start);
-            let replay = committed.map(|position| position.replay).or(slot.replay);
-            // Negative offsets are not positions.
-            let Some(offset) = offset.filter(|offset| *offset >= 0) else { continue };
-            let replay = replay.map(|replay| replay.clamp(0, offset));
-            let mut element = list.add_partition(&slot.topic, slot.partition);
-            if element.set_offset(Offset::Offset(offset)).is_ok() {
-                element.set_metadata(metadata::encode(Notes { replay, delivered_until, checkpoint }));
-            }
-        }
+        let list = self.progress.list(&self.slots);
         if list.count() > 0 {
             consumer.context().commit(consumer, &list, mode);
         }
@@ -380,12 +397,14 @@ impl State {
     pub(super) fn hide(&mut self) {
         self.slots.hide_lag(&self.metrics);
         self.slots = Slots::default();
+        self.standby = false;
         self.lock_status().connected = false;
         self.show();
     }
 
     fn show(&self) {
         self.metrics.epoch.set(i64::try_from(self.epoch).unwrap_or(i64::MAX));
+        self.metrics.standby.set(self.standby.into());
         self.metrics.assigned.set(i64::try_from(self.slots.len()).unwrap_or(i64::MAX));
         let mut status = self.lock_status();
         status.epoch = self.epoch;
@@ -393,6 +412,7 @@ impl State {
         status.caught_up = self.slots.caught_up();
         status.lag = self.slots.lag();
         status.paused = self.paused;
+        status.standby = self.standby;
         status.connected |= self.slots.len() > 0;
         if self.trouble.is_none() {
             status.error = None;

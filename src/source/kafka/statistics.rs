@@ -26,8 +26,10 @@ pub(super) struct PartitionStatistics {
 pub(super) struct Statistics {
     /// Whether any broker is connected.
     pub(super) connected: bool,
-    /// The partitions that this consumer owns.
+    /// The partitions that this consumer reads.
     pub(super) partitions: Vec<PartitionStatistics>,
+    /// Whether the topics have other partitions, too.
+    pub(super) has_unread: bool,
 }
 
 #[derive(Deserialize)]
@@ -69,8 +71,14 @@ pub(super) fn parse(json: &[u8], read_committed: bool) -> Result<Statistics, ser
     let up = |id: i32| raw.brokers.values().any(|broker| broker.nodeid == id && broker.state == "UP");
     let known = |offset: i64| (offset >= 0).then_some(offset);
     let mut partitions = Vec::new();
+    let mut has_unread = false;
     for topic in raw.topics.values() {
-        for row in topic.partitions.values().filter(|row| row.desired && row.partition >= 0) {
+        // Messages without a partition wait in number -1.
+        for row in topic.partitions.values().filter(|row| row.partition >= 0) {
+            has_unread |= !row.desired;
+            if !row.desired {
+                continue;
+            }
             partitions.push(PartitionStatistics {
                 topic: topic.topic.clone(),
                 partition: row.partition,
@@ -82,7 +90,7 @@ pub(super) fn parse(json: &[u8], read_committed: bool) -> Result<Statistics, ser
         }
     }
     let connected = raw.brokers.values().any(|broker| broker.state == "UP");
-    Ok(Statistics { connected, partitions })
+    Ok(Statistics { connected, partitions, has_unread })
 }
 
 #[cfg(test)]
@@ -102,13 +110,17 @@ mod tests {
             "-1": {"partition": -1, "broker": -1, "desired": true, "fetch_state": "none", "fetchq_cnt": 0,
                   "next_offset": 0, "hi_offset": 0, "ls_offset": 0}}}}}"#;
         let mut statistics = parse(json, true).expect("well formed");
-        assert!(statistics.connected);
+        assert!(statistics.connected && statistics.has_unread);
         statistics.partitions.sort_by_key(|row| row.partition);
         let [first, second] = &statistics.partitions[..] else { panic!("{statistics:?}") };
         assert_eq!((first.fetching, first.fetched, first.end, first.queued), (true, Some(10), Some(11), 3));
         assert_eq!((second.fetching, second.fetched, second.end), (false, None, None));
         let uncommitted = parse(json, false).expect("well formed");
         assert!(uncommitted.partitions.iter().any(|row| row.end == Some(12)));
+        let all = br#"{"topics": {"t": {"topic": "t", "partitions": {
+            "-1": {"partition": -1, "broker": -1, "desired": false, "fetch_state": "none", "fetchq_cnt": 0,
+                  "next_offset": 0, "hi_offset": 0, "ls_offset": 0}}}}}"#;
+        assert!(!parse(all, true).expect("well formed").has_unread);
         assert!(parse(b"{", true).is_err());
     }
 }

@@ -13,7 +13,7 @@ use std::{
 
 use rdkafka::{
     ClientConfig,
-    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication},
     client::DefaultClientContext,
 };
 
@@ -130,6 +130,14 @@ impl Kafka {
         let made = block_on(admin.create_topics([&topic], &options)).unwrap();
         assert!(made.iter().all(Result::is_ok), "topic {name}: {made:?}");
         name
+    }
+
+    /// Gives a topic more partitions, so many in all.
+    pub fn grow(&self, topic: &str, partitions: usize) {
+        let options = AdminOptions::new().operation_timeout(Some(START));
+        let wanted = NewPartitions::new(topic, partitions);
+        let grown = block_on(self.admin().create_partitions([&wanted], &options)).unwrap();
+        assert!(grown.iter().all(Result::is_ok), "topic {topic}: {grown:?}");
     }
 }
 
