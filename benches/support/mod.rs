@@ -13,7 +13,7 @@
     reason = "each benchmark uses a part"
 )]
 
-use std::{collections::BTreeMap, fs, sync::Arc};
+use std::{collections::BTreeMap, fs, sync::Arc, thread};
 
 use driftline::{
     decode::EventMapping,
@@ -171,6 +171,8 @@ pub fn batches(events: &[Vec<u8>]) -> Vec<MessageBatch> {
 
 /// Nanoseconds that this thread has spent on a processor.
 pub fn thread_ns() -> u64 {
+    // The kernel adds up at every tick of 4 ms, and when a thread yields.
+    thread::yield_now();
     let text = fs::read_to_string("/proc/thread-self/schedstat").expect("Linux with scheduler statistics");
     text.split(' ').next().and_then(|ns| ns.parse().ok()).expect("the first figure is the time")
 }
