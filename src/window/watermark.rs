@@ -11,8 +11,6 @@
 //! window of a stream that fell silent is still reported, at about the time at
 //! which it would have been.
 
-use std::collections::BTreeMap;
-
 use super::WindowSettings;
 use crate::event::{EventTime, PartitionId};
 
@@ -31,7 +29,9 @@ struct Progress {
 pub struct Watermarks {
     lateness_ms: i64,
     idle_timeout_ms: i64,
-    partitions: BTreeMap<PartitionId, Progress>,
+    /// By partition number, which is small and dense; `None` for those that are
+    /// not assigned.
+    partitions: Vec<Option<Progress>>,
     global: Option<i64>,
 }
 
@@ -42,7 +42,7 @@ impl Watermarks {
         Self {
             lateness_ms: settings.lateness_ms,
             idle_timeout_ms: settings.idle_timeout_ms,
-            partitions: BTreeMap::new(),
+            partitions: Vec::new(),
             global: None,
         }
     }
@@ -56,29 +56,45 @@ impl Watermarks {
     /// Begins to wait for `partition`, which holds the watermark until its
     /// first event or until it is idle.
     pub fn assign(&mut self, partition: PartitionId, now: EventTime) {
-        self.partitions.entry(partition).or_insert(Progress {
-            greatest: None,
-            last_active: now.0,
-            caught_up: false,
-            idle: false,
-        });
+        let index = partition.0 as usize;
+        if index >= self.partitions.len() {
+            self.partitions.resize(index + 1, None);
+        }
+        if let Some(slot) = self.partitions.get_mut(index) {
+            slot.get_or_insert(Progress {
+                greatest: None,
+                last_active: now.0,
+                caught_up: false,
+                idle: false,
+            });
+        }
+    }
+
+    fn progress(&mut self, partition: PartitionId) -> Option<&mut Progress> {
+        self.partitions.get_mut(partition.0 as usize)?.as_mut()
+    }
+
+    fn assigned(&self) -> impl Iterator<Item = &Progress> {
+        self.partitions.iter().flatten()
     }
 
     /// Stops waiting for `partition`.
     pub fn revoke(&mut self, partition: PartitionId) {
-        self.partitions.remove(&partition);
+        if let Some(slot) = self.partitions.get_mut(partition.0 as usize) {
+            *slot = None;
+        }
     }
 
     /// Whether the consumer has read all that `partition` has.
     pub fn set_caught_up(&mut self, partition: PartitionId, caught_up: bool) {
-        if let Some(progress) = self.partitions.get_mut(&partition) {
+        if let Some(progress) = self.progress(partition) {
             progress.caught_up = caught_up;
         }
     }
 
     /// Forgets silence up to `now`: it was the reader that paused.
     pub fn resume(&mut self, now: EventTime) {
-        for progress in self.partitions.values_mut() {
+        for progress in self.partitions.iter_mut().flatten() {
             progress.last_active = progress.last_active.max(now.0);
         }
     }
@@ -86,12 +102,11 @@ impl Watermarks {
     /// Notes an event; `true` when the global watermark moved.
     #[inline]
     pub fn observe(&mut self, partition: PartitionId, time: EventTime, now: EventTime) -> bool {
-        let progress = self.partitions.entry(partition).or_insert(Progress {
-            greatest: None,
-            last_active: now.0,
-            caught_up: false,
-            idle: false,
-        });
+        if self.progress(partition).is_none() {
+            self.assign(partition, now);
+        }
+        let (lateness_ms, global) = (self.lateness_ms, self.global);
+        let Some(progress) = self.progress(partition) else { return false };
         progress.last_active = now.0;
         let was_idle = std::mem::replace(&mut progress.idle, false);
         if progress.greatest.is_some_and(|greatest| time.0 <= greatest) {
@@ -99,15 +114,14 @@ impl Watermarks {
         }
         let before = progress.greatest.replace(time.0);
         // A partition that was ahead of the watermark did not hold it back.
-        let held_back = before.is_none_or(|before| {
-            self.global.is_none_or(|global| before.saturating_sub(self.lateness_ms) <= global)
-        });
+        let held_back = before
+            .is_none_or(|before| global.is_none_or(|global| before.saturating_sub(lateness_ms) <= global));
         (held_back || was_idle) && self.advance()
     }
 
     /// Notes that the clock shows `now`; `true` when the global watermark moved.
     pub fn tick(&mut self, now: EventTime) -> bool {
-        for progress in self.partitions.values_mut() {
+        for progress in self.partitions.iter_mut().flatten() {
             let silent_ms = now.0.saturating_sub(progress.last_active);
             progress.idle = progress.caught_up && silent_ms >= self.idle_timeout_ms;
         }
@@ -119,7 +133,7 @@ impl Watermarks {
     /// not idle.
     fn advance(&mut self) -> bool {
         let mut minimum: Option<i64> = None;
-        for progress in self.partitions.values().filter(|progress| !progress.idle) {
+        for progress in self.assigned().filter(|progress| !progress.idle) {
             let Some(greatest) = progress.greatest else { return false };
             minimum = Some(minimum.map_or(greatest, |other| other.min(greatest)));
         }
@@ -128,11 +142,11 @@ impl Watermarks {
 
     /// Lets event time pass while every partition is idle.
     fn pass_silence(&mut self, now: EventTime) -> bool {
-        if self.partitions.is_empty() || self.partitions.values().any(|progress| !progress.idle) {
+        if self.assigned().any(|progress| !progress.idle) {
             return false;
         }
-        let greatest = self.partitions.values().filter_map(|progress| progress.greatest).max();
-        let last_active = self.partitions.values().map(|progress| progress.last_active).max();
+        let greatest = self.assigned().filter_map(|progress| progress.greatest).max();
+        let last_active = self.assigned().map(|progress| progress.last_active).max();
         let (Some(greatest), Some(last_active)) = (greatest, last_active) else { return false };
         let silent_ms = now.0.saturating_sub(last_active).saturating_sub(self.idle_timeout_ms);
         self.raise(greatest.saturating_sub(self.lateness_ms).saturating_add(silent_ms))
