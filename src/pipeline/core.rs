@@ -102,6 +102,8 @@ pub struct Core {
     floor: Option<i64>,
     scorer: Scorer,
     counters: Counters,
+    /// Whether any model is learning its reference.
+    learning: bool,
     /// Lower bound of the watermark at which a window is to be written.
     next_due: i64,
 }
@@ -125,6 +127,7 @@ impl Core {
             windows: settings.windows,
             decoder,
             row: Row::default(),
+            learning: models.iter().any(Model::is_learning),
             models,
             holds: Holds::default(),
             floor: settings.delivered_until.map(|time| time.0),
@@ -216,6 +219,9 @@ impl Core {
     }
 
     fn finish_learning(&mut self, out: &mut Outputs) {
+        if !self.learning {
+            return;
+        }
         let watermark = self.watermarks.current();
         for (index, model) in self.models.iter_mut().enumerate().filter(|(_, model)| model.is_learning()) {
             match model.finish_learning(watermark, &self.windows) {
@@ -233,6 +239,7 @@ impl Core {
                 }
             }
         }
+        self.learning = self.models.iter().any(Model::is_learning);
     }
 
     fn close(&mut self, flush: bool, out: &mut Outputs) {

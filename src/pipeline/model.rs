@@ -161,7 +161,7 @@ impl Model {
         row: &Row,
         context: &mut TakeContext<'_>,
     ) -> Result<Taken, Reject> {
-        let (reference, floor_end) = match &mut self.state {
+        let floor_end = match &mut self.state {
             State::Learning(learner) => {
                 if learner.take(envelope) {
                     context.counters.learned_rows += 1;
@@ -170,7 +170,7 @@ impl Model {
                 context.counters.drop(DropReason::Learning);
                 return Ok(Taken::Dropped);
             }
-            State::Ready { reference, floor_end } => (Arc::clone(reference), *floor_end),
+            State::Ready { floor_end, .. } => *floor_end,
         };
         self.note_unknown(payload, row, context.counters);
         let stream = self.stream(envelope, context.settings)?;
@@ -182,19 +182,21 @@ impl Model {
         match envelope.kind {
             EventKind::Label => {
                 self.mark_dirty(stream, pane, context);
-                if let Some(stream) = self.streams.get_mut(stream) {
-                    stream.add_label(&reference, pane);
+                if let (Some(stream), State::Ready { reference, .. }) =
+                    (self.streams.get_mut(stream), &self.state)
+                {
+                    stream.add_label(reference, pane);
                 }
                 Ok(Taken::InPane(pane))
             }
             EventKind::Prediction if self.joiner.is_some() && envelope.features.is_none() => {
-                Ok(self.join(&reference, envelope, Half::Prediction { stream }, row, context))
+                Ok(self.join(envelope, Half::Prediction { stream }, row, context))
             }
             EventKind::Feature if self.joiner.is_some() => {
-                Ok(self.join(&reference, envelope, Half::Features, row, context))
+                Ok(self.join(envelope, Half::Features, row, context))
             }
             EventKind::Prediction | EventKind::Feature => {
-                self.count(&reference, stream, pane, row, context);
+                self.count(stream, pane, row, context);
                 Ok(Taken::InPane(pane))
             }
         }
@@ -267,7 +269,6 @@ impl Model {
 
     fn join(
         &mut self,
-        reference: &Reference,
         envelope: &Envelope<'_>,
         half: Half,
         row: &Row,
@@ -280,42 +281,29 @@ impl Model {
         match joiner.offer(id, half, envelope.time, row) {
             Offer::Joined { stream, time, row } => {
                 let pane = pane_start(context.settings, time).0;
-                self.count(reference, stream, pane, &row, context);
+                self.count(stream, pane, &row, context);
             }
             Offer::Waits(None) => {}
-            Offer::Waits(Some(replaced)) => self.give_up(reference, &replaced, DropReason::JoinFull, context),
+            Offer::Waits(Some(replaced)) => self.give_up(&replaced, DropReason::JoinFull, context),
         }
         Taken::InPane(pane_start(context.settings, envelope.time).0)
     }
 
     /// Counts a half that found no partner, or drops it.
-    fn give_up(
-        &mut self,
-        reference: &Reference,
-        waiting: &Waiting,
-        reason: DropReason,
-        context: &mut TakeContext<'_>,
-    ) {
+    fn give_up(&mut self, waiting: &Waiting, reason: DropReason, context: &mut TakeContext<'_>) {
         match waiting.half {
             Half::Prediction { stream } => {
                 context.counters.predictions_without_features += 1;
                 let pane = pane_start(context.settings, waiting.time).0;
-                self.count(reference, stream, pane, &waiting.row, context);
+                self.count(stream, pane, &waiting.row, context);
             }
             Half::Features => context.counters.drop(reason),
         }
     }
 
-    fn count(
-        &mut self,
-        reference: &Reference,
-        stream: usize,
-        pane: i64,
-        row: &Row,
-        context: &mut TakeContext<'_>,
-    ) {
+    fn count(&mut self, stream: usize, pane: i64, row: &Row, context: &mut TakeContext<'_>) {
         self.mark_dirty(stream, pane, context);
-        if let Some(stream) = self.streams.get_mut(stream) {
+        if let (Some(stream), State::Ready { reference, .. }) = (self.streams.get_mut(stream), &self.state) {
             stream.add_row(reference, pane, row);
         }
     }
@@ -384,7 +372,7 @@ impl Model {
         while let Some(waiting) = self.joiner.as_mut().and_then(|joiner| {
             joiner.expire(if flush { i64::MAX } else { closed.saturating_add(joiner.timeout_ms()) })
         }) {
-            self.give_up(&reference, &waiting, DropReason::NoPrediction, context);
+            self.give_up(&waiting, DropReason::NoPrediction, context);
         }
         let floor = self.floor(context.floor);
         let settings = context.settings;

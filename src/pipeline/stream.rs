@@ -13,13 +13,9 @@ use crate::{
 };
 
 /// Rows collected before they are counted: enough that the grid of one column
-/// stays in the cache while a column is counted, small enough that the columns
-/// of a batch do too.
+/// stays in the cache while a column is counted, small enough that the rows of
+/// a batch do too.
 const BATCH_ROWS: usize = 256;
-
-/// Cells between the columns of a batch: some more than its rows, since a
-/// power of two would put one row's cells into the same few cache lines.
-const COLUMN_STRIDE: usize = BATCH_ROWS + 8;
 
 /// What one slide of event time holds.
 #[derive(Debug, Clone)]
@@ -53,12 +49,15 @@ impl Pane {
     }
 }
 
-/// Rows of one pane, column by column, on their way into its counts.
+/// Rows of one pane on their way into its counts.
+///
+/// Row by row, since the events of many streams come interleaved, and a row's
+/// cells are then in few cache lines; they are sorted by columns when counted.
 #[derive(Debug, Clone, Default)]
-struct ColumnBatch {
+struct RowBatch {
     pane: i64,
     rows: usize,
-    /// `COLUMN_STRIDE` cells per column, of which the first `rows` are filled.
+    /// As many cells per row as there are columns.
     cells: Vec<Cell>,
 }
 
@@ -67,7 +66,7 @@ struct ColumnBatch {
 pub(super) struct Stream {
     pub(super) key: StreamKey,
     panes: BTreeMap<i64, Pane>,
-    batch: ColumnBatch,
+    batch: RowBatch,
     /// End of the last window that was written.
     last_closed: Option<i64>,
     /// Empty windows written since the last event.
@@ -91,7 +90,7 @@ impl Stream {
         Self {
             key,
             panes: BTreeMap::new(),
-            batch: ColumnBatch::default(),
+            batch: RowBatch::default(),
             last_closed: None,
             empty_run: 0,
             dirty: BTreeSet::new(),
@@ -106,16 +105,10 @@ impl Stream {
             self.flush(reference);
         }
         let columns = reference.columns.len();
-        if self.batch.cells.len() != columns * COLUMN_STRIDE {
-            self.batch.cells.resize(columns * COLUMN_STRIDE, Cell::ABSENT);
-        }
         self.batch.pane = pane;
-        for (column, cell) in self.batch.cells.chunks_exact_mut(COLUMN_STRIDE).zip(&row.cells) {
-            if let Some(slot) = column.get_mut(self.batch.rows) {
-                *slot = *cell;
-            }
-        }
+        self.batch.cells.extend(row.cells.iter().take(columns));
         self.batch.rows += 1;
+        self.batch.cells.resize(self.batch.rows * columns, Cell::ABSENT);
         if self.batch.rows == 1 || !row.unseen.is_empty() || !row.unknown.is_empty() {
             let open = self.panes.entry(pane).or_insert_with(|| Pane::new(reference));
             open.unknown_features += row.unknown.len() as u64;
@@ -166,12 +159,16 @@ impl Stream {
             return;
         }
         let pane = self.panes.entry(self.batch.pane).or_insert_with(|| Pane::new(reference));
-        let columns = self.batch.cells.chunks_exact(COLUMN_STRIDE);
-        for ((counts, column), cells) in pane.counts.iter_mut().zip(&reference.columns).zip(columns) {
-            counts.add_cells(&column.grid, cells.get(..rows).unwrap_or_default());
+        let columns = reference.columns.len();
+        let mut buffer = [Cell::ABSENT; BATCH_ROWS];
+        for (index, (counts, column)) in pane.counts.iter_mut().zip(&reference.columns).enumerate() {
+            let cells = self.batch.cells.iter().skip(index).step_by(columns);
+            buffer.iter_mut().zip(cells).for_each(|(slot, cell)| *slot = *cell);
+            counts.add_cells(&column.grid, buffer.get(..rows).unwrap_or_default());
         }
         pane.events += rows as u64;
         self.batch.rows = 0;
+        self.batch.cells.clear();
     }
 
     /// End of the next window to write: the earliest one after `floor` that
