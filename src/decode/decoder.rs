@@ -34,6 +34,24 @@ struct Model {
     templates: Templates,
 }
 
+/// What the walk has found of a message.
+struct Found<'p> {
+    payload: &'p str,
+    spans: &'p Spans,
+    /// Whether the row holds the features already.
+    features_read: bool,
+}
+
+impl<'p> Found<'p> {
+    /// A scanner at a field's value in the payload.
+    fn scanner(&self, field: Field) -> Option<Scanner<'p>> {
+        let (start, end) = (*self.spans.get(field as usize)?)?;
+        // A null is no value; one from outside the payload may stand in for it.
+        let is_null = self.payload.get(start..end)? == "null";
+        (!is_null).then(|| Scanner::at(self.payload.as_bytes(), start))
+    }
+}
+
 /// Reads features during the walk, as the model that they most likely belong to.
 struct InlineFeatures<'d> {
     models: &'d mut [Model],
@@ -115,17 +133,15 @@ impl Decoder {
             Some(model) => Some(model),
             None => self.walk(payload, &mut spans, row)?,
         };
-        let fields = Fields { mapping: &self.mapping, message: *message, topic, payload, spans };
+        let fields = Fields { mapping: &self.mapping, message: *message, topic, payload, spans: &spans };
         let model = match followed {
             Some(model) => model,
             None => self.model(&fields)?,
         };
         self.last_model = model;
         let envelope = fields.envelope(model)?;
-        let unread =
-            spans.get(Field::Features as usize).copied().flatten().filter(|_| read_as != Some(model));
-        let unread = unread.map(|(start, _)| Scanner::at(payload.as_bytes(), start));
-        self.fill_row(&envelope, row, read_as == Some(model), unread)?;
+        let found = Found { payload, spans: &spans, features_read: read_as == Some(model) };
+        self.fill_row(&envelope, row, &found)?;
         if followed.is_none()
             && let Some(Model { schema: Some(schema), templates, .. }) = self.models.get_mut(model)
         {
@@ -228,22 +244,16 @@ impl Decoder {
 
     /// Reads what the walk has not: features met before the model was known,
     /// and the prediction.
-    fn fill_row(
-        &mut self,
-        envelope: &Envelope<'_>,
-        row: &mut Row,
-        features_read: bool,
-        unread_features: Option<Scanner<'_>>,
-    ) -> Result<(), Reject> {
+    fn fill_row(&mut self, envelope: &Envelope<'_>, row: &mut Row, found: &Found<'_>) -> Result<(), Reject> {
         let paths = &self.paths;
         let Some(Model { schema: Some(schema), order, .. }) = self.models.get_mut(envelope.model) else {
             row.clear();
             return Ok(());
         };
         let not_json = || Reject::new(RejectReason::NotJson, "not valid JSON inside a field");
-        if !features_read {
+        if !found.features_read {
             schema.reset_row(row, false);
-            if let (Some(_), Some(mut scanner)) = (envelope.features, unread_features) {
+            if let (Some(_), Some(mut scanner)) = (envelope.features, found.scanner(Field::Features)) {
                 let is_mapped = |key: &[u8]| paths.is_mapped_inside_features(key);
                 schema.read_features(&mut scanner, row, order, is_mapped).ok_or_else(not_json)?;
             }
@@ -251,11 +261,13 @@ impl Decoder {
         if envelope.kind == EventKind::Prediction {
             schema.expect_prediction(row);
             if let Some(raw) = &envelope.prediction {
-                schema.read_prediction(raw, row).ok_or_else(not_json)?;
+                let scanner = found.scanner(Field::Prediction).unwrap_or_else(|| Scanner::new(raw));
+                schema.read_prediction(scanner, row).ok_or_else(not_json)?;
             }
             // Second: where both give a class, this is the more precise one.
             if let Some(raw) = &envelope.prediction_class {
-                schema.read_prediction_class(raw, row).ok_or_else(not_json)?;
+                let scanner = found.scanner(Field::PredictionClass).unwrap_or_else(|| Scanner::new(raw));
+                schema.read_prediction_class(scanner, row).ok_or_else(not_json)?;
             }
         }
         Ok(())

@@ -43,7 +43,7 @@ pub(super) struct Fields<'d, 'm> {
     pub(super) message: Message<'m>,
     pub(super) topic: &'m str,
     pub(super) payload: &'m str,
-    pub(super) spans: Spans,
+    pub(super) spans: &'d Spans,
 }
 
 impl<'m> Fields<'_, 'm> {

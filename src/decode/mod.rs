@@ -23,6 +23,7 @@ mod number;
 mod paths;
 mod scanner;
 mod schema;
+mod short_name;
 mod template;
 
 pub use decoder::Decoder;

@@ -5,8 +5,8 @@
 //! digits. Eight bytes at a time, the end is computed instead of searched for:
 //! at once for numbers of up to seven characters, in two steps for up to seven
 //! digits on each side of the point. What doesn't fit that (an exponent, more
-//! digits, the last bytes of the text) is read digit by digit, and what a
-//! double can't hold exactly is left to `fast_float2`. All round correctly.
+//! digits) is read digit by digit, and what a double can't hold exactly is left
+//! to `fast_float2`. All round correctly.
 
 /// Exact powers of ten: a mantissa below 2^53 divided by one of these is
 /// rounded once, hence correctly (W. D. Clinger, "How to read floating point
@@ -19,21 +19,74 @@ const EXACT_POWERS: [f64; 23] = [
 /// Powers of ten for up to seven digits behind the point.
 const SCALES: [u64; 8] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000];
 
-/// Reads the number at the start of `text`, or one of Python's three words:
-/// its value and its length. `None` when there is none.
-#[inline]
-pub(super) fn read(text: &[u8]) -> Option<(f64, usize)> {
-    let negative = text.first() == Some(&b'-');
+/// Reads the number at `at` in `text`, or one of Python's three words: its
+/// value and its length. `None` when there is none.
+pub(super) fn read(text: &[u8], at: usize) -> Option<(f64, usize)> {
+    let negative = text.get(at) == Some(&b'-');
+    let start = at + usize::from(negative);
+    match in_one_word(text, start).or_else(|| in_two_words(text, start)) {
+        Some(decimal) => decimal.signed(negative),
+        None => general(text.get(at..)?),
+    }
+}
+
+/// A byte that is expected behind a number, eight times.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terminator(u64);
+
+impl Terminator {
+    pub(super) fn new(byte: u8) -> Self {
+        Self(ONES * u64::from(byte))
+    }
+
+    /// How many of eight characters stand before it.
+    #[inline]
+    fn position(self, characters: u64) -> usize {
+        let differ = characters ^ self.0;
+        // A borrow can only set a flag above a true hit.
+        let hits = differ.wrapping_sub(ONES) & !differ & HIGH_BITS;
+        (hits.trailing_zeros() / 8) as usize
+    }
+}
+
+/// Reads the number at `at` in `text` if it has at most seven characters and
+/// `end` is behind it. Everything else is `None`, and left to [`read`].
+///
+/// What comes next in the text has to wait for nothing but the search for the
+/// end; meanwhile the number itself is made.
+#[expect(clippy::inline_always, reason = "so that where the next value begins stays in a register")]
+#[inline(always)]
+pub(super) fn read_until(text: &[u8], at: usize, end: Terminator) -> Option<(f64, usize)> {
+    let characters = characters(text, at);
+    let length = end.position(characters);
+    let negative = characters & 0xff == u64::from(b'-');
     let sign = usize::from(negative);
-    let unsigned = text.get(sign..)?;
-    let Some(Decimal { mantissa, decimals, length }) =
-        in_one_word(unsigned).or_else(|| in_two_words(unsigned))
-    else {
-        return general(text);
-    };
-    #[expect(clippy::cast_precision_loss, reason = "at most fourteen digits")]
-    let value = mantissa as f64 / EXACT_POWERS.get(decimals)?;
-    Some((if negative { -value } else { value }, sign + length))
+    let digits = length.checked_sub(sign).filter(|_| length < 8)?;
+    let (value, _) = decimal(characters >> (8 * sign), digits)?.signed(negative)?;
+    Some((value, length))
+}
+
+/// Eight characters, zeros standing for what is behind the end.
+#[inline]
+fn characters(text: &[u8], at: usize) -> u64 {
+    match text.get(at..).and_then(<[u8]>::first_chunk) {
+        Some(chunk) => u64::from_le_bytes(*chunk),
+        None => last_characters(text, at),
+    }
+}
+
+#[cold]
+fn last_characters(text: &[u8], at: usize) -> u64 {
+    let beyond = (at + 8).saturating_sub(text.len());
+    match text.last_chunk() {
+        Some(chunk) if beyond < 8 => u64::from_le_bytes(*chunk) >> (8 * beyond),
+        _ => {
+            let mut bytes = [0; 8];
+            let rest = text.get(at..).unwrap_or_default();
+            bytes.iter_mut().zip(rest).for_each(|(slot, byte)| *slot = *byte);
+            u64::from_le_bytes(bytes)
+        }
+    }
 }
 
 /// A number without a sign: `mantissa / 10^decimals`.
@@ -44,18 +97,32 @@ struct Decimal {
     length: usize,
 }
 
+impl Decimal {
+    /// Value and length with the sign, which is set without a branch: signs
+    /// come in no order that could be predicted.
+    #[inline]
+    fn signed(&self, negative: bool) -> Option<(f64, usize)> {
+        #[expect(clippy::cast_precision_loss, reason = "at most fourteen digits")]
+        let value = self.mantissa.cast_signed() as f64 / EXACT_POWERS.get(self.decimals)?;
+        let sign = u64::from(negative) << 63;
+        Some((f64::from_bits(value.to_bits() | sign), usize::from(negative) + self.length))
+    }
+}
+
+const POINT: u64 = (b'.' ^ b'0') as u64;
+const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 
-/// Eight characters, every digit turned into its value, and a word with the
+/// Every digit of eight characters turned into its value, and a word with the
 /// high bit set for each that is no digit.
 #[inline]
-fn load(text: &[u8]) -> Option<(u64, u64)> {
+fn split(characters: u64) -> (u64, u64) {
     const ZEROS: u64 = 0x3030_3030_3030_3030;
     const TO_HIGH_BIT: u64 = 0x7676_7676_7676_7676;
-    let word = u64::from_le_bytes(*text.first_chunk::<8>()?) ^ ZEROS;
+    let word = characters ^ ZEROS;
     // Without its high bit no byte can carry into the next one.
     let others = ((word & !HIGH_BITS) + TO_HIGH_BIT) | word;
-    Some((word, others & HIGH_BITS))
+    (word, others & HIGH_BITS)
 }
 
 /// The value of the first `digits` (one to eight) of a loaded word.
@@ -77,24 +144,34 @@ fn is_malformed(word: u64, whole: usize) -> bool {
 }
 
 /// A number of at most seven characters.
-#[inline]
-fn in_one_word(text: &[u8]) -> Option<Decimal> {
-    const POINT: u64 = (b'.' ^ b'0') as u64;
-    let (word, others) = load(text)?;
-    let whole = (others.trailing_zeros() / 8) as usize;
-    if whole == 8 || is_malformed(word, whole) {
+fn in_one_word(text: &[u8], at: usize) -> Option<Decimal> {
+    let characters = characters(text, at);
+    let (word, others) = split(characters);
+    let end_byte = |at: usize| (word >> (8 * at)) & 0xff;
+    let mut length = (others.trailing_zeros() / 8) as usize;
+    if length < 8 && end_byte(length) == POINT {
+        length = ((others & (others - 1)).trailing_zeros() / 8) as usize;
+    }
+    if length == 8 || is_exponent(end_byte(length)) {
         return None;
     }
-    let end_byte = |at: usize| (word >> (8 * at)) & 0xff;
-    if end_byte(whole) != POINT {
-        return (!is_exponent(end_byte(whole))).then(|| Decimal {
-            mantissa: value_of(word, whole),
-            decimals: 0,
-            length: whole,
-        });
+    decimal(characters, length)
+}
+
+/// The first `length` characters, at most seven, as digits and perhaps a point
+/// between them.
+#[expect(clippy::inline_always, reason = "it is most of `read_until`, and a call costs as much again")]
+#[inline(always)]
+fn decimal(characters: u64, length: usize) -> Option<Decimal> {
+    let (word, others) = split(characters);
+    let others = others & ((1 << (8 * length)) - 1);
+    if others == 0 {
+        let mantissa = (!is_malformed(word, length)).then(|| value_of(word, length))?;
+        return Some(Decimal { mantissa, decimals: 0, length });
     }
-    let length = ((others & (others - 1)).trailing_zeros() / 8) as usize;
-    if length == 8 || length == whole + 1 || is_exponent(end_byte(length)) {
+    let whole = (others.trailing_zeros() / 8) as usize;
+    let is_point = others.is_power_of_two() && (word >> (8 * whole)) & 0xff == POINT;
+    if !is_point || length == whole + 1 || is_malformed(word, whole) {
         return None;
     }
     // Close the gap that the point leaves.
@@ -111,14 +188,13 @@ fn is_exponent(loaded: u64) -> bool {
 }
 
 /// A number with a point and at most seven digits on each side of it.
-#[inline]
-fn in_two_words(text: &[u8]) -> Option<Decimal> {
-    let (word, others) = load(text)?;
+fn in_two_words(text: &[u8], at: usize) -> Option<Decimal> {
+    let (word, others) = split(characters(text, at));
     let whole = (others.trailing_zeros() / 8) as usize;
-    if whole == 8 || is_malformed(word, whole) || text.get(whole) != Some(&b'.') {
+    if whole == 8 || is_malformed(word, whole) || (word >> (8 * whole)) & 0xff != POINT {
         return None;
     }
-    let (fraction, others) = load(text.get(whole + 1..)?)?;
+    let (fraction, others) = split(characters(text, at + whole + 1));
     let decimals = (others.trailing_zeros() / 8) as usize;
     if decimals == 0 || decimals == 8 || is_exponent((fraction >> (8 * decimals)) & 0xff) {
         return None;
@@ -189,12 +265,22 @@ mod tests {
     /// where more bytes follow, eight digits at a time.
     fn number(text: &str) -> Option<f64> {
         let at_the_end =
-            read(text.as_bytes()).filter(|(_, length)| *length == text.len()).map(|(value, _)| value);
+            read(text.as_bytes(), 0).filter(|(_, length)| *length == text.len()).map(|(value, _)| value);
         let padded = format!("{text},                ");
         let before_more =
-            read(padded.as_bytes()).filter(|(_, length)| *length == text.len()).map(|(value, _)| value);
+            read(padded.as_bytes(), 0).filter(|(_, length)| *length == text.len()).map(|(value, _)| value);
         assert_eq!(at_the_end.map(f64::to_bits), before_more.map(f64::to_bits), "{text}");
+        let until = read_until(padded.as_bytes(), 0, Terminator::new(b','));
+        assert_eq!(until.is_some(), at_the_end.is_some() && is_usual(text), "{text}");
+        if let Some((value, length)) = until {
+            assert_eq!((Some(value.to_bits()), length), (at_the_end.map(f64::to_bits), text.len()), "{text}");
+        }
         at_the_end
+    }
+
+    /// Whether a valid number is short and has neither an exponent nor letters.
+    fn is_usual(text: &str) -> bool {
+        text.len() <= 7 && text.bytes().all(|byte| matches!(byte, b'-' | b'.' | b'0'..=b'9'))
     }
 
     #[test]

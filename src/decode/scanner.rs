@@ -10,7 +10,10 @@
 //!
 //! Every function returns `None` on malformed input and never panics.
 
-use super::number;
+use super::{
+    number::{self, Terminator},
+    short_name::ShortName,
+};
 
 /// Nesting beyond this is refused, so that hostile input can't exhaust the stack.
 const MAX_DEPTH: u32 = 64;
@@ -143,27 +146,37 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// A string of at most [`ShortName::MAX_BYTES`] bytes without escapes, with
+    /// its quotes, as one number; nothing is taken otherwise.
+    ///
+    /// Its end is computed instead of searched for, so that there is no branch
+    /// on how long it is, which names that come in no order would make wrong.
+    #[inline]
+    pub(crate) fn short_name(&mut self) -> Option<ShortName> {
+        let (quote, rest) = self.bytes.get(self.at..)?.split_first()?;
+        let word = u64::from_le_bytes(*rest.first_chunk()?);
+        let length = plain_bytes(word);
+        let closed = rest.get(length) == Some(&b'"');
+        let name = ShortName::from_word(word, length)?;
+        if *quote != b'"' || !closed {
+            return None;
+        }
+        self.at += length + 2;
+        Some(name)
+    }
+
     /// Number of bytes from here on that are neither a quote, a backslash nor
     /// a control character.
     #[inline]
     fn plain_string_bytes(&self) -> usize {
-        const ONES: u64 = 0x0101_0101_0101_0101;
-        const HIGHS: u64 = 0x8080_8080_8080_8080;
-        let zero_bytes = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
         let mut rest = self.bytes.get(self.at..).unwrap_or_default();
         let mut count = 0;
         while let Some((chunk, tail)) = rest.split_first_chunk::<8>() {
-            let word = u64::from_le_bytes(*chunk);
-            let quote = zero_bytes(word ^ (ONES * u64::from(b'"')));
-            let backslash = zero_bytes(word ^ (ONES * u64::from(b'\\')));
-            let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
-            // A borrow can set a flag above a true hit, never below one, so the
-            // lowest flag is right.
-            let stops = quote | backslash | control;
-            if stops != 0 {
-                return count + (stops.trailing_zeros() / 8) as usize;
+            let length = plain_bytes(u64::from_le_bytes(*chunk));
+            count += length;
+            if length < 8 {
+                return count;
             }
-            count += 8;
             rest = tail;
         }
         count + rest.iter().take_while(|&&byte| byte >= 0x20 && byte != b'"' && byte != b'\\').count()
@@ -184,17 +197,28 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// A number of at most seven characters with `end` behind it; nothing is
+    /// taken otherwise.
+    #[expect(clippy::inline_always, reason = "so that where the next value begins stays in a register")]
+    #[inline(always)]
+    pub(super) fn number_until(&mut self, end: Terminator) -> Option<f64> {
+        let (value, length) = number::read_until(self.bytes, self.at, end)?;
+        self.at += length;
+        Some(value)
+    }
+
     /// A number, or one of Python's three words.
-    #[inline]
     pub(crate) fn number(&mut self) -> Option<f64> {
-        let (value, length) = number::read(self.bytes.get(self.at..)?)?;
+        let (value, length) = number::read(self.bytes, self.at)?;
         self.at += length;
         Some(value)
     }
 
     /// Skips one value of any kind, checking its grammar.
+    #[inline]
     pub(crate) fn skip_value(&mut self) -> Option<()> {
-        self.skip_nested(MAX_DEPTH)
+        // Most values are strings.
+        if self.peek() == Some(b'"') { self.string().map(drop) } else { self.skip_nested(MAX_DEPTH) }
     }
 
     fn skip_nested(&mut self, depth: u32) -> Option<()> {
@@ -281,6 +305,21 @@ impl<'a> Scanner<'a> {
             }
         }
     }
+}
+
+/// Number of bytes at the start of `word`, eight for all of them, that stand
+/// for themselves in a string.
+#[inline]
+fn plain_bytes(word: u64) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    let zero_bytes = |word: u64| word.wrapping_sub(ONES) & !word;
+    let quote = zero_bytes(word ^ (ONES * u64::from(b'"')));
+    let backslash = zero_bytes(word ^ (ONES * u64::from(b'\\')));
+    let control = word.wrapping_sub(ONES * 0x20) & !word;
+    // A borrow can set a flag above a true hit, never below one, so the
+    // lowest flag is right.
+    (((quote | backslash | control) & HIGHS).trailing_zeros() / 8) as usize
 }
 
 #[cfg(test)]

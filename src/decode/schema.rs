@@ -5,6 +5,7 @@ use ahash::AHashMap;
 use super::{
     escape::unescape,
     scanner::{RawString, Scanner, ValueStart},
+    short_name::ShortNames,
 };
 use crate::profile::{CategoricalGrid, Cell, Grid, category_text, spelled_number};
 
@@ -30,7 +31,14 @@ struct Column {
 #[derive(Debug, Clone)]
 enum Reader {
     Numeric,
-    Categorical(CategoricalGrid),
+    Categorical(Categories),
+}
+
+/// The grid of a categorical column, and the codes of its short names.
+#[derive(Debug, Clone)]
+struct Categories {
+    grid: CategoricalGrid,
+    short: ShortNames<u32>,
 }
 
 /// What a key of a features object stands for.
@@ -64,7 +72,21 @@ pub struct Row {
     pub unknown: Vec<std::ops::Range<usize>>,
 }
 
+impl Categories {
+    fn new(grid: &CategoricalGrid) -> Self {
+        let named = grid.named().iter().map(String::as_bytes).zip(0..);
+        Self { grid: grid.clone(), short: ShortNames::new(named) }
+    }
+}
+
 impl Row {
+    #[inline]
+    pub(super) fn set(&mut self, column: usize, cell: Cell) {
+        if let Some(slot) = self.cells.get_mut(column) {
+            *slot = cell;
+        }
+    }
+
     /// Prepares for an event of a model that has no columns yet.
     pub(super) fn clear(&mut self) {
         self.cells.clear();
@@ -93,7 +115,7 @@ impl Schema {
         for (index, (name, place, grid)) in columns.into_iter().enumerate() {
             let reader = match grid {
                 Grid::Numeric(_) => Reader::Numeric,
-                Grid::Categorical(grid) => Reader::Categorical(grid.clone()),
+                Grid::Categorical(grid) => Reader::Categorical(Categories::new(grid)),
             };
             let quoted = format!("\"{name}\"").into_bytes().into_boxed_slice();
             schema.columns.push(Column { quoted, reader });
@@ -217,19 +239,21 @@ impl Schema {
         found.copied().unwrap_or(FeatureKey::Unknown)
     }
 
+    /// Whether a column is numeric.
+    pub(super) fn is_numeric(&self, index: usize) -> bool {
+        self.columns.get(index).is_some_and(|column| matches!(column.reader, Reader::Numeric))
+    }
+
     /// Reads one value into its column's cell.
-    #[inline]
     pub(super) fn read_value(&self, scanner: &mut Scanner<'_>, row: &mut Row, index: usize) -> Option<()> {
         let column = self.columns.get(index)?;
         let cell = match &column.reader {
             Reader::Numeric => numeric_cell(scanner)?,
-            Reader::Categorical(grid) => {
-                categorical_cell(scanner, grid, |name| row.unseen.push((index, name)))?
+            Reader::Categorical(categories) => {
+                categorical_cell(scanner, categories, |name| row.unseen.push((index, name)))?
             }
         };
-        if let Some(slot) = row.cells.get_mut(index) {
-            *slot = cell;
-        }
+        row.set(index, cell);
         Some(())
     }
 
@@ -248,8 +272,7 @@ impl Schema {
     /// has classes; text and booleans go to the class column; of a class with
     /// scores the class goes to the class column and its own score to the
     /// numeric one.
-    pub(super) fn read_prediction(&self, raw: &[u8], row: &mut Row) -> Option<()> {
-        let mut scanner = Scanner::new(raw);
+    pub(super) fn read_prediction(&self, mut scanner: Scanner<'_>, row: &mut Row) -> Option<()> {
         let start = scanner.value_start()?;
         if start == ValueStart::Object {
             return self.read_scored_class(&mut scanner, row);
@@ -268,8 +291,7 @@ impl Schema {
     }
 
     /// Reads a class that has a field of its own, where a number is a class, too.
-    pub(super) fn read_prediction_class(&self, raw: &[u8], row: &mut Row) -> Option<()> {
-        let mut scanner = Scanner::new(raw);
+    pub(super) fn read_prediction_class(&self, mut scanner: Scanner<'_>, row: &mut Row) -> Option<()> {
         match (self.prediction_class, scanner.value_start()?) {
             (_, ValueStart::Object) => self.read_scored_class(&mut scanner, row),
             (_, ValueStart::Null) | (None, _) => scanner.skip_value(),
@@ -324,16 +346,7 @@ fn score_of<'a>(class: &[u8], scores: &'a [u8]) -> Option<&'a [u8]> {
     found
 }
 
-#[inline]
 fn numeric_cell(scanner: &mut Scanner<'_>) -> Option<Cell> {
-    match scanner.peek()? {
-        b'0'..=b'9' | b'-' => scanner.number().map(Cell::number),
-        _ => unusual_numeric_cell(scanner),
-    }
-}
-
-/// A cell of a numeric column from anything but digits.
-fn unusual_numeric_cell(scanner: &mut Scanner<'_>) -> Option<Cell> {
     Some(match scanner.value_start()? {
         ValueStart::Number => Cell::number(scanner.number()?),
         ValueStart::Null => {
@@ -350,6 +363,21 @@ fn unusual_numeric_cell(scanner: &mut Scanner<'_>) -> Option<Cell> {
 
 #[inline]
 fn categorical_cell(
+    scanner: &mut Scanner<'_>,
+    categories: &Categories,
+    unseen: impl FnMut(String),
+) -> Option<Cell> {
+    let start = *scanner;
+    if let Some(code) = scanner.short_name().and_then(|name| categories.short.get(name)) {
+        return Some(Cell::category(code));
+    }
+    *scanner = start;
+    unusual_categorical_cell(scanner, &categories.grid, unseen)
+}
+
+/// A cell of a categorical column from anything but a short frequent name.
+#[inline(never)]
+fn unusual_categorical_cell(
     scanner: &mut Scanner<'_>,
     grid: &CategoricalGrid,
     mut unseen: impl FnMut(String),

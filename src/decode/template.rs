@@ -14,10 +14,12 @@
 
 use super::{
     Row, Schema,
+    number::Terminator,
     paths::{Field, Paths, Spans, Visit},
     scanner::{RawString, Scanner},
     schema::FeatureKey,
 };
+use crate::profile::Cell;
 
 /// What stands between two values.
 #[derive(Debug, Clone)]
@@ -36,7 +38,9 @@ enum Slot {
     Fields(Vec<Field>),
     /// It is the model's name.
     Model,
-    /// It goes into a column of the schema.
+    /// It goes into a numeric column of the schema.
+    Numeric(usize),
+    /// It goes into another column of the schema.
     Column(usize),
     /// It belongs to a feature that the schema does not know; where its key
     /// starts and ends, counted back from the value.
@@ -49,6 +53,8 @@ enum Slot {
 struct Step {
     literal: Literal,
     slot: Slot,
+    /// What stands behind the value.
+    end: Terminator,
 }
 
 /// A layout, for messages of one model.
@@ -184,7 +190,7 @@ impl Template {
                 scanner.skip_value().ok_or(Followed::No)?;
                 return Err(Followed::OtherModel(scanner.slice(start, scanner.position())));
             }
-            Slot::Column(_) | Slot::Unknown(..) | Slot::Unused => {
+            Slot::Numeric(_) | Slot::Column(_) | Slot::Unknown(..) | Slot::Unused => {
                 step.feature(schema, scanner, start, row).ok_or(Followed::No)?;
             }
         }
@@ -202,10 +208,21 @@ impl Features {
         row: &mut Row,
     ) -> Option<()> {
         let open = scanner.position() + self.open;
+        // A copy whose address nobody has stays in registers.
+        let mut here = *scanner;
         for step in &self.steps {
-            let start = step.begin(scanner)?;
-            step.feature(schema, scanner, start, row)?;
+            let start = step.begin(&mut here)?;
+            if let Slot::Numeric(column) = step.slot
+                && let Some(number) = here.number_until(step.end)
+            {
+                row.set(column, Cell::number(number));
+            } else {
+                *scanner = here;
+                step.feature(schema, scanner, start, row)?;
+                here = *scanner;
+            }
         }
+        *scanner = here;
         set_span(spans, Field::Features, open, scanner.position() + self.close);
         Some(())
     }
@@ -219,10 +236,9 @@ impl Step {
         scanner.take_if(|rest| literal.starts(rest), literal.bytes.len()).then(|| scanner.position())
     }
 
-    #[inline]
     fn feature(&self, schema: &Schema, scanner: &mut Scanner<'_>, start: usize, row: &mut Row) -> Option<()> {
         match self.slot {
-            Slot::Column(column) => schema.read_value(scanner, row, column),
+            Slot::Numeric(column) | Slot::Column(column) => schema.read_value(scanner, row, column),
             Slot::Unknown(key_start, key_end) => {
                 row.unknown.push(start.saturating_sub(key_start)..start.saturating_sub(key_end));
                 scanner.skip_value()
@@ -384,6 +400,7 @@ impl Visit for Lesson<'_> {
 impl Lesson<'_> {
     fn feature_slot(&self, key: RawString<'_>, start: usize) -> Option<Slot> {
         Some(match self.schema.feature_key(key) {
+            FeatureKey::Column(column) if self.schema.is_numeric(column) => Slot::Numeric(column),
             FeatureKey::Column(column) => Slot::Column(column),
             FeatureKey::Ignored => Slot::Unused,
             FeatureKey::Unknown => {
@@ -400,7 +417,8 @@ impl Lesson<'_> {
         let mut steps = Vec::with_capacity(self.values.len());
         let mut at = 0;
         for (start, end, slot) in self.values {
-            steps.push(Step { literal: Literal::new(self.payload.get(at..start)?), slot });
+            let literal = Literal::new(self.payload.get(at..start)?);
+            steps.push(Step { literal, slot, end: Terminator::new(*self.payload.get(end)?) });
             at = end;
         }
         let mut template = Template {

@@ -144,8 +144,11 @@ impl Moments {
         let (mut min, mut max) = (self.min, self.max);
         let (mut n, mut sum, mut squares) = (0, 0_i64, 0_u128);
         for &value in values {
-            min = if value < min { value } else { min };
-            max = if value > max { value } else { max };
+            // New extremes are rare; to select them without a branch would make
+            // every value wait for the one before.
+            if value < min || value > max {
+                (min, max) = (min.min(value), max.max(value));
+            }
             let units = scale.units(value);
             if units.abs() <= LIMIT {
                 let whole = round(units);
