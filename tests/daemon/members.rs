@@ -91,3 +91,28 @@ fn a_standby_takes_over_from_a_reader_that_is_killed() {
         vec![standby]
     });
 }
+
+#[test]
+fn a_reader_that_was_frozen_finds_itself_succeeded_and_spoils_nothing() {
+    let bench = Bench::start(2);
+    let database = database();
+    let config = bench.config("frozen", &database, "").replace("\"2s\"", "\"5s\"");
+    let configs = ["one", "two"].map(|name| config.replace("/state\"", &format!("/state-{name}\"")));
+    let (reader, standby) = reader_and_standby(&configs);
+    // Five windows and a quarter of the sixth.
+    bench.publish(0..1_050, 2);
+    wait_for_events(&database, 1_000);
+    thread::sleep(Duration::from_secs(1));
+    // For longer than the session, and than a partition takes to be idle.
+    reader.process.signal("STOP");
+    bench.publish(1_050..2_050, 2);
+    wait_for_events(&database, 2_000);
+    assert!(reads(&standby));
+    let committed = || (bench.committed("frozen", 2) >= 1_000).then_some(());
+    eventually("committed", PATIENCE, committed);
+    reader.process.signal("CONT");
+    // Whichever of them reads from now on.
+    bench.publish(2_050..3_010, 2);
+    wait_for_events(&database, 3_000);
+    drop((reader, standby));
+}

@@ -25,6 +25,9 @@ use crate::{
 
 /// Between two ticks of the core.
 const TICK: Duration = Duration::from_millis(200);
+/// Longer between two ticks means that the process was frozen or the machine
+/// asleep.
+const FROZEN: Duration = Duration::from_secs(1);
 /// Between two looks at the models and two commits.
 const REPORT: Duration = Duration::from_secs(1);
 /// A commit that says nothing new is repeated this often, since the last may
@@ -237,6 +240,12 @@ impl Runner {
     }
 
     fn tick(&mut self) {
+        if self.last_tick.elapsed() > FROZEN {
+            // Silence that was our own must not close windows: they would be
+            // written from a part of their events, over what another member of
+            // the group may have written meanwhile.
+            self.step(Input::Resumed(now()));
+        }
         self.last_tick = Instant::now();
         // While messages wait outside, the clock says nothing about event time.
         if !self.was_blocked {
