@@ -149,5 +149,11 @@ pub(super) fn product(a: u64, b: u64) -> u128 {
 }
 
 fn total(counts: &[u64]) -> Option<u64> {
+    // Numbers below 2^48 are added several at a time: so few of them can't
+    // overflow.
+    let bits = counts.iter().fold(0, |bits, count| bits | count);
+    if bits < 1 << 48 && counts.len() <= 1 << 16 {
+        return Some(counts.iter().sum());
+    }
     counts.iter().try_fold(0_u64, |sum, &count| sum.checked_add(count))
 }

@@ -48,15 +48,15 @@ impl Transport {
 #[derive(Debug)]
 pub(super) struct TransportSum {
     range: (f64, f64),
-    /// Where the last bin's values end, and `F - G` there.
-    position: Option<f64>,
+    /// Where the last bin's values end, NaN before the first, and `F - G` there.
+    position: f64,
     difference: f64,
     sum: Transport,
 }
 
 impl TransportSum {
     pub(super) fn new(range: (f64, f64)) -> Self {
-        Self { range, position: None, difference: 0.0, sum: Transport { distance: 0.0, error: 0.0 } }
+        Self { range, position: f64::NAN, difference: 0.0, sum: Transport { distance: 0.0, error: 0.0 } }
     }
 
     /// Goes over one bin that holds values: `difference` is `F - G` after it,
@@ -67,16 +67,15 @@ impl TransportSum {
             Span::Point(value) => (value, value),
             Span::Interval { lower, upper } => self.clip(lower, upper),
         };
-        let gap = from - self.position.unwrap_or(from);
-        let width = (until - from).max(0.0);
-        self.sum.distance +=
-            self.difference.abs() * gap.max(0.0) + width * mean_size(self.difference, difference);
+        let gap = positive(from - self.position);
+        let width = positive(until - from);
+        self.sum.distance += self.difference.abs() * gap + width * mean_size(self.difference, difference);
         self.sum.error += width * mass / 2.0;
-        self.position = Some(until);
+        self.position = until;
         self.difference = difference;
     }
 
-    /// By comparisons, since `f64::max` spends three more instructions on NaN.
+    /// By comparisons, for the reason given at [`positive`].
     #[inline]
     fn clip(&self, lower: f64, upper: f64) -> (f64, f64) {
         let (min, max) = self.range;
@@ -86,6 +85,13 @@ impl TransportSum {
     pub(super) fn finish(self) -> Transport {
         self.sum
     }
+}
+
+/// A width, or zero for what is none, NaN included: by a comparison, since
+/// `f64::max` spends three more instructions on NaN.
+#[inline]
+fn positive(width: f64) -> f64 {
+    if width > 0.0 { width } else { 0.0 }
 }
 
 /// Mean of `|x|` while `x` goes evenly from `start` to `end`.
