@@ -21,6 +21,7 @@ const SCALES: [u64; 8] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_
 
 /// Reads the number at `at` in `text`, or one of Python's three words: its
 /// value and its length. `None` when there is none.
+#[inline]
 pub(super) fn read(text: &[u8], at: usize) -> Option<(f64, usize)> {
     let negative = text.get(at) == Some(&b'-');
     let start = at + usize::from(negative);
@@ -144,18 +145,22 @@ fn is_malformed(word: u64, whole: usize) -> bool {
 }
 
 /// A number of at most seven characters.
+#[inline]
 fn in_one_word(text: &[u8], at: usize) -> Option<Decimal> {
-    let characters = characters(text, at);
-    let (word, others) = split(characters);
+    let (word, others) = split(characters(text, at));
     let end_byte = |at: usize| (word >> (8 * at)) & 0xff;
-    let mut length = (others.trailing_zeros() / 8) as usize;
-    if length < 8 && end_byte(length) == POINT {
-        length = ((others & (others - 1)).trailing_zeros() / 8) as usize;
+    let whole = (others.trailing_zeros() / 8) as usize;
+    if whole == 8 || is_exponent(end_byte(whole)) {
+        return None;
     }
+    if end_byte(whole) != POINT {
+        return whole_number(word, whole);
+    }
+    let length = ((others & (others - 1)).trailing_zeros() / 8) as usize;
     if length == 8 || is_exponent(end_byte(length)) {
         return None;
     }
-    decimal(characters, length)
+    with_fraction(word, whole, length)
 }
 
 /// The first `length` characters, at most seven, as digits and perhaps a point
@@ -166,12 +171,24 @@ fn decimal(characters: u64, length: usize) -> Option<Decimal> {
     let (word, others) = split(characters);
     let others = others & ((1 << (8 * length)) - 1);
     if others == 0 {
-        let mantissa = (!is_malformed(word, length)).then(|| value_of(word, length))?;
-        return Some(Decimal { mantissa, decimals: 0, length });
+        return whole_number(word, length);
     }
     let whole = (others.trailing_zeros() / 8) as usize;
     let is_point = others.is_power_of_two() && (word >> (8 * whole)) & 0xff == POINT;
-    if !is_point || length == whole + 1 || is_malformed(word, whole) {
+    if is_point { with_fraction(word, whole, length) } else { None }
+}
+
+/// The first `digits` of a word.
+#[inline]
+fn whole_number(word: u64, digits: usize) -> Option<Decimal> {
+    let mantissa = (!is_malformed(word, digits)).then(|| value_of(word, digits))?;
+    Some(Decimal { mantissa, decimals: 0, length: digits })
+}
+
+/// The first `length` characters of a word, a point behind `whole` digits.
+#[inline]
+fn with_fraction(word: u64, whole: usize, length: usize) -> Option<Decimal> {
+    if length == whole + 1 || is_malformed(word, whole) {
         return None;
     }
     // Close the gap that the point leaves.

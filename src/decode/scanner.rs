@@ -208,6 +208,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// A number, or one of Python's three words.
+    #[inline]
     pub(crate) fn number(&mut self) -> Option<f64> {
         let (value, length) = number::read(self.bytes, self.at)?;
         self.at += length;

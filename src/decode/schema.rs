@@ -245,6 +245,7 @@ impl Schema {
     }
 
     /// Reads one value into its column's cell.
+    #[inline]
     pub(super) fn read_value(&self, scanner: &mut Scanner<'_>, row: &mut Row, index: usize) -> Option<()> {
         let column = self.columns.get(index)?;
         let cell = match &column.reader {
@@ -346,7 +347,16 @@ fn score_of<'a>(class: &[u8], scores: &'a [u8]) -> Option<&'a [u8]> {
     found
 }
 
+#[inline]
 fn numeric_cell(scanner: &mut Scanner<'_>) -> Option<Cell> {
+    match scanner.peek()? {
+        b'0'..=b'9' | b'-' => scanner.number().map(Cell::number),
+        _ => unusual_numeric_cell(scanner),
+    }
+}
+
+/// A cell of a numeric column from anything but digits.
+fn unusual_numeric_cell(scanner: &mut Scanner<'_>) -> Option<Cell> {
     Some(match scanner.value_start()? {
         ValueStart::Number => Cell::number(scanner.number()?),
         ValueStart::Null => {
