@@ -14,12 +14,14 @@
 //! | [`drift`] | reference counts, window counts | scores |
 //! | [`result`] | scores | window results, the type that every consumer reads |
 //! | [`sink`] | window results | points in InfluxDB |
+//! | [`checkpoint`] | the state between two steps | a file that a restart goes on from |
 //!
 //! [`pipeline`] wires them. Its heart, `pipeline::Core`, is one step function
 //! without clock, thread, file or socket, so that a test can drive it through
-//! any schedule. `source`, `sink`, `ops`, `cli` and `demo` are the shell around
+//! any schedule. `source`, `sink`, `checkpoint`, `ops`, `cli` and `demo` are the shell around
 //! that core; `tests/architecture.rs` fails when the core imports the shell.
 
+pub mod checkpoint;
 pub mod cli;
 pub mod config;
 pub mod decode;

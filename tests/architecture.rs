@@ -19,9 +19,10 @@ const SHELL_OF_PIPELINE: [&str; 3] = ["daemon", "daemon.rs", "reference_file.rs"
 
 /// What the core must not name: the shell's modules, and what makes a result
 /// depend on where and when it was computed.
-const FORBIDDEN: [&str; 21] = [
+const FORBIDDEN: [&str; 22] = [
     "crate::source",
     "crate::sink",
+    "crate::checkpoint",
     "crate::ops",
     "crate::cli",
     "crate::config",

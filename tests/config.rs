@@ -86,7 +86,8 @@ fn defaults_are_those_of_the_parts() {
     assert_eq!(settings.events, EventMapping::default());
     assert!(settings.kafka.is_none() && settings.influxdb.is_none());
     assert!(settings.http.listen.ip().is_loopback());
-    assert_eq!(settings.state_dir, Path::new("driftline-state"));
+    assert_eq!(settings.state_dir, None);
+    assert_eq!(settings.references_dir, Path::new("driftline-state"));
     let settings = fine(&format!("{KAFKA}{INFLUXDB}{MODEL}")).settings;
     let kafka = settings.kafka.unwrap();
     assert_eq!((kafka.start, kafka.max_message_bytes), (StartOffset::Earliest, 1_048_576));
@@ -265,7 +266,8 @@ fn paths_are_relative_to_the_file() {
     let text =
         format!("state_dir = \"state\"\n{MODEL}[[models]]\nname = \"b\"\nreference = \"/abs/r.json\"\n");
     let loaded = load_text(&text, Path::new("/etc/driftline/c.toml"), &Overrides::none()).unwrap();
-    assert_eq!(loaded.settings.state_dir, Path::new("/etc/driftline/state"));
+    assert_eq!(loaded.settings.state_dir.as_deref(), Some(Path::new("/etc/driftline/state")));
+    assert_eq!(loaded.settings.references_dir, Path::new("/etc/driftline/state"));
     assert_eq!(loaded.reference_files[0].path, Path::new("/abs/r.json"));
     assert_eq!(loaded.reference_files[0].key, "models[1].reference");
     let Place::File { line, .. } = loaded.reference_files[0].place else { panic!("not in the file") };

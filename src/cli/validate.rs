@@ -96,7 +96,7 @@ fn print_summary(settings: &Settings) {
         println!("model     {}: {}", model.name, reference_text(&model.reference));
     }
     if settings.models.iter().any(|model| !matches!(model.reference, ReferenceSource::File(_))) {
-        println!("          learned references are kept in {}", settings.state_dir.display());
+        println!("          learned references are kept in {}", settings.references_dir.display());
     }
     let windows = &settings.windows;
     println!(

@@ -12,7 +12,7 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
-    pub(super) state_dir: String,
+    pub(super) state_dir: Option<String>,
     pub(super) shutdown_timeout: u64,
     pub(super) kafka: Option<Kafka>,
     pub(super) events: Events,

@@ -30,8 +30,11 @@ pub struct Settings {
     pub http: HttpSettings,
     /// Logs.
     pub log: LogSettings,
-    /// Where learned references are kept.
-    pub state_dir: PathBuf,
+    /// Where checkpoints are kept. Absent: there are none, and open windows are
+    /// read again from Kafka after a restart.
+    pub state_dir: Option<PathBuf>,
+    /// Where learned references are kept: in `state_dir`, when there is one.
+    pub references_dir: PathBuf,
     /// How long a stop may take before the process gives up draining.
     pub shutdown_timeout: Duration,
 }

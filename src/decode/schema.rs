@@ -1,6 +1,7 @@
 //! A model's columns as the decoder needs them, and the row it fills.
 
 use ahash::AHashMap;
+use serde::{Deserialize, Serialize};
 
 use super::{
     escape::unescape,
@@ -61,7 +62,7 @@ pub enum ColumnPlace {
 }
 
 /// One decoded event's values.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// One cell per column of the schema.
     pub cells: Vec<Cell>,

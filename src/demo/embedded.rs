@@ -85,7 +85,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // A folder of one file in the temporary directory: nobody misses it.
+        // A folder of a few files in the temporary directory: nobody misses it.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
@@ -133,7 +133,8 @@ fn settings(kafka: KafkaSettings, reference: &Path, port: u16) -> Settings {
         influxdb: None,
         http: HttpSettings { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)), latest_windows: 48 },
         log: LogSettings { level: "off".to_owned(), format: LogFormat::Text },
-        state_dir: folder,
+        state_dir: Some(folder.clone()),
+        references_dir: folder,
         shutdown_timeout: Duration::from_secs(5),
     }
 }

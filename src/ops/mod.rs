@@ -5,6 +5,7 @@
 //! client does can hold up the pipeline; no secret reaches a page or a log.
 //! Refuses: everything but reading. There is no endpoint that changes state.
 
+mod checkpoint_metrics;
 mod http;
 mod log_limit;
 mod logs;
@@ -16,6 +17,7 @@ mod settings;
 mod signals;
 mod status;
 
+pub use checkpoint_metrics::CheckpointMetrics;
 pub use http::router;
 pub use logs::{LogControl, LogError, init_logs};
 pub use metrics::{CoreMetrics, ReloadMetrics, register_build_info, register_process_metrics, render};

@@ -9,10 +9,11 @@
 //! counter of [`Counters`] that says why not.
 
 use super::{
-    counters::Counters,
-    holds::Holds,
+    counters::{Counters, DropReason},
+    holds::{Holds, Position},
     learn::LearnedReference,
-    model::{Model, ModelSpec, ModelStatus, TakeContext, Taken},
+    model::{Model, ModelSpec, ModelStatus, TakeContext, Taken, floor_end},
+    snapshot::{self, Anew, Meaning, Snapshot},
 };
 use crate::{
     decode::{Decoder, EventMapping, Row},
@@ -62,6 +63,15 @@ pub enum Input<'a> {
     /// Begin again with nothing in memory; windows up to this end have been
     /// delivered.
     Restart(Option<EventTime>),
+    /// Begin again from a snapshot; `partitions` are those that are read from
+    /// now on and that are in it, by their place in it. Reading begins at
+    /// `next` of each, or at `replay` where [`Core::compare`] names a model.
+    Restore {
+        /// What to go on from.
+        snapshot: &'a Snapshot<'a>,
+        /// Partitions and their places in the snapshot.
+        partitions: &'a [(PartitionId, usize)],
+    },
     /// There will be no more messages: write all windows that have data.
     End,
 }
@@ -93,12 +103,16 @@ impl Outputs {
 #[derive(Debug)]
 pub struct Core {
     windows: WindowSettings,
+    meaning: Meaning,
     tag: String,
     decoder: Decoder,
     row: Row,
     models: Vec<Model>,
     watermarks: Watermarks,
     holds: Holds,
+    /// Per partition: messages before this offset are read again, for models
+    /// that begin anew. Empty when none are.
+    replayed_until: Vec<i64>,
     floor: Option<i64>,
     scorer: Scorer,
     counters: Counters,
@@ -123,6 +137,7 @@ impl Core {
         }
         Self {
             tag: settings.windows.tag(),
+            meaning: snapshot::meaning(&settings.windows, &settings.mapping),
             watermarks: Watermarks::new(&settings.windows),
             windows: settings.windows,
             decoder,
@@ -130,6 +145,7 @@ impl Core {
             learning: models.iter().any(Model::is_learning),
             models,
             holds: Holds::default(),
+            replayed_until: Vec::new(),
             floor: settings.delivered_until.map(|time| time.0),
             scorer: Scorer::default(),
             counters: Counters::default(),
@@ -143,15 +159,32 @@ impl Core {
             Input::Batch { batch, topics, now } => {
                 for (index, message) in batch.iter().enumerate() {
                     let topic = topics.get(message.partition.0 as usize).map_or("", String::as_str);
-                    if let Err(reject) = self.take(message, topic, now, out) {
-                        self.counters.reject(reject.reason);
-                        out.rejects.push((index, reject));
+                    let replayed = self.is_replayed(&message);
+                    match self.take(message, topic, now, replayed, out) {
+                        Ok(()) => {}
+                        // It was refused before the restart already.
+                        Err(_) if replayed => self.counters.drop(DropReason::AlreadyCounted),
+                        Err(reject) => {
+                            self.counters.reject(reject.reason);
+                            out.rejects.push((index, reject));
+                        }
                     }
-                    self.holds.pass(message.partition, message.offset);
+                    if !replayed {
+                        self.holds.pass(message.partition, message.offset);
+                    }
+                    if !self.replayed_until.is_empty() {
+                        self.pass_replayed(message.partition, message.offset + 1, out);
+                    }
                 }
             }
             Input::Assigned(partition, now) => self.watermarks.assign(partition, now),
-            Input::CaughtUp(partition, caught_up) => self.watermarks.set_caught_up(partition, caught_up),
+            Input::CaughtUp(partition, caught_up) => {
+                self.watermarks.set_caught_up(partition, caught_up);
+                if caught_up {
+                    // What was there before the restart may be there no more.
+                    self.pass_replayed(partition, i64::MAX, out);
+                }
+            }
             Input::Tick(now) => {
                 if self.watermarks.tick(now) {
                     self.advance(out);
@@ -159,6 +192,7 @@ impl Core {
             }
             Input::Resumed(now) => self.watermarks.resume(now),
             Input::Restart(delivered_until) => self.restart(delivered_until),
+            Input::Restore { snapshot, partitions } => self.restore(snapshot, partitions),
             Input::End => self.close(true, out),
         }
         self.rewrite_dirty(out);
@@ -169,6 +203,7 @@ impl Core {
         message: Message<'_>,
         topic: &str,
         now: Option<EventTime>,
+        replayed: bool,
         out: &mut Outputs,
     ) -> Result<(), Reject> {
         self.counters.messages += 1;
@@ -190,6 +225,10 @@ impl Core {
             counters: &mut self.counters,
         };
         let Some(model) = self.models.get_mut(envelope.model) else { return Ok(()) };
+        if replayed && !model.begins_anew() {
+            self.counters.drop(DropReason::AlreadyCounted);
+            return Ok(());
+        }
         let taken = model.take(&envelope, payload, &self.row, &mut context)?;
         let wait_ms = model.join_timeout_ms();
         self.counters.decoded(envelope.kind);
@@ -276,16 +315,133 @@ impl Core {
     fn restart(&mut self, delivered_until: Option<EventTime>) {
         for model in &mut self.models {
             model.restart(&self.windows);
+            model.set_begins_anew(false);
         }
         self.watermarks = Watermarks::new(&self.windows);
         self.holds = Holds::default();
-        self.floor = self.floor.max(delivered_until.map(|time| time.0));
+        self.replayed_until.clear();
+        self.floor = delivered_until.map(|time| time.0);
         self.next_due = i64::MAX;
     }
 
-    /// Offsets to commit once everything given out so far is delivered.
+    /// Whether a message was counted before the restart.
+    #[inline]
+    fn is_replayed(&self, message: &Message<'_>) -> bool {
+        let until = self.replayed_until.get(message.partition.0 as usize);
+        until.is_some_and(|until| message.offset < *until)
+    }
+
+    /// `partition` was read up to before `next`.
+    fn pass_replayed(&mut self, partition: PartitionId, next: i64, out: &mut Outputs) {
+        let Some(until) = self.replayed_until.get_mut(partition.0 as usize) else { return };
+        if next < *until {
+            return;
+        }
+        *until = i64::MIN;
+        if self.replayed_until.iter().all(|until| *until == i64::MIN) {
+            self.end_replay();
+            self.advance(out);
+        }
+    }
+
+    fn end_replay(&mut self) {
+        self.replayed_until.clear();
+        self.watermarks.release();
+        self.models.iter_mut().for_each(|model| model.set_begins_anew(false));
+    }
+
+    /// The models whose windows begin anew when this snapshot is restored. When
+    /// there are any, reading has to begin at the partitions' `replay`.
     #[must_use]
-    pub fn positions(&self) -> Vec<(PartitionId, i64)> {
+    pub fn compare(&self, snapshot: &Snapshot<'_>) -> Vec<Anew> {
+        let reason = |model| snapshot.model(model, &self.meaning).err();
+        let anew = self.models.iter().map(|model| (model.name().to_owned(), reason(model)));
+        anew.filter_map(|(model, reason)| Some(Anew { model, reason: reason? })).collect()
+    }
+
+    fn restore(&mut self, snapshot: &Snapshot<'_>, partitions: &[(PartitionId, usize)]) {
+        self.restart(snapshot.delivered_until);
+        let states =
+            || partitions.iter().filter_map(|(id, at)| Some((*id, *at, snapshot.partitions.get(*at)?)));
+        if self.models.iter().all(|model| snapshot.model(model, &self.meaning).is_err()) {
+            // All windows begin anew, perhaps of another length: those that
+            // begin before what is read again would lack events.
+            let complete_from = snapshot.complete_from.map(|from| floor_end(&self.windows, from));
+            self.floor = self.floor.max(complete_from);
+            return;
+        }
+        self.watermarks.restore(snapshot.watermark, states().map(|(id, _, state)| (id, state.greatest)));
+        for (id, at, state) in states() {
+            self.holds.pass(id, state.next - 1);
+            for (pane, offsets) in &snapshot.holds {
+                for (_, offset) in offsets.iter().filter(|(place, _)| *place == at) {
+                    self.holds.restore(*pane, id, *offset);
+                }
+            }
+        }
+        let mut any_anew = false;
+        for model in &mut self.models {
+            match snapshot.model(model, &self.meaning) {
+                Ok(state) => model.restore(state, &self.windows),
+                Err(_) => {
+                    model.set_begins_anew(true);
+                    any_anew = true;
+                }
+            }
+        }
+        if any_anew {
+            // What is read again is older than what the watermark has passed.
+            self.watermarks.hold();
+            for (id, _, state) in states().filter(|(_, _, state)| state.replay < state.next) {
+                let index = id.0 as usize;
+                if index >= self.replayed_until.len() {
+                    self.replayed_until.resize(index + 1, i64::MIN);
+                }
+                if let Some(until) = self.replayed_until.get_mut(index) {
+                    *until = state.next;
+                }
+            }
+            if self.replayed_until.is_empty() {
+                self.end_replay();
+            }
+        }
+        // The next event or tick looks at all windows.
+        self.next_due = i64::MIN;
+    }
+
+    /// The state to go on from after a restart, with the partitions' `names`;
+    /// `None` while messages are read again, since a snapshot then would be of
+    /// two states.
+    pub fn snapshot(&mut self, names: &dyn Fn(PartitionId) -> Option<(String, i32)>) -> Option<Snapshot<'_>> {
+        if !self.replayed_until.is_empty() {
+            return None;
+        }
+        let (partitions, holds) = snapshot::partitions(&self.holds, &self.watermarks, names)?;
+        let delivered_until = self.delivered_until();
+        let open_from = self.windows.slide_ms - self.windows.size_ms;
+        Some(Snapshot {
+            partitions,
+            watermark: self.watermarks.current(),
+            delivered_until,
+            complete_from: delivered_until.map(|until| until.plus_ms(open_from)),
+            holds,
+            meaning: self.meaning.clone(),
+            models: self.models.iter_mut().filter_map(Model::snapshot).collect(),
+        })
+    }
+
+    /// Whether a model learns its reference: no snapshot has it, and reading
+    /// from one has to begin at the partitions' `replay`.
+    #[must_use]
+    pub fn is_learning(&self) -> bool {
+        self.models.iter().any(Model::is_learning)
+    }
+
+    /// Where reading stands. Offsets may be committed once everything given
+    /// out so far is delivered: `replay` of each, or `next` when a snapshot is
+    /// stored.
+    #[must_use]
+    pub fn positions(&self) -> Vec<Position> {
         self.holds.positions()
     }
 

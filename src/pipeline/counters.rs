@@ -10,6 +10,8 @@ pub enum DropReason {
     Late,
     /// All its windows had been closed and delivered before a restart.
     AlreadyDelivered,
+    /// It was counted before a restart, and is read again for another model.
+    AlreadyCounted,
     /// Its windows began while the model's reference was being learned, or it
     /// lies outside of what a learned reference covers.
     Learning,
@@ -23,9 +25,10 @@ pub enum DropReason {
 
 impl DropReason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Late,
         Self::AlreadyDelivered,
+        Self::AlreadyCounted,
         Self::Learning,
         Self::NoPrediction,
         Self::JoinFull,
@@ -38,6 +41,7 @@ impl DropReason {
         match self {
             Self::Late => "late",
             Self::AlreadyDelivered => "already_delivered",
+            Self::AlreadyCounted => "already_counted",
             Self::Learning => "learning",
             Self::NoPrediction => "no_prediction",
             Self::JoinFull => "join_full",

@@ -9,6 +9,19 @@ use std::collections::BTreeMap;
 
 use crate::event::PartitionId;
 
+/// Where the reading of a partition stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// The partition.
+    pub partition: PartitionId,
+    /// Offset of the first message that was not taken yet.
+    pub next: i64,
+    /// Offset from which on everything must be read again when memory is lost:
+    /// the first message that an open window or a reference being learned
+    /// holds, or `next`.
+    pub replay: i64,
+}
+
 /// Offsets that open panes, and references being learned, still need.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Holds {
@@ -63,8 +76,8 @@ impl Holds {
         self.learning.remove(&model);
     }
 
-    /// The offset to go on from, for every partition seen.
-    pub(super) fn positions(&self) -> Vec<(PartitionId, i64)> {
+    /// Where every partition seen stands.
+    pub(super) fn positions(&self) -> Vec<Position> {
         let held = |partition: PartitionId| {
             let holds = self.panes.values().chain(self.learning.values());
             holds.filter_map(|offsets| offsets.get(&partition)).min().copied()
@@ -73,7 +86,18 @@ impl Holds {
             .map(PartitionId)
             .zip(&self.next)
             .filter_map(|(partition, next)| Some((partition, (*next)?)));
-        seen.map(|(partition, next)| (partition, held(partition).unwrap_or(next))).collect()
+        seen.map(|(partition, next)| Position { partition, next, replay: held(partition).unwrap_or(next) })
+            .collect()
+    }
+
+    /// The holds of open panes.
+    pub(super) fn panes(&self) -> impl Iterator<Item = (i64, &BTreeMap<PartitionId, i64>)> {
+        self.panes.iter().map(|(pane, offsets)| (*pane, offsets))
+    }
+
+    /// Takes the holds of a snapshot.
+    pub(super) fn restore(&mut self, pane: i64, partition: PartitionId, offset: i64) {
+        self.panes.entry(pane).or_default().insert(partition, offset);
     }
 }
 
@@ -90,13 +114,15 @@ mod tests {
             holds.pass(a, offset);
         }
         holds.pass(b, 3);
-        assert_eq!(holds.positions(), [(a, 5), (b, 4)]);
+        let replays = |holds: &Holds| holds.positions().iter().map(|at| at.replay).collect::<Vec<_>>();
+        assert_eq!(replays(&holds), [5, 4]);
         holds.release_panes(60, 60);
-        assert_eq!(holds.positions(), [(a, 6), (b, 4)]);
+        assert_eq!(replays(&holds), [6, 4]);
         holds.hold_learning(0, b, 2);
         holds.release_panes(60, 1_000);
-        assert_eq!(holds.positions(), [(a, 9), (b, 2)]);
+        assert_eq!(replays(&holds), [9, 2]);
         holds.release_learning(0);
-        assert_eq!(holds.positions(), [(a, 9), (b, 4)]);
+        let at = |partition, next| Position { partition, next, replay: next };
+        assert_eq!(holds.positions(), [at(a, 9), at(b, 4)]);
     }
 }

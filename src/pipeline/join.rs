@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use ahash::AHashMap;
+use serde::{Deserialize, Serialize};
 
 use crate::{decode::Row, event::EventTime};
 
@@ -21,7 +22,7 @@ pub struct JoinSettings {
 }
 
 /// Which half of a row an event brought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Half {
     /// The prediction, with the number of the stream that it belongs to.
     Prediction { stream: usize },
@@ -30,7 +31,7 @@ pub(super) enum Half {
 }
 
 /// A row without its other half.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Waiting {
     pub(super) half: Half,
     pub(super) time: EventTime,
@@ -57,6 +58,20 @@ pub(super) enum Offer {
 impl Joiner {
     pub(super) fn new(settings: JoinSettings) -> Self {
         Self { settings, waiting: AHashMap::new(), by_time: BTreeSet::new() }
+    }
+
+    /// The waiting rows with their ids, in the order in which they came to
+    /// wait: by event time.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = (&str, &Waiting)> {
+        self.by_time.iter().filter_map(|(_, id)| self.waiting.get_key_value(id).map(|(id, row)| (&**id, row)))
+    }
+
+    /// Takes rows that waited before a restart.
+    pub(super) fn restore(&mut self, waiting: impl IntoIterator<Item = (Box<str>, Waiting)>) {
+        for (id, row) in waiting {
+            self.by_time.insert((row.time.0, id.clone()));
+            self.waiting.insert(id, row);
+        }
     }
 
     pub(super) fn timeout_ms(&self) -> i64 {

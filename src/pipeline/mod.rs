@@ -4,19 +4,28 @@
 //! assignments and gives results, rejects and offsets that may be committed.
 //! [`daemon`] is the shell that drives it from Kafka to InfluxDB.
 
+mod commits;
 mod core;
 mod counters;
 pub mod daemon;
 mod holds;
 mod join;
 mod learn;
+mod ledger;
 mod model;
+mod outbox;
 mod reference_file;
+mod snapshot;
 mod stream;
 
 pub use self::core::{Core, CoreSettings, Input, Outputs};
+pub use commits::{Commit, CommitQueue, Mark};
 pub use counters::{Counters, DropReason};
+pub use holds::Position;
 pub use join::JoinSettings;
 pub use learn::{LearnedReference, Learning, push_event};
+pub use ledger::{Draft, Ledger};
 pub use model::{ModelSpec, ModelStatus, ReferenceSpec};
+pub use outbox::Outbox;
 pub use reference_file::{ReferenceFileError, load as load_reference, store as store_reference};
+pub use snapshot::{Anew, PartitionState, Snapshot};

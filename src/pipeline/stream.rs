@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     decode::Row,
     drift::Scorer,
@@ -18,7 +20,7 @@ use crate::{
 const BATCH_ROWS: usize = 256;
 
 /// What one slide of event time holds.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Pane {
     counts: Vec<Counts>,
     events: u64,
@@ -61,19 +63,23 @@ struct RowBatch {
     cells: Vec<Cell>,
 }
 
-/// A stream and its open panes.
-#[derive(Debug, Clone)]
+/// A stream and its open panes. What a snapshot leaves out is empty between
+/// two steps once the waiting rows are counted.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Stream {
     pub(super) key: StreamKey,
     panes: BTreeMap<i64, Pane>,
+    #[serde(skip)]
     batch: RowBatch,
     /// End of the last window that was written.
     last_closed: Option<i64>,
     /// Empty windows written since the last event.
     empty_run: u32,
     /// Written windows that late events have changed since.
+    #[serde(skip)]
     dirty: BTreeSet<i64>,
     /// Where panes are merged for windows longer than one pane.
+    #[serde(skip)]
     scratch: Option<Pane>,
 }
 
@@ -153,7 +159,7 @@ impl Stream {
     }
 
     /// Moves the waiting rows into their pane's counts.
-    fn flush(&mut self, reference: &Reference) {
+    pub(super) fn flush(&mut self, reference: &Reference) {
         let rows = self.batch.rows;
         if rows == 0 {
             return;
@@ -276,6 +282,21 @@ impl Stream {
             && self.batch.rows == 0
             && self.dirty.is_empty()
             && (self.last_closed.is_none() || self.empty_run >= settings.max_empty_windows)
+    }
+
+    /// Whether a stream that was read back has been counted on the grids of
+    /// `reference`, at times up to `latest`.
+    pub(super) fn fits(&self, reference: &Reference, latest: i64) -> bool {
+        let times = self.panes.keys().copied().chain(self.last_closed);
+        times.into_iter().all(|time| (0..=latest).contains(&time))
+            && self.panes.values().all(|pane| {
+                pane.counts.len() == reference.columns.len()
+                    && pane
+                        .counts
+                        .iter()
+                        .zip(&reference.columns)
+                        .all(|(counts, column)| counts.fit(&column.grid))
+            })
     }
 
     /// Number of open panes and their bytes.

@@ -1,11 +1,14 @@
 //! One value of one event on its way into the counts.
 
+use serde::{Deserialize, Serialize};
+
 /// A number, a category's code, or the reason why there is neither.
 ///
 /// Eight bytes: a number is its own bits; everything else is a NaN whose
 /// payload says what it is, since data can't hold such a NaN ([`Cell::number`]
 /// folds every NaN of the data into one).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Cell(u64);
 
 /// Sign bit, exponent and quiet bit set: a NaN that arithmetic doesn't produce.

@@ -148,11 +148,7 @@ impl Counts {
     /// When the two are on different grids, or hold more rows together than can
     /// be counted; nothing is added then.
     pub fn merge(&mut self, other: &Self) -> Result<(), MergeError> {
-        let same_scale = match (&self.moments, &other.moments) {
-            (Some(mine), Some(theirs)) => mine.scale() == theirs.scale(),
-            (mine, theirs) => mine.is_none() && theirs.is_none(),
-        };
-        if self.tally.len() != other.tally.len() || self.inside != other.inside || !same_scale {
+        if !self.has_layout_of(other) {
             return Err(MergeError::GridMismatch(self.tally.len(), other.tally.len()));
         }
         // No counter exceeds the number of rows.
@@ -168,6 +164,20 @@ impl Counts {
         }
         self.unseen.merge(&other.unseen);
         Ok(())
+    }
+
+    /// Whether these counts were made for `grid`, as far as that can be told.
+    #[must_use]
+    pub fn fit(&self, grid: &Grid) -> bool {
+        self.has_layout_of(&Self::new(grid))
+    }
+
+    fn has_layout_of(&self, other: &Self) -> bool {
+        let same_scale = match (&self.moments, &other.moments) {
+            (Some(mine), Some(theirs)) => mine.scale() == theirs.scale(),
+            (mine, theirs) => mine.is_none() && theirs.is_none(),
+        };
+        self.tally.len() == other.tally.len() && self.inside == other.inside && same_scale
     }
 
     /// Forgets what was counted and keeps the memory.

@@ -33,6 +33,8 @@ pub struct Watermarks {
     /// not assigned.
     partitions: Vec<Option<Progress>>,
     global: Option<i64>,
+    /// Whether the global watermark stays where it is.
+    is_held: bool,
 }
 
 impl Watermarks {
@@ -44,6 +46,7 @@ impl Watermarks {
             idle_timeout_ms: settings.idle_timeout_ms,
             partitions: Vec::new(),
             global: None,
+            is_held: false,
         }
     }
 
@@ -56,18 +59,23 @@ impl Watermarks {
     /// Begins to wait for `partition`, which holds the watermark until its
     /// first event or until it is idle.
     pub fn assign(&mut self, partition: PartitionId, now: EventTime) {
+        let progress = self.slot(partition).get_or_insert(Progress {
+            greatest: None,
+            last_active: now.0,
+            caught_up: false,
+            idle: false,
+        });
+        progress.last_active = progress.last_active.max(now.0);
+    }
+
+    /// The place of `partition`, made when it is met first.
+    fn slot(&mut self, partition: PartitionId) -> &mut Option<Progress> {
         let index = partition.0 as usize;
         if index >= self.partitions.len() {
             self.partitions.resize(index + 1, None);
         }
-        if let Some(slot) = self.partitions.get_mut(index) {
-            slot.get_or_insert(Progress {
-                greatest: None,
-                last_active: now.0,
-                caught_up: false,
-                idle: false,
-            });
-        }
+        #[expect(clippy::indexing_slicing, reason = "the list was made long enough")]
+        &mut self.partitions[index]
     }
 
     fn progress(&mut self, partition: PartitionId) -> Option<&mut Progress> {
@@ -76,6 +84,40 @@ impl Watermarks {
 
     fn assigned(&self) -> impl Iterator<Item = &Progress> {
         self.partitions.iter().flatten()
+    }
+
+    /// Greatest event time seen in `partition`.
+    #[must_use]
+    pub fn greatest(&self, partition: PartitionId) -> Option<EventTime> {
+        self.partitions.get(partition.0 as usize)?.as_ref()?.greatest.map(EventTime)
+    }
+
+    /// Goes on from where a snapshot was taken; [`Self::assign`] then begins
+    /// to wait for the partitions that are read.
+    pub fn restore(
+        &mut self,
+        global: Option<EventTime>,
+        greatest: impl IntoIterator<Item = (PartitionId, Option<EventTime>)>,
+    ) {
+        self.global = global.map(|time| time.0);
+        self.partitions.clear();
+        for (partition, greatest) in greatest {
+            let greatest = greatest.map(|time| time.0);
+            *self.slot(partition) =
+                Some(Progress { greatest, last_active: i64::MIN, caught_up: false, idle: false });
+        }
+    }
+
+    /// Holds the global watermark where it is, while messages are read again
+    /// that are older than what was seen.
+    pub fn hold(&mut self) {
+        self.is_held = true;
+    }
+
+    /// Lets the global watermark go on.
+    pub fn release(&mut self) {
+        self.is_held = false;
+        self.advance();
     }
 
     /// Stops waiting for `partition`.
@@ -153,7 +195,7 @@ impl Watermarks {
     }
 
     fn raise(&mut self, to: i64) -> bool {
-        let moved = self.global.is_none_or(|global| to > global);
+        let moved = !self.is_held && self.global.is_none_or(|global| to > global);
         if moved {
             self.global = Some(to);
         }

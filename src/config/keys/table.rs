@@ -59,8 +59,10 @@ pub const KEYS: &[KeySpec] = &[
     key(
         "state_dir",
         Kind::Path,
-        Text("driftline-state"),
-        "folder for what must survive a restart, such as learned references; made when missing",
+        Absent(
+            "open windows are read again from Kafka after a restart; learned references go to `driftline-state`",
+        ),
+        "folder of this daemon alone for what must survive a restart: checkpoints and learned references; made when missing",
     ),
     key(
         "shutdown_timeout",

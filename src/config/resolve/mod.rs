@@ -48,7 +48,8 @@ pub(super) fn resolve(
     let influxdb = raw.influxdb.map(|influxdb| resolver.influxdb(influxdb));
     let http = resolver.http(&raw.http);
     let log = resolver.log(raw.log);
-    let state_dir = resolver.path(&raw.state_dir);
+    let state_dir = raw.state_dir.map(|path| resolver.path(&path));
+    let references_dir = state_dir.clone().unwrap_or_else(|| resolver.path(REFERENCES_DIR));
     let is_fine = resolver.report.errors.is_empty();
     let settings = Settings {
         kafka: kafka.flatten(),
@@ -59,10 +60,14 @@ pub(super) fn resolve(
         http: http?,
         log,
         state_dir,
+        references_dir,
         shutdown_timeout,
     };
     is_fine.then_some(settings)
 }
+
+/// Where learned references go when no `state_dir` is given.
+const REFERENCES_DIR: &str = "driftline-state";
 
 struct Resolver<'a> {
     places: &'a Places,

@@ -3,16 +3,17 @@
 //!
 //! Promises: nothing is dropped. What a server does not take waits here, and
 //! while it does the pipeline takes no more messages, so that memory stays
-//! bounded.
+//! bounded. With checkpoints, results wait in the outbox until one that holds
+//! them is stored.
 
-use std::time::Instant;
+use std::{borrow::Cow, collections::VecDeque, time::Instant};
 
 use tokio::runtime::Handle;
 
-use super::commits::Mark;
 use crate::{
     event::{MessageBatch, Reject},
     ops::Component,
+    pipeline::{Ledger, Mark},
     result::WindowResult,
     sink::{DeadLetters, InfluxSink, SinkStatus},
     source::PartitionNames,
@@ -46,24 +47,74 @@ impl Left {
 #[derive(Debug)]
 pub(super) struct Delivery {
     sink: Option<InfluxSink>,
+    pub(super) ledger: Ledger,
+    /// Tickets of the sink and the ledger's numbers, in order.
+    under_way: VecDeque<(u64, u64)>,
     dead_letters: DeadLetters,
     waiting: Option<Letters>,
-    given: Mark,
+    last_letter: u64,
 }
 
 impl Delivery {
     /// Without a sink, results are delivered as soon as they are made.
-    pub(super) fn new(sink: Option<InfluxSink>, dead_letters: DeadLetters) -> Self {
-        Self { sink, dead_letters, waiting: None, given: Mark::default() }
+    pub(super) fn new(sink: Option<InfluxSink>, dead_letters: DeadLetters, ledger: Ledger) -> Self {
+        Self { sink, ledger, under_way: VecDeque::new(), dead_letters, waiting: None, last_letter: 0 }
     }
 
-    /// Hands results to the sink.
+    /// Takes results for the sink.
     pub(super) fn submit(&mut self, results: &[WindowResult]) {
-        if let Some(sink) = &self.sink
-            && !results.is_empty()
-        {
-            self.given.ticket = sink.submit(results);
+        if let Some(sink) = &self.sink {
+            self.ledger.push(sink.encode(results));
         }
+        self.move_on();
+    }
+
+    /// Hands on what may leave, and takes note of what was delivered.
+    pub(super) fn move_on(&mut self) {
+        while let Some((number, lines)) = self.ledger.hand_on() {
+            match &self.sink {
+                Some(sink) => self.under_way.push_back((sink.submit_lines(lines), number)),
+                None => self.ledger.delivered(number),
+            }
+        }
+        let delivered = self.sink.as_ref().map_or(u64::MAX, InfluxSink::delivered);
+        while let Some((_, number)) = self.under_way.front().filter(|(ticket, _)| *ticket <= delivered) {
+            self.ledger.delivered(*number);
+            self.under_way.pop_front();
+        }
+        self.ledger.settle(self.dead_letters.acknowledged());
+    }
+
+    /// A new assignment begins with a checkpoint, which holds these points.
+    pub(super) fn restore(&mut self, outbox: &[Cow<'_, str>]) {
+        self.withdraw();
+        self.ledger.restore(outbox);
+    }
+
+    /// A new assignment begins without a checkpoint, or is empty.
+    pub(super) fn restart(&mut self, is_empty: bool) {
+        if self.ledger.holds_back() {
+            self.withdraw();
+        }
+        self.ledger.restart(is_empty);
+    }
+
+    /// Takes back what the sink has not delivered.
+    fn withdraw(&mut self) {
+        if let Some(sink) = &self.sink {
+            sink.withdraw();
+        }
+        self.under_way.clear();
+    }
+
+    /// Number of the last dead letter.
+    pub(super) fn last_letter(&self) -> u64 {
+        self.last_letter
+    }
+
+    /// Number of the last dead letter that is in safety, with all before.
+    pub(super) fn acknowledged_letter(&self) -> u64 {
+        self.dead_letters.acknowledged()
     }
 
     /// Takes a batch with refused messages; [`Self::send_letters`] sends them.
@@ -82,7 +133,7 @@ impl Delivery {
                 let (topic, partition) =
                     names.get(message.partition).map_or(("", -1), |name| (&*name.topic, name.partition));
                 match self.dead_letters.send(&message, topic, partition, reject) {
-                    Ok(number) => self.given.letter = self.given.letter.max(number),
+                    Ok(number) => self.last_letter = self.last_letter.max(number),
                     Err(_full) => return None,
                 }
             }
@@ -93,7 +144,11 @@ impl Delivery {
 
     /// Whether no more messages may be taken at present.
     pub(super) fn is_blocked(&self) -> bool {
-        self.waiting.is_some() || self.sink.as_ref().is_some_and(|sink| !sink.has_room())
+        self.waiting.is_some() || !self.has_room()
+    }
+
+    fn has_room(&self) -> bool {
+        self.sink.as_ref().is_none_or(|sink| self.ledger.outbox().len() < sink.buffer_points())
     }
 
     /// Whether refused messages wait that the producer has not taken: no mark
@@ -104,38 +159,35 @@ impl Delivery {
 
     /// What has been given out so far.
     pub(super) fn given(&self) -> Mark {
-        self.given
+        self.ledger.given(self.last_letter)
     }
 
     /// What is done with.
     pub(super) fn done(&self) -> Mark {
-        let ticket = self.sink.as_ref().map_or(self.given.ticket, InfluxSink::delivered);
-        let letter = self.dead_letters.acknowledged();
-        Mark { ticket, letter }
+        self.ledger.done(self.dead_letters.acknowledged())
     }
 
-    /// Delivers what waits and ends both, by `deadline`; gives what is left.
+    /// Delivers what may leave and ends both, by `deadline`; gives what is left.
     pub(super) fn close(self, runtime: &Handle, deadline: Instant) -> Left {
         let remaining = || deadline.saturating_duration_since(Instant::now());
         let unsent = self.waiting.map_or(0, |letters| letters.rejects.len() - letters.sent);
+        let held_back = self.ledger.outbox().held_back();
         let points = self.sink.map_or(0, |sink| runtime.block_on(sink.close(remaining())));
         let letters = self.dead_letters.stop(remaining()) + unsent as u64;
-        Left { points, letters }
+        Left { points: points + held_back, letters }
     }
 
     /// How both stand.
     pub(super) fn components(&self) -> Vec<Component> {
         let mut components = Vec::new();
         if let Some(sink) = &self.sink {
-            let component = match (sink.status(), sink.has_room()) {
+            let waiting = self.ledger.outbox().len();
+            let component = match (sink.status(), self.has_room()) {
                 (SinkStatus::NotReady(reason), true) => Component::not_ready("influxdb", reason),
-                (SinkStatus::NotReady(reason), false) => {
-                    let waiting = sink.queued_points();
-                    Component::not_ready(
-                        "influxdb",
-                        format!("{reason}; reading is paused, {waiting} points wait"),
-                    )
-                }
+                (SinkStatus::NotReady(reason), false) => Component::not_ready(
+                    "influxdb",
+                    format!("{reason}; reading is paused, {waiting} points wait"),
+                ),
                 (SinkStatus::Ready, _) => Component::ready("influxdb"),
             };
             components.push(component);

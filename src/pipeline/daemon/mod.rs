@@ -13,7 +13,7 @@
 //! messages are taken. HTTP answers first, so that it can say what is missing;
 //! Kafka and InfluxDB may come later.
 
-mod commits;
+mod checkpoints;
 mod delivery;
 mod references;
 mod runner;
@@ -34,17 +34,19 @@ use prometheus::Registry;
 use tokio::{net::TcpListener, runtime::Runtime};
 
 use self::{
+    checkpoints::Checkpoints,
     delivery::Delivery,
     references::{LearnedReferences, model_specs},
     runner::{Control, Parts, Runner},
 };
 use crate::{
+    checkpoint::{FormatError, Store, StoreError},
     config::Settings,
-    ops::{self, CoreMetrics, HttpSettings, Status},
-    pipeline::{Core, CoreSettings},
+    ops::{self, CheckpointMetrics, CoreMetrics, HttpSettings, Status},
+    pipeline::{Core, CoreSettings, Ledger},
     result::WindowResult,
     sink::{DeadLetters, InfluxSink, SinkError},
-    source::{KafkaSource, ReplayPlan, SourceError},
+    source::{KafkaSource, ReplayPlan, SourceError, StartPlan},
 };
 
 /// Threads for HTTP and the sink; the pipeline has its own.
@@ -85,6 +87,12 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
+    /// The folder of checkpoints can't be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The checkpoint that was read can't be written, which is a bug.
+    #[error("the checkpoint can't be taken up: {0}")]
+    Checkpoint(FormatError),
     /// The Kafka client can't be made.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -102,7 +110,7 @@ pub enum DaemonError {
     /// The time for stopping was over before everything was delivered.
     #[error(
         "stopped before everything was delivered: {points} points and {letters} dead letters are left; \
-         their offsets are not committed, so they are made again from Kafka at the next start"
+         nothing is lost: they are in the checkpoint, or are made again from Kafka at the next start"
     )]
     Undelivered {
         /// Points that were not written.
@@ -113,6 +121,14 @@ pub enum DaemonError {
     /// The consumer can't go on, or did not close.
     #[error(transparent)]
     Source(SourceError),
+    /// The checkpoint that an assignment begins with can't be read back.
+    #[error(
+        "the checkpoint in memory can't be read, which is a bug; the next start uses the one on disk: {0}"
+    )]
+    Checkpoint(FormatError),
+    /// The consumer began with a checkpoint that is not kept, which is a bug.
+    #[error("the consumer began with a checkpoint that is not kept")]
+    CheckpointGone,
     /// The consumer's thread is gone and did not say why.
     #[error("the consumer's thread ended without a reason")]
     SourceGone,
@@ -251,8 +267,14 @@ pub fn start(settings: &Settings, hooks: Hooks) -> Result<DaemonHandle, StartErr
         .as_ref()
         .map(|influxdb| InfluxSink::start(influxdb, &registry, runtime.handle()))
         .transpose()?;
-    let delivery = Delivery::new(sink, DeadLetters::start(kafka, &registry)?);
-    let (source, events) = KafkaSource::start(kafka, &registry, Arc::new(ReplayPlan))?;
+    let checkpoints = open_checkpoints(settings, &core, &registry)?;
+    let delivery =
+        Delivery::new(sink, DeadLetters::start(kafka, &registry)?, Ledger::new(checkpoints.is_some()));
+    let plan: Arc<dyn StartPlan> = match &checkpoints {
+        Some(checkpoints) => checkpoints.plan(),
+        None => Arc::new(ReplayPlan),
+    };
+    let (source, events) = KafkaSource::start(kafka, &registry, plan)?;
     let (control, told) = channel();
     let parts = Parts {
         core,
@@ -260,6 +282,7 @@ pub fn start(settings: &Settings, hooks: Hooks) -> Result<DaemonHandle, StartErr
         events,
         delivery,
         references,
+        checkpoints,
         status: Arc::clone(&status),
         metrics,
         control: told,
@@ -270,6 +293,21 @@ pub fn start(settings: &Settings, hooks: Hooks) -> Result<DaemonHandle, StartErr
     let thread = start_pipeline(parts)?;
     let shutdown_timeout = settings.shutdown_timeout;
     Ok(DaemonHandle { control, thread, status, registry, http_address, shutdown_timeout, runtime })
+}
+
+/// The checkpoints in `state_dir`, when there is one.
+fn open_checkpoints(
+    settings: &Settings,
+    core: &Core,
+    registry: &Registry,
+) -> Result<Option<Checkpoints>, StartError> {
+    let metrics = CheckpointMetrics::register(registry)?;
+    let Some(folder) = &settings.state_dir else {
+        tracing::info!("no state_dir is given: open windows are read again from Kafka after a restart");
+        return Ok(None);
+    };
+    let (store, loaded) = Store::open(folder)?;
+    Checkpoints::start(store, loaded, core, metrics).map(Some)
 }
 
 fn register_metrics(registry: &Registry) -> Result<CoreMetrics, prometheus::Error> {

@@ -93,7 +93,7 @@ impl LearnedReferences {
         let learned =
             settings.models.iter().filter(|model| !matches!(model.reference, ReferenceSource::File(_)));
         let names: Vec<_> = learned.map(|model| (model.name.clone(), file_name(model))).collect();
-        let directory = settings.state_dir.clone();
+        let directory = settings.references_dir.clone();
         if !names.is_empty()
             && let Err(source) = std::fs::create_dir_all(&directory)
         {

@@ -11,16 +11,14 @@ use std::{
 use tokio::runtime::Handle;
 
 use super::{
-    DaemonError, Hooks,
-    commits::{Commit, CommitQueue},
-    delivery::Delivery,
-    references::LearnedReferences,
+    DaemonError, Hooks, checkpoints::Checkpoints, delivery::Delivery, references::LearnedReferences,
 };
 use crate::{
+    checkpoint::Checkpoint,
     event::{EventTime, MessageBatch, PartitionId},
     ops::{Component, CoreMetrics, Status},
-    pipeline::{Core, Input, LearnedReference, Outputs},
-    source::{KafkaSource, PartitionNames, SourceError, SourceEvent},
+    pipeline::{Commit, CommitQueue, Core, Input, LearnedReference, Outputs, PartitionState, Position},
+    source::{self, CheckpointId, KafkaSource, PartitionNames, SourceError, SourceEvent},
 };
 
 /// Between two ticks of the core.
@@ -53,6 +51,8 @@ pub(super) struct Parts {
     pub(super) events: Receiver<SourceEvent>,
     pub(super) delivery: Delivery,
     pub(super) references: LearnedReferences,
+    /// Absent without `state_dir`.
+    pub(super) checkpoints: Option<Checkpoints>,
     pub(super) status: Arc<Status>,
     pub(super) metrics: CoreMetrics,
     pub(super) control: Receiver<Control>,
@@ -118,7 +118,7 @@ impl Runner {
                 let pause = TICK.saturating_sub(self.last_tick.elapsed());
                 match self.parts.events.recv_timeout(pause) {
                     Ok(SourceEvent::Stopped(reason)) => return self.source_ended(reason),
-                    Ok(event) => self.take(event),
+                    Ok(event) => self.take(event)?,
                     Err(RecvTimeoutError::Timeout) => {}
                     Err(RecvTimeoutError::Disconnected) => return self.source_ended(None),
                 }
@@ -126,9 +126,28 @@ impl Runner {
             if self.last_tick.elapsed() >= TICK {
                 self.tick();
             }
-            if let Some(commit) = self.commits.take_ready(self.parts.delivery.done()) {
-                self.commit(commit);
-            }
+            self.settle();
+        }
+    }
+
+    /// Does what follows from deliveries: checkpoints, then commits.
+    fn settle(&mut self) {
+        self.parts.delivery.move_on();
+        if self.parts.checkpoints.is_some() {
+            self.settle_checkpoint();
+        } else if let Some(commit) = self.commits.take_ready(self.parts.delivery.done()) {
+            self.commit(commit, None);
+        }
+    }
+
+    fn settle_checkpoint(&mut self) {
+        let may_take = self.may_commit();
+        let Parts { checkpoints: Some(checkpoints), core, delivery, .. } = &mut self.parts else { return };
+        if may_take && checkpoints.is_due() {
+            checkpoints.take(self.epoch, core, delivery, &self.names);
+        }
+        if let Some(stored) = checkpoints.advance(self.epoch, delivery) {
+            self.commit(stored.commit, Some(stored.id));
         }
     }
 
@@ -144,10 +163,11 @@ impl Runner {
         blocked
     }
 
-    fn take(&mut self, event: SourceEvent) {
+    fn take(&mut self, event: SourceEvent) -> Result<(), DaemonError> {
         match event {
-            SourceEvent::Assigned { epoch, partitions, delivered_until, .. } => {
-                self.assign(epoch, &partitions, delivered_until);
+            SourceEvent::Assigned { epoch, partitions, delivered_until, checkpoint } => {
+                let partitions: Vec<_> = partitions.iter().map(|(partition, _)| *partition).collect();
+                self.assign(epoch, &partitions, delivered_until, checkpoint)?;
             }
             SourceEvent::Batch { epoch, batch } if epoch == self.epoch => self.take_batch(batch),
             SourceEvent::Batch { batch, .. } => self.parts.source.recycle(batch),
@@ -157,14 +177,16 @@ impl Runner {
             // Of an assignment that is over; `Stopped` was taken by the loop.
             SourceEvent::CaughtUp { .. } | SourceEvent::Stopped(_) => {}
         }
+        Ok(())
     }
 
     fn assign(
         &mut self,
         epoch: u64,
-        partitions: &[(PartitionId, Option<i64>)],
+        partitions: &[PartitionId],
         delivered_until: Option<EventTime>,
-    ) {
+        checkpoint: Option<CheckpointId>,
+    ) -> Result<(), DaemonError> {
         self.epoch = epoch;
         self.commits.clear();
         self.names = self.parts.source.topic_names();
@@ -172,12 +194,40 @@ impl Runner {
         self.topics = ids
             .map(|id| self.names.get(id).map_or_else(String::new, |name| name.topic.to_string()))
             .collect();
-        self.step(Input::Restart(delivered_until));
+        let resumed = match (&self.parts.checkpoints, checkpoint) {
+            (Some(checkpoints), Some(id)) => Some(checkpoints.chosen(id)?),
+            _ => None,
+        };
+        match &resumed {
+            Some(checkpoint) => self.restore(checkpoint, partitions),
+            None => self.restart(delivered_until, partitions.is_empty()),
+        }
         let now = now();
-        for (partition, _) in partitions {
+        for partition in partitions {
             self.step(Input::Assigned(*partition, now));
         }
-        tracing::debug!(epoch, partitions = partitions.len(), "the core begins again");
+        Ok(())
+    }
+
+    /// Throws everything away: what is read from here on makes it again.
+    fn restart(&mut self, delivered_until: Option<EventTime>, is_empty: bool) {
+        tracing::debug!(epoch = self.epoch, "the core begins again without a checkpoint");
+        self.parts.delivery.restart(is_empty);
+        self.step(Input::Restart(delivered_until));
+    }
+
+    /// Goes back to a checkpoint.
+    fn restore(&mut self, checkpoint: &Checkpoint<'_>, partitions: &[PartitionId]) {
+        tracing::info!(sequence = checkpoint.sequence, "going on from the checkpoint");
+        self.parts.delivery.restore(&checkpoint.outbox);
+        let place = |id: &PartitionId| {
+            let name = self.names.get(*id)?;
+            let is_it =
+                |state: &PartitionState| state.partition == name.partition && *state.topic == *name.topic;
+            Some((*id, checkpoint.core.partitions.iter().position(is_it)?))
+        };
+        let partitions: Vec<_> = partitions.iter().filter_map(place).collect();
+        self.step(Input::Restore { snapshot: &checkpoint.core, partitions: &partitions });
     }
 
     fn take_batch(&mut self, batch: MessageBatch) {
@@ -208,7 +258,7 @@ impl Runner {
 
     /// Sends what a step gave on its way.
     fn hand_out(&mut self, started: Instant) {
-        let Parts { core, metrics, references, delivery, status, hooks, .. } = &mut self.parts;
+        let Parts { core, metrics, references, checkpoints, delivery, status, hooks, .. } = &mut self.parts;
         let counters = core.take_counters();
         metrics.add(&counters);
         metrics.observe_step(started.elapsed().as_secs_f64(), !self.outputs.results.is_empty());
@@ -227,6 +277,9 @@ impl Runner {
             return;
         }
         delivery.submit(&self.outputs.results);
+        if let Some(checkpoints) = checkpoints {
+            checkpoints.hurry();
+        }
         let now = now();
         for result in self.outputs.results.drain(..) {
             tracing::debug!(
@@ -276,6 +329,10 @@ impl Runner {
         let mut components = vec![kafka_component(&self.parts.source)];
         components.extend(self.parts.delivery.components());
         components.extend(self.parts.references.component());
+        if let Some(checkpoints) = &self.parts.checkpoints {
+            checkpoints.report(&self.parts.delivery);
+            components.push(checkpoints.component());
+        }
         for component in &components {
             let before = self.components.iter().find(|other| other.name == component.name);
             let was_ready = before.map(|before| before.reason.is_none());
@@ -290,20 +347,44 @@ impl Runner {
         self.parts.status.set_components(components, self.parts.core.watermark());
     }
 
+    /// Whether what was taken so far is on its way as a whole.
+    fn may_commit(&self) -> bool {
+        self.epoch > 0 && self.parts.references.all_saved() && !self.parts.delivery.has_unsent_letters()
+    }
+
     fn queue_commit(&mut self) {
-        if self.epoch == 0 || !self.parts.references.all_saved() || self.parts.delivery.has_unsent_letters() {
+        if self.parts.checkpoints.is_some() || !self.may_commit() {
             return;
         }
         let core = &self.parts.core;
-        let commit = Commit { positions: core.positions(), delivered_until: core.delivered_until() };
+        // Without a checkpoint, reading must begin where open windows do.
+        let held = |position: Position| Position { next: position.replay, ..position };
+        let positions = core.positions().into_iter().map(held).collect();
+        let commit = Commit { positions, delivered_until: core.delivered_until() };
         if !commit.positions.is_empty() {
             self.commits.push(self.parts.delivery.given(), commit);
         }
     }
 
-    fn commit(&mut self, commit: Commit) {
-        tracing::debug!(positions = ?commit.positions, until = ?commit.delivered_until, "committing");
-        self.parts.source.commit(self.epoch, commit.into());
+    fn commit(&mut self, commit: Commit, checkpoint: Option<CheckpointId>) {
+        let Commit { positions, delivered_until } = commit;
+        tracing::debug!(?positions, ?delivered_until, ?checkpoint, "committing");
+        self.parts.source.commit(self.epoch, source::Commit { positions, delivered_until, checkpoint });
+    }
+
+    /// Stores a last checkpoint, so that its points may leave.
+    fn store_finally(&mut self, by: Instant) {
+        let Some(checkpoints) = &mut self.parts.checkpoints else { return };
+        checkpoints.force();
+        self.settle();
+        loop {
+            let under_way = self.parts.checkpoints.as_ref().is_some_and(Checkpoints::is_under_way);
+            if !under_way || Instant::now() >= by {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+            self.settle();
+        }
     }
 
     /// The consumer ended without being asked to.
@@ -332,16 +413,16 @@ impl Runner {
         }
         self.commits.repeat();
         self.queue_commit();
-        if let Some(commit) = self.commits.take_ready(self.parts.delivery.done()) {
-            self.commit(commit);
-        }
+        self.store_finally(deliver_by);
+        self.settle();
         let given = self.parts.delivery.given();
         let Parts { source, delivery, runtime, close_timeout, .. } = self.parts;
         let left = delivery.close(&runtime, deliver_by);
         if left.is_nothing()
             && let Some(commit) = self.commits.take_ready(given)
         {
-            source.commit(self.epoch, commit.into());
+            let Commit { positions, delivered_until } = commit;
+            source.commit(self.epoch, source::Commit { positions, delivered_until, checkpoint: None });
         }
         let remaining = deadline.saturating_duration_since(Instant::now());
         let closed = source.stop(remaining.min(close_timeout).max(MIN_CLOSE));

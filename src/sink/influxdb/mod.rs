@@ -126,14 +126,36 @@ impl InfluxSink {
     /// Queues the points of `results` and gives a ticket for them, larger than
     /// all before it. Never blocks and never refuses.
     pub fn submit(&self, results: &[WindowResult]) -> u64 {
+        self.submit_lines(self.encode(results))
+    }
+
+    /// The points of `results` as lines, for [`Self::submit_lines`].
+    pub fn encode(&self, results: &[WindowResult]) -> Vec<Arc<str>> {
         let mut points = Points::default();
         for window in results {
             points.add(window);
         }
         self.metrics.encoded(&points);
-        let ticket = self.queue.push(points.lines);
+        points.lines.into_iter().map(Arc::from).collect()
+    }
+
+    /// As [`Self::submit`], for points that are lines already.
+    pub fn submit_lines(&self, lines: Vec<Arc<str>>) -> u64 {
+        let ticket = self.queue.push(lines);
         self.metrics.queued(self.queue.len());
         ticket
+    }
+
+    /// Points that may wait before no more should be made.
+    pub fn buffer_points(&self) -> usize {
+        self.buffer_points
+    }
+
+    /// Takes back all points that are not delivered; their tickets count as
+    /// done. A request under way may still write its points.
+    pub fn withdraw(&self) {
+        self.queue.withdraw();
+        self.metrics.queued(0);
     }
 
     /// Points that wait or are under way.

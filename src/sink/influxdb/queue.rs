@@ -24,6 +24,8 @@ struct Waiting {
 struct State {
     points: VecDeque<Waiting>,
     issued: u64,
+    /// Times that all points were withdrawn.
+    withdrawals: u64,
     closing: bool,
     status: SinkStatus,
 }
@@ -41,6 +43,7 @@ impl Default for Queue {
             state: Mutex::new(State {
                 points: VecDeque::new(),
                 issued: 0,
+                withdrawals: 0,
                 closing: false,
                 status: SinkStatus::Ready,
             }),
@@ -67,15 +70,28 @@ impl Queue {
     }
 
     /// Appends points under a new ticket.
-    pub(super) fn push(&self, lines: Vec<String>) -> u64 {
+    pub(super) fn push(&self, lines: Vec<Arc<str>>) -> u64 {
         let since = Instant::now();
         let mut state = self.lock();
         state.issued += 1;
         let ticket = state.issued;
-        state.points.extend(lines.into_iter().map(|line| Waiting { line: line.into(), ticket, since }));
+        state.points.extend(lines.into_iter().map(|line| Waiting { line, ticket, since }));
         drop(state);
         self.changed.notify_one();
         ticket
+    }
+
+    /// Takes all points back, done or not: whoever submitted them will submit
+    /// them again if they are still wanted.
+    pub(super) fn withdraw(&self) {
+        let mut state = self.lock();
+        state.points.clear();
+        state.withdrawals += 1;
+    }
+
+    /// How often all points were withdrawn.
+    pub(super) fn withdrawals(&self) -> u64 {
+        self.lock().withdrawals
     }
 
     pub(super) fn close(&self) {
@@ -121,9 +137,13 @@ impl Queue {
         self.lock().points.iter().skip(skip).take(count).map(|waiting| Arc::clone(&waiting.line)).collect()
     }
 
-    /// Removes the first `count` points: they are written or given up.
-    pub(super) fn pop(&self, count: usize) {
+    /// Removes the first `count` points: they are written or given up. Does
+    /// nothing when points were withdrawn since `withdrawals` were.
+    pub(super) fn pop(&self, count: usize, withdrawals: u64) {
         let mut state = self.lock();
+        if state.withdrawals != withdrawals {
+            return;
+        }
         let count = count.min(state.points.len());
         state.points.drain(..count);
     }

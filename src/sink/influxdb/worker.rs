@@ -28,6 +28,9 @@ pub(super) struct Worker {
     /// Sizes of the pieces that the batch under way is cut into; the last one
     /// is at the head of the queue and goes next.
     pieces: Vec<usize>,
+    /// Withdrawals before the batch was begun; after another one its pieces are
+    /// not in the queue any more.
+    withdrawals: u64,
     /// Whether the server took a point since the batch was begun.
     accepted: bool,
     /// Points of the batch that were given up.
@@ -54,6 +57,7 @@ impl Worker {
             batch_points: settings.batch_points.max(1),
             flush_interval: settings.flush_interval,
             pieces: Vec::new(),
+            withdrawals: 0,
             accepted: false,
             given_up: 0,
             failures: 0,
@@ -80,6 +84,10 @@ impl Worker {
     /// The size of what is to be sent next; `None` at the end.
     async fn next_piece(&mut self) -> Option<usize> {
         loop {
+            let withdrawals = self.queue.withdrawals();
+            if std::mem::replace(&mut self.withdrawals, withdrawals) != withdrawals {
+                self.pieces.clear();
+            }
             if let Some(&size) = self.pieces.last() {
                 return Some(size);
             }
@@ -147,7 +155,7 @@ impl Worker {
 
     fn finish_piece(&mut self, outcome: Outcome, points: usize) {
         self.pieces.pop();
-        self.queue.pop(points);
+        self.queue.pop(points, self.withdrawals);
         self.metrics.finished(outcome, points);
         self.metrics.queued(self.queue.len());
     }

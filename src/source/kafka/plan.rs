@@ -7,7 +7,8 @@
 
 use std::fmt;
 
-use crate::event::{EventTime, PartitionId};
+use crate::event::EventTime;
+pub use crate::pipeline::Position;
 
 /// Names a checkpoint: who wrote it, and which of its checkpoints it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,18 +23,6 @@ impl fmt::Display for CheckpointId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}/{}", self.instance, self.sequence)
     }
-}
-
-/// Where a partition goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Position {
-    /// The partition.
-    pub partition: PartitionId,
-    /// The offset after the last event that is taken in; what is committed.
-    pub next: i64,
-    /// The offset from which a reader must read who lacks the committer's
-    /// checkpoint: the first event of the oldest open window.
-    pub replay: i64,
 }
 
 /// What a commit says.

@@ -1,13 +1,17 @@
 //! One model inside the core: its reference, or the learning of it, and its
 //! streams.
 
-use std::{collections::BTreeMap, sync::Arc};
+mod restore;
+mod spec;
 
+use std::sync::Arc;
+
+pub use self::spec::{ModelSpec, ModelStatus, ReferenceSpec};
 use super::{
-    Learning,
     counters::{Counters, DropReason},
-    join::{Half, JoinSettings, Joiner, Offer, Waiting},
+    join::{Half, Joiner, Offer, Waiting},
     learn::{LearnedReference, Learner},
+    snapshot::Meaning,
     stream::{CloseContext, Stream},
 };
 use crate::{
@@ -15,61 +19,10 @@ use crate::{
     drift::Scorer,
     event::{EventKind, EventTime, Reject, RejectReason},
     profile::FrequentNames,
-    reference::{ColumnOverride, ColumnRole, Reference, ReferenceBuilder},
+    reference::{ColumnRole, Reference, ReferenceBuilder},
     result::{PREDICTION, StreamKey, UNNAMED, WindowResult},
     window::{WindowSettings, pane_start},
 };
-
-/// A model as the core is told about it.
-#[derive(Debug, Clone)]
-pub struct ModelSpec {
-    /// Its name in events.
-    pub name: String,
-    /// What its windows are compared with.
-    pub reference: ReferenceSpec,
-    /// Bins of the cut for numeric columns of a learned reference.
-    pub bins: usize,
-    /// What is said about single features.
-    pub overrides: BTreeMap<String, ColumnOverride>,
-    /// Whether and how predictions wait for their features.
-    pub join: Option<JoinSettings>,
-}
-
-/// Where the core gets a model's reference from.
-#[derive(Debug, Clone)]
-pub enum ReferenceSpec {
-    /// It is there. Windows that start before `covers_until` are not written:
-    /// a reference learned from the stream has eaten a part of them.
-    Ready {
-        /// The reference.
-        reference: Arc<Reference>,
-        /// First event time that the reference was not learned from.
-        covers_until: Option<EventTime>,
-    },
-    /// It is to be learned from the stream.
-    Learn(Learning),
-}
-
-/// How a model stands, for the API.
-#[derive(Debug, Clone)]
-pub struct ModelStatus {
-    /// Its name.
-    pub name: String,
-    /// Its reference, once there is one.
-    pub reference: Option<Arc<Reference>>,
-    /// Rows learned so far and rows wanted, where known, while it is learning.
-    pub learning: Option<(u64, Option<u64>)>,
-    /// Its streams.
-    pub streams: Vec<StreamKey>,
-    /// Features of events that the reference does not know.
-    pub unknown_features: Vec<crate::result::NamedCount>,
-    /// Open panes of all streams.
-    pub open_panes: usize,
-    /// Bytes of their counts.
-    pub state_bytes: usize,
-    /// Rows that wait for their other half.
-    pub waiting: usize,
-}
 
 #[derive(Debug)]
 enum State {
@@ -81,6 +34,10 @@ enum State {
 pub(super) struct Model {
     spec: ModelSpec,
     state: State,
+    meaning: Meaning,
+    /// Its windows began anew at the last restart: the messages that are read
+    /// again are for it.
+    begins_anew: bool,
     streams: Vec<Stream>,
     last_stream: usize,
     joiner: Option<Joiner>,
@@ -111,10 +68,17 @@ pub(super) enum Taken {
 impl Model {
     pub(super) fn new(spec: ModelSpec, settings: &WindowSettings) -> Self {
         let state = initial_state(&spec, settings);
+        let reference = match &state {
+            State::Ready { reference, .. } => Some(reference),
+            State::Learning(_) => None,
+        };
+        let meaning = restore::meaning(&spec, reference);
         let joiner = spec.join.map(Joiner::new);
         Self {
             spec,
             state,
+            meaning,
+            begins_anew: false,
             streams: Vec::new(),
             last_stream: 0,
             joiner,
@@ -334,6 +298,7 @@ impl Model {
         Some(match learner.finish() {
             Ok((learned, covers_until)) => {
                 let floor_end = Some(floor_end(settings, covers_until));
+                self.meaning = restore::meaning(&self.spec, Some(&learned.reference));
                 self.state = State::Ready { reference: Arc::clone(&learned.reference), floor_end };
                 Ok(learned)
             }
@@ -461,7 +426,7 @@ fn initial_state(spec: &ModelSpec, settings: &WindowSettings) -> State {
 }
 
 /// End of the last window that starts before `covers_until`.
-fn floor_end(settings: &WindowSettings, covers_until: EventTime) -> i64 {
+pub(super) fn floor_end(settings: &WindowSettings, covers_until: EventTime) -> i64 {
     let before = EventTime(covers_until.0 - 1);
     pane_start(settings, before).0 + settings.size_ms
 }

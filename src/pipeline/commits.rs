@@ -7,10 +7,8 @@
 
 use std::collections::VecDeque;
 
-use crate::{
-    event::{EventTime, PartitionId},
-    source::{self, Position},
-};
+use super::Position;
+use crate::event::EventTime;
 
 /// Commits that wait for their deliveries, at most. Beyond that a newer one
 /// takes the place of the last: it waits longer and says more.
@@ -18,45 +16,33 @@ const MAX_PENDING: usize = 8;
 
 /// How far the outside world has to be before a commit is right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Mark {
-    /// Ticket of the last results.
-    pub(super) ticket: u64,
+pub struct Mark {
+    /// The outbox's number of the last results.
+    pub outbox: u64,
     /// Number of the last dead letter.
-    pub(super) letter: u64,
+    pub letter: u64,
 }
 
 impl Mark {
     /// Whether everything up to this mark is done when `done` is.
-    pub(super) fn is_reached(self, done: Self) -> bool {
-        self.ticket <= done.ticket && self.letter <= done.letter
+    #[must_use]
+    pub fn is_reached(self, done: Self) -> bool {
+        self.outbox <= done.outbox && self.letter <= done.letter
     }
 }
 
 /// What a commit says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Commit {
+pub struct Commit {
     /// Offsets to go on from.
-    pub(super) positions: Vec<(PartitionId, i64)>,
+    pub positions: Vec<Position>,
     /// End of the last window that will not be written again.
-    pub(super) delivered_until: Option<EventTime>,
-}
-
-impl From<Commit> for source::Commit {
-    /// Without a checkpoint, open windows are read again from their beginning:
-    /// the committed offset is held back to it.
-    fn from(commit: Commit) -> Self {
-        let position = |(partition, next)| Position { partition, next, replay: next };
-        Self {
-            positions: commit.positions.into_iter().map(position).collect(),
-            delivered_until: commit.delivered_until,
-            checkpoint: None,
-        }
-    }
+    pub delivered_until: Option<EventTime>,
 }
 
 /// Commits in the order in which they were read from the core.
 #[derive(Debug, Default)]
-pub(super) struct CommitQueue {
+pub struct CommitQueue {
     pending: VecDeque<(Mark, Commit)>,
     latest: Commit,
 }
@@ -64,12 +50,12 @@ pub(super) struct CommitQueue {
 impl CommitQueue {
     /// Lets the next commit through even if it says nothing new: the last one
     /// may have failed.
-    pub(super) fn repeat(&mut self) {
+    pub fn repeat(&mut self) {
         self.latest = Commit::default();
     }
 
     /// Adds a commit that waits for `mark`, unless it says nothing new.
-    pub(super) fn push(&mut self, mark: Mark, commit: Commit) {
+    pub fn push(&mut self, mark: Mark, commit: Commit) {
         if commit == self.latest {
             return;
         }
@@ -82,7 +68,7 @@ impl CommitQueue {
 
     /// The newest commit for which everything is done; older ones are dropped
     /// with it, since it says what they say.
-    pub(super) fn take_ready(&mut self, done: Mark) -> Option<Commit> {
+    pub fn take_ready(&mut self, done: Mark) -> Option<Commit> {
         let is_ready = |(mark, _): &(Mark, Commit)| mark.is_reached(done);
         let mut ready = None;
         while self.pending.front().is_some_and(is_ready) {
@@ -92,7 +78,7 @@ impl CommitQueue {
     }
 
     /// Forgets everything: the partitions belong to a new assignment.
-    pub(super) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.pending.clear();
         self.repeat();
     }
@@ -103,13 +89,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::event::PartitionId;
 
     fn commit(offset: i64) -> Commit {
-        Commit { positions: vec![(PartitionId(0), offset)], delivered_until: None }
+        let position = Position { partition: PartitionId(0), next: offset, replay: offset };
+        Commit { positions: vec![position], delivered_until: None }
     }
 
-    fn mark(ticket: u64, letter: u64) -> Mark {
-        Mark { ticket, letter }
+    fn mark(outbox: u64, letter: u64) -> Mark {
+        Mark { outbox, letter }
     }
 
     #[test]
@@ -146,13 +134,13 @@ mod tests {
             let mut marks = Vec::new();
             let mut committed = -1;
             for (offset, (results, letters, more_done, more_letters)) in (0..).zip(steps) {
-                given = mark(given.ticket + results, given.letter + letters);
+                given = mark(given.outbox + results, given.letter + letters);
                 queue.push(given, commit(offset));
                 marks.push(given);
-                done.ticket = (done.ticket + more_done).min(given.ticket);
+                done.outbox = (done.outbox + more_done).min(given.outbox);
                 done.letter = (done.letter + more_letters).min(given.letter);
                 if let Some(ready) = queue.take_ready(done) {
-                    let offset = ready.positions[0].1;
+                    let offset = ready.positions[0].next;
                     prop_assert!(marks[usize::try_from(offset).unwrap()].is_reached(done));
                     prop_assert!(offset > committed);
                     committed = offset;
@@ -160,7 +148,7 @@ mod tests {
                 prop_assert!(queue.pending.len() <= MAX_PENDING);
             }
             if let Some(ready) = queue.take_ready(given) {
-                committed = ready.positions[0].1;
+                committed = ready.positions[0].next;
             }
             prop_assert_eq!(usize::try_from(committed).unwrap() + 1, marks.len());
         }

@@ -1,0 +1,75 @@
+//! A model's part of a snapshot.
+
+use std::{borrow::Cow, sync::Arc};
+
+use super::{Model, ModelSpec, State};
+use crate::{
+    pipeline::snapshot::{Meaning, ModelState},
+    reference::Reference,
+    window::WindowSettings,
+};
+
+impl Model {
+    pub(in crate::pipeline) fn name(&self) -> &str {
+        &self.spec.name
+    }
+
+    /// The settings that decide what its counts mean.
+    pub(in crate::pipeline) fn meaning(&self) -> &Meaning {
+        &self.meaning
+    }
+
+    pub(in crate::pipeline) fn reference(&self) -> Option<&Reference> {
+        match &self.state {
+            State::Ready { reference, .. } => Some(reference),
+            State::Learning(_) => None,
+        }
+    }
+
+    /// Whether the messages that are read again are for this model.
+    pub(in crate::pipeline) fn begins_anew(&self) -> bool {
+        self.begins_anew
+    }
+
+    pub(in crate::pipeline) fn set_begins_anew(&mut self, begins_anew: bool) {
+        self.begins_anew = begins_anew;
+    }
+
+    /// Its state; `None` while it learns.
+    pub(in crate::pipeline) fn snapshot(&mut self) -> Option<ModelState<'_>> {
+        let State::Ready { reference, .. } = &self.state else { return None };
+        // What waits to be counted is counted first: a snapshot has no rows.
+        self.streams.iter_mut().for_each(|stream| stream.flush(reference));
+        let waiting = self.joiner.iter().flat_map(|joiner| joiner.waiting());
+        Some(ModelState {
+            name: Cow::Borrowed(&self.spec.name),
+            meaning: Cow::Borrowed(&self.meaning),
+            streams: Cow::Borrowed(&self.streams),
+            waiting: waiting.map(|(id, row)| (id.into(), row.clone())).collect(),
+            unknown: Cow::Borrowed(&self.unknown),
+        })
+    }
+
+    /// Takes what a snapshot holds of it, in place of what it has.
+    pub(in crate::pipeline) fn restore(&mut self, state: &ModelState<'_>, settings: &WindowSettings) {
+        self.restart(settings);
+        self.streams = state.streams.to_vec();
+        self.unknown = state.unknown.clone().into_owned();
+        if let Some(joiner) = &mut self.joiner {
+            joiner.restore(state.waiting.iter().cloned());
+        }
+    }
+}
+
+/// The settings of one model that decide what its counts mean; a reference is
+/// one of them.
+pub(super) fn meaning(spec: &ModelSpec, reference: Option<&Arc<Reference>>) -> Meaning {
+    let ignored = spec.overrides.iter().filter(|(_, column)| column.ignore).map(|(name, _)| name.as_str());
+    let join = if spec.join.is_some() { "yes" } else { "no" };
+    let reference = reference.map_or_else(|| "none".to_owned(), |reference| reference.fingerprint());
+    vec![
+        ("reference".to_owned(), reference),
+        ("ignored features".to_owned(), ignored.collect::<Vec<_>>().join(", ")),
+        ("join".to_owned(), join.to_owned()),
+    ]
+}

@@ -1,0 +1,61 @@
+//! What the core is told about a model, and what it tells about it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::{
+    event::EventTime,
+    pipeline::{JoinSettings, Learning},
+    reference::{ColumnOverride, Reference},
+    result::StreamKey,
+};
+
+/// A model as the core is told about it.
+#[derive(Debug, Clone)]
+pub struct ModelSpec {
+    /// Its name in events.
+    pub name: String,
+    /// What its windows are compared with.
+    pub reference: ReferenceSpec,
+    /// Bins of the cut for numeric columns of a learned reference.
+    pub bins: usize,
+    /// What is said about single features.
+    pub overrides: BTreeMap<String, ColumnOverride>,
+    /// Whether and how predictions wait for their features.
+    pub join: Option<JoinSettings>,
+}
+
+/// Where the core gets a model's reference from.
+#[derive(Debug, Clone)]
+pub enum ReferenceSpec {
+    /// It is there. Windows that start before `covers_until` are not written:
+    /// a reference learned from the stream has eaten a part of them.
+    Ready {
+        /// The reference.
+        reference: Arc<Reference>,
+        /// First event time that the reference was not learned from.
+        covers_until: Option<EventTime>,
+    },
+    /// It is to be learned from the stream.
+    Learn(Learning),
+}
+
+/// How a model stands, for the API.
+#[derive(Debug, Clone)]
+pub struct ModelStatus {
+    /// Its name.
+    pub name: String,
+    /// Its reference, once there is one.
+    pub reference: Option<Arc<Reference>>,
+    /// Rows learned so far and rows wanted, where known, while it is learning.
+    pub learning: Option<(u64, Option<u64>)>,
+    /// Its streams.
+    pub streams: Vec<StreamKey>,
+    /// Features of events that the reference does not know.
+    pub unknown_features: Vec<crate::result::NamedCount>,
+    /// Open panes of all streams.
+    pub open_panes: usize,
+    /// Bytes of their counts.
+    pub state_bytes: usize,
+    /// Rows that wait for their other half.
+    pub waiting: usize,
+}

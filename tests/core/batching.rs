@@ -1,0 +1,199 @@
+//! The core alone: batches, silences and restarts from committed offsets.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use driftline::{
+    event::{EventTime, MessageBatch},
+    pipeline::{Core, Input, Outputs},
+    result::WindowResult,
+};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::{
+    scenario::{Key, PARTITIONS, START, Scenario, id, text_of},
+    seeds,
+};
+
+/// What stands in the database: the last text of every window.
+#[derive(Default)]
+struct Database {
+    windows: BTreeMap<Key, String>,
+    writes: BTreeMap<Key, u32>,
+}
+
+impl Database {
+    fn write(&mut self, results: &[WindowResult]) {
+        for result in results.iter().filter(|result| result.events + result.labels > 0) {
+            let (key, text) = text_of(result);
+            *self.writes.entry(key.clone()).or_default() += 1;
+            self.windows.insert(key, text);
+        }
+    }
+}
+
+/// What a restart finds: the offsets and the mark that were committed last.
+#[derive(Clone, Default)]
+struct Committed {
+    offsets: BTreeMap<usize, usize>,
+    delivered_until: Option<EventTime>,
+}
+
+/// One run of a scenario under a random schedule.
+struct Run<'a> {
+    scenario: &'a Scenario,
+    core: Core,
+    next: Vec<usize>,
+    clock: i64,
+    database: Database,
+    committed: Committed,
+    out: Outputs,
+    crashes: u32,
+}
+
+impl<'a> Run<'a> {
+    fn new(scenario: &'a Scenario) -> Self {
+        let mut run = Self {
+            scenario,
+            core: scenario.core(None, [false; 2]),
+            next: vec![0; PARTITIONS],
+            clock: START + 1_000_000,
+            database: Database::default(),
+            committed: Committed::default(),
+            out: Outputs::default(),
+            crashes: 0,
+        };
+        run.assign();
+        run
+    }
+
+    fn step(&mut self, input: Input<'_>) {
+        self.core.step(input, &mut self.out);
+    }
+
+    fn assign(&mut self) {
+        for partition in 0..PARTITIONS {
+            self.next[partition] = self.committed.offsets.get(&partition).copied().unwrap_or(0);
+            self.step(Input::Assigned(id(partition), EventTime(self.clock)));
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.next.iter().zip(&self.scenario.log).all(|(next, log)| *next == log.len())
+    }
+
+    fn feed(&mut self, rng: &mut ChaCha8Rng) {
+        let mut batch = MessageBatch::default();
+        for _ in 0..rng.random_range(1..30) {
+            let partition = rng.random_range(0..PARTITIONS);
+            if let Some(payload) = self.scenario.log[partition].get(self.next[partition]) {
+                batch.push(id(partition), self.next[partition] as i64, None, Some(payload.as_bytes()));
+                self.next[partition] += 1;
+            }
+        }
+        self.step(Input::Batch { batch: &batch, topics: &[], now: Some(EventTime(self.clock)) });
+        for partition in 0..PARTITIONS {
+            let caught_up = self.next[partition] == self.scenario.log[partition].len();
+            self.step(Input::CaughtUp(id(partition), caught_up));
+        }
+    }
+
+    /// Writes what was given out, and perhaps commits.
+    fn deliver(&mut self, commit: bool) {
+        assert!(self.out.rejects.is_empty(), "{:?}", self.out.rejects);
+        self.database.write(&self.out.results);
+        self.out.clear();
+        if commit {
+            let positions = self.core.positions();
+            self.committed
+                .offsets
+                .extend(positions.iter().map(|at| (at.partition.0 as usize, at.replay as usize)));
+            self.committed.delivered_until = self.core.delivered_until();
+        }
+    }
+
+    /// Loses the memory; what was given out may or may not have been written.
+    fn crash(&mut self, rng: &mut ChaCha8Rng) {
+        self.crashes += 1;
+        let written = rng.random_range(0..=self.out.results.len());
+        self.out.results.truncate(written);
+        self.deliver(false);
+        if rng.random_bool(0.5) {
+            self.core = self.scenario.core(self.committed.delivered_until, [false; 2]);
+        } else {
+            self.step(Input::Restart(self.committed.delivered_until));
+        }
+        self.assign();
+    }
+
+    fn finish(mut self) -> (Core, Database, u32) {
+        // Silence: the partitions fall idle and event time passes by the clock.
+        for _ in 0..30 {
+            self.clock += 4_000;
+            self.step(Input::Tick(EventTime(self.clock)));
+            self.deliver(true);
+        }
+        (self.core, self.database, self.crashes)
+    }
+}
+
+/// Runs a seed's scenario; gives the number of crashes.
+fn simulate(seed: u64, may_crash: bool) -> u32 {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let scenario = Scenario::random(&mut rng, false);
+    let mut run = Run::new(&scenario);
+    while !run.is_done() || run.out.results.len() > 1_000 {
+        match rng.random_range(0..100) {
+            0..6 if may_crash && run.crashes < 8 => run.crash(&mut rng),
+            0..15 => {
+                run.clock += i64::from(rng.random_range(0..2_000_u32));
+                let now = EventTime(run.clock);
+                run.step(Input::Tick(now));
+            }
+            15..60 => run.feed(&mut rng),
+            _ => run.deliver(rng.random_bool(0.5)),
+        }
+    }
+    if may_crash && rng.random_bool(0.3) {
+        run.crash(&mut rng);
+        while !run.is_done() {
+            run.feed(&mut rng);
+        }
+    }
+    run.deliver(false);
+    let (mut core, database, crashes) = run.finish();
+    let counters = core.take_counters();
+    assert_eq!(counters.total_rejected(), 0, "seed {seed}");
+    let expected = scenario.oracle();
+    let found: BTreeSet<_> = database.windows.keys().collect();
+    assert_eq!(found, expected.keys().collect::<BTreeSet<_>>(), "seed {seed}: the windows that were written");
+    for (key, text) in &expected {
+        assert_eq!(&database.windows[key], text, "seed {seed}: window {key:?}");
+    }
+    if !may_crash {
+        let (decoded, dropped) = (counters.decoded.iter().sum::<u64>(), counters.dropped.iter().sum::<u64>());
+        assert_eq!(counters.messages, decoded, "seed {seed}: every message is in a counter");
+        assert_eq!(dropped, 0, "seed {seed}: nothing came too late, {:?}", counters.dropped);
+        if scenario.windows.grace_ms == 0 {
+            let rewritten = database.writes.iter().find(|(_, writes)| **writes > 1);
+            assert_eq!(rewritten, None, "seed {seed}: without a grace every window is written once");
+        }
+    }
+    crashes
+}
+
+#[test]
+fn any_batching_ends_in_the_points_of_a_plain_batch_computation() {
+    for seed in seeds(400) {
+        simulate(seed, false);
+    }
+}
+
+#[test]
+fn crashes_and_restarts_end_in_the_same_points() {
+    let crashes: u32 = seeds(600).into_iter().map(|seed| simulate(seed, true)).sum();
+    assert!(
+        crashes > 300 || std::env::var("DRIFTLINE_SEED").is_ok(),
+        "only {crashes} crashes were simulated"
+    );
+}
