@@ -26,6 +26,7 @@ fn three_crashes_leave_the_same_points_as_none() {
     let bench = Bench::start(2);
     let (calm, rough) = (database(), database());
     let (calm_config, rough_config) = (bench.config("calm", &calm, ""), bench.config("rough", &rough, ""));
+    let rough_config = rough_config.replace("/state\"", "/state-rough\"");
     let _undisturbed = start(&calm_config);
     let crashing = thread::spawn(move || {
         for _ in 0..3 {

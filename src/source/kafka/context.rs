@@ -176,8 +176,7 @@ impl Context {
         }
         assign(consumer, &found.list_without(&reading)?, cooperative)?;
         offsets::seek(consumer, &reading, &found)?;
-        self.begin(consumer, found);
-        Ok(())
+        self.begin(consumer, found)
     }
 
     fn on_revoke(&self, consumer: &BaseConsumer<Self>, taken: &TopicPartitionList) -> KafkaResult<()> {
@@ -204,14 +203,18 @@ impl Context {
         consumer.incremental_unassign(&consumer.assignment()?)
     }
 
-    fn begin(&self, consumer: &BaseConsumer<Self>, found: StartOffsets) {
-        if found.pins.count() > 0 {
+    fn begin(&self, consumer: &BaseConsumer<Self>, found: StartOffsets) -> KafkaResult<()> {
+        if found.overtakes {
+            consumer.commit(&found.pins, CommitMode::Sync)?;
+            self.metrics.commit(Outcome::Sent);
+        } else if found.pins.count() > 0 {
             // "The next message" is a promise made once: without a committed
             // offset, the next rebalance would make it again, further on.
             self.commit(consumer, &found.pins, CommitMode::Async);
         }
         let StartOffsets { starts, delivered_until, checkpoint, .. } = found;
         self.tell(News::Assigned { starts, delivered_until, checkpoint });
+        Ok(())
     }
 }
 

@@ -32,6 +32,10 @@ pub(super) struct StartOffsets {
     offsets: Vec<Offset>,
     /// Starts that are to be committed at once.
     pub(super) pins: TopicPartitionList,
+    /// Whether nothing may be read before `pins` are committed: the group names
+    /// a checkpoint that reading does not begin with. Whoever holds it must not
+    /// take it for the latest state once windows were written without it.
+    pub(super) overtakes: bool,
     pub(super) delivered_until: Option<EventTime>,
     pub(super) checkpoint: Option<CheckpointId>,
 }
@@ -100,6 +104,7 @@ fn choose(
         starts: Vec::new(),
         offsets: Vec::new(),
         pins: TopicPartitionList::new(),
+        overtakes: resume.checkpoint.is_none() && committed.iter().any(|one| one.checkpoint.is_some()),
         delivered_until: resume.delivered_until,
         checkpoint: resume.checkpoint,
     };
@@ -114,11 +119,20 @@ fn choose(
             }
             None => {
                 let (_, end) = consumer.fetch_watermarks(&one.topic, one.partition, ANSWER_TIMEOUT)?;
-                found.pins.add_partition_offset(&one.topic, one.partition, Offset::Offset(end))?;
+                if !found.overtakes {
+                    found.pins.add_partition_offset(&one.topic, one.partition, Offset::Offset(end))?;
+                }
                 Offset::Offset(end)
             }
         };
         let offset_known = absolute(offset);
+        if let (true, Some(known)) = (found.overtakes, offset_known) {
+            let mut pin = found.pins.add_partition(&one.topic, one.partition);
+            pin.set_offset(offset)?;
+            let replay = Some(known);
+            let notes = Notes { replay, delivered_until: resume.delivered_until, checkpoint: None };
+            pin.set_metadata(metadata::encode(notes));
+        }
         found.starts.push(Start {
             topic: one.topic.clone(),
             partition: one.partition,
