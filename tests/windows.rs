@@ -10,7 +10,7 @@ use driftline::{
     event::{EventTime, MessageBatch, PartitionId, RejectReason},
     pipeline::{
         Core, CoreSettings, Counters, DropReason, Input, JoinSettings, Learning, ModelSpec, Outputs,
-        ReferenceSpec,
+        Position, ReferenceSpec,
     },
     reference::{ColumnRole, Reference, ReferenceBuilder, Value},
     result::Verdict,
@@ -303,9 +303,9 @@ fn until_a_reference_is_learned_its_events_hold_the_offsets() {
     let mut bench = Bench::new(windows(), ReferenceSpec::Learn(Learning::FirstEvents(3)), None);
     bench.predict(1);
     bench.predict(2);
-    assert_eq!(bench.core.positions(), [(P0, 0)]);
+    assert_eq!(bench.core.positions(), [Position { partition: P0, next: 2, replay: 0 }]);
     bench.predict(3);
-    assert_eq!(bench.core.positions(), [(P0, 3)]);
+    assert_eq!(bench.core.positions(), [Position { partition: P0, next: 3, replay: 3 }]);
 }
 
 #[test]

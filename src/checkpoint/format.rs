@@ -1,7 +1,7 @@
 //! A checkpoint as bytes.
 //!
 //! `DRIFTCKP`, the version (u32), the length of the body (u64), its CRC-32
-//! (u32), all little-endian, then the body: MessagePack with named fields.
+//! (u32), all little-endian, then the body: `MessagePack` with named fields.
 
 use super::Checkpoint;
 

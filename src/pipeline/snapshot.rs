@@ -23,6 +23,10 @@ use crate::{
 /// Beyond this no time of a snapshot can be right: the year 2200 and a window.
 const LATEST_MS: i64 = 1 << 44;
 
+/// First offsets that panes need: per pane, by its start, places of partitions
+/// and offsets.
+pub(super) type PaneHolds = Vec<(i64, Vec<(usize, i64)>)>;
+
 /// The settings that decide what a model's counts mean, by their names.
 pub(super) type Meaning = Vec<(String, String)>;
 
@@ -41,7 +45,7 @@ pub struct Snapshot<'a> {
     pub(super) complete_from: Option<EventTime>,
     /// First offsets that open panes need, by the pane's start; partitions by
     /// their place in `partitions`.
-    pub(super) holds: Vec<(i64, Vec<(usize, i64)>)>,
+    pub(super) holds: PaneHolds,
     /// Settings of all models.
     pub(super) meaning: Meaning,
     /// The models that have a reference.
@@ -165,7 +169,7 @@ pub(super) fn partitions(
     holds: &Holds,
     watermarks: &Watermarks,
     names: Named<'_>,
-) -> Option<(Vec<PartitionState>, Vec<(i64, Vec<(usize, i64)>)>)> {
+) -> Option<(Vec<PartitionState>, PaneHolds)> {
     let positions = holds.positions();
     let mut states = Vec::with_capacity(positions.len());
     for position in &positions {

@@ -11,7 +11,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::{
-    scenario::{Key, PARTITIONS, START, Scenario, id, text_of},
+    scenario::{Key, PARTITIONS, START, Scenario, id_of, text_of},
     seeds,
 };
 
@@ -74,7 +74,7 @@ impl<'a> Run<'a> {
     fn assign(&mut self) {
         for partition in 0..PARTITIONS {
             self.next[partition] = self.committed.offsets.get(&partition).copied().unwrap_or(0);
-            self.step(Input::Assigned(id(partition), EventTime(self.clock)));
+            self.step(Input::Assigned(id_of(partition), EventTime(self.clock)));
         }
     }
 
@@ -87,14 +87,14 @@ impl<'a> Run<'a> {
         for _ in 0..rng.random_range(1..30) {
             let partition = rng.random_range(0..PARTITIONS);
             if let Some(payload) = self.scenario.log[partition].get(self.next[partition]) {
-                batch.push(id(partition), self.next[partition] as i64, None, Some(payload.as_bytes()));
+                batch.push(id_of(partition), self.next[partition] as i64, None, Some(payload.as_bytes()));
                 self.next[partition] += 1;
             }
         }
         self.step(Input::Batch { batch: &batch, topics: &[], now: Some(EventTime(self.clock)) });
         for partition in 0..PARTITIONS {
             let caught_up = self.next[partition] == self.scenario.log[partition].len();
-            self.step(Input::CaughtUp(id(partition), caught_up));
+            self.step(Input::CaughtUp(id_of(partition), caught_up));
         }
     }
 

@@ -25,7 +25,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::{
-    scenario::{BAD, Key, PARTITIONS, START, Scenario, id, text_of},
+    scenario::{BAD, Key, PARTITIONS, START, Scenario, id_of, text_of},
     seeds,
 };
 
@@ -151,25 +151,21 @@ impl Daemon {
                 world.group.insert(partition, begun.clone());
             }
         }
-        match resume.checkpoint.map(|id| self.plan.chosen(id).unwrap()) {
-            Some(stored) => {
-                let checkpoint = decode(&stored.bytes).unwrap();
-                self.ledger.restore(&checkpoint.outbox);
-                let partitions: Vec<(PartitionId, usize)> = (0..PARTITIONS)
-                    .filter_map(|partition| {
-                        let known = &checkpoint.core.partitions;
-                        Some((id(partition), known.iter().position(|at| at.partition == partition as i32)?))
-                    })
-                    .collect();
-                self.step(Input::Restore { snapshot: &checkpoint.core, partitions: &partitions });
-            }
-            None => {
-                self.ledger.restart(false);
-                self.step(Input::Restart(resume.delivered_until));
-            }
+        if let Some(id) = resume.checkpoint {
+            let checkpoint = decode(&self.plan.chosen(id).unwrap().bytes).unwrap();
+            self.ledger.restore(&checkpoint.outbox);
+            let place = |partition: usize| {
+                let known = &checkpoint.core.partitions;
+                Some((id_of(partition), known.iter().position(|at| at.partition == partition as i32)?))
+            };
+            let partitions: Vec<(PartitionId, usize)> = (0..PARTITIONS).filter_map(place).collect();
+            self.step(Input::Restore { snapshot: &checkpoint.core, partitions: &partitions });
+        } else {
+            self.ledger.restart(false);
+            self.step(Input::Restart(resume.delivered_until));
         }
         for partition in 0..PARTITIONS {
-            self.step(Input::Assigned(id(partition), EventTime(clock)));
+            self.step(Input::Assigned(id_of(partition), EventTime(clock)));
         }
         self.say_what_is_read(scenario);
     }
@@ -177,7 +173,7 @@ impl Daemon {
     fn say_what_is_read(&mut self, scenario: &Scenario) {
         let Some(next) = self.next else { return };
         for (partition, (next, log)) in next.iter().zip(&scenario.log).enumerate() {
-            self.step(Input::CaughtUp(id(partition), *next == log.len()));
+            self.step(Input::CaughtUp(id_of(partition), *next == log.len()));
         }
     }
 
@@ -196,7 +192,7 @@ impl Daemon {
         for _ in 0..rng.random_range(1..30) {
             let partition = rng.random_range(0..PARTITIONS);
             if let Some(payload) = scenario.log[partition].get(next[partition]) {
-                batch.push(id(partition), next[partition] as i64, None, Some(payload.as_bytes()));
+                batch.push(id_of(partition), next[partition] as i64, None, Some(payload.as_bytes()));
                 next[partition] += 1;
             }
         }
@@ -255,7 +251,7 @@ impl Daemon {
         }
         // As the consumer does: of quiet partitions the last word is repeated.
         for (partition, begun) in self.begun.iter().enumerate() {
-            let position = commit.positions.iter().find(|at| at.partition == id(partition));
+            let position = commit.positions.iter().find(|at| at.partition == id_of(partition));
             let offset = position.map(|at| at.next).or(begun.offset);
             let replay = position.map(|at| at.replay).or(begun.replay);
             if offset.is_some() {

@@ -227,6 +227,6 @@ pub(crate) fn text_of(result: &WindowResult) -> (Key, String) {
     (key, format!("{} {} {features}", result.events, result.labels))
 }
 
-pub(crate) fn id(partition: usize) -> PartitionId {
+pub(crate) fn id_of(partition: usize) -> PartitionId {
     PartitionId(partition as u32)
 }

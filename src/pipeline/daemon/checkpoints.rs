@@ -78,9 +78,10 @@ impl Checkpoints {
         let instance = found.as_ref().map_or_else(checkpoint::new_instance, |found| found.instance);
         let plan = Arc::new(CheckpointPlan::new(instance));
         let sequence = found.as_ref().map_or(0, |found| found.sequence);
-        match &found {
-            Some(found) => plan.set_last(take_up(found, core).map_err(StartError::Checkpoint)?),
-            None => tracing::info!("there is no checkpoint yet"),
+        if let Some(found) = &found {
+            plan.set_last(take_up(found, core).map_err(StartError::Checkpoint)?);
+        } else {
+            tracing::info!("there is no checkpoint yet");
         }
         let now = Instant::now();
         Ok(Self {

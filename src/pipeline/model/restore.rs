@@ -4,7 +4,10 @@ use std::{borrow::Cow, sync::Arc};
 
 use super::{Model, ModelSpec, State};
 use crate::{
-    pipeline::snapshot::{Meaning, ModelState},
+    pipeline::{
+        join::Joiner,
+        snapshot::{Meaning, ModelState},
+    },
     reference::Reference,
     window::WindowSettings,
 };
@@ -40,7 +43,7 @@ impl Model {
         let State::Ready { reference, .. } = &self.state else { return None };
         // What waits to be counted is counted first: a snapshot has no rows.
         self.streams.iter_mut().for_each(|stream| stream.flush(reference));
-        let waiting = self.joiner.iter().flat_map(|joiner| joiner.waiting());
+        let waiting = self.joiner.iter().flat_map(Joiner::waiting);
         Some(ModelState {
             name: Cow::Borrowed(&self.spec.name),
             meaning: Cow::Borrowed(&self.meaning),

@@ -8,12 +8,14 @@
 //! the reference only; every message is either in a window or in exactly one
 //! counter of [`Counters`] that says why not.
 
+mod restore;
+
 use super::{
     counters::{Counters, DropReason},
     holds::{Holds, Position},
     learn::LearnedReference,
-    model::{Model, ModelSpec, ModelStatus, TakeContext, Taken, floor_end},
-    snapshot::{self, Anew, Meaning, Snapshot},
+    model::{Model, ModelSpec, ModelStatus, TakeContext, Taken},
+    snapshot::{self, Meaning, Snapshot},
 };
 use crate::{
     decode::{Decoder, EventMapping, Row},
@@ -310,124 +312,6 @@ impl Core {
         for model in &mut self.models {
             model.rewrite_dirty(&mut context, &mut self.scorer, &self.tag, &mut out.results);
         }
-    }
-
-    fn restart(&mut self, delivered_until: Option<EventTime>) {
-        for model in &mut self.models {
-            model.restart(&self.windows);
-            model.set_begins_anew(false);
-        }
-        self.watermarks = Watermarks::new(&self.windows);
-        self.holds = Holds::default();
-        self.replayed_until.clear();
-        self.floor = delivered_until.map(|time| time.0);
-        self.next_due = i64::MAX;
-    }
-
-    /// Whether a message was counted before the restart.
-    #[inline]
-    fn is_replayed(&self, message: &Message<'_>) -> bool {
-        let until = self.replayed_until.get(message.partition.0 as usize);
-        until.is_some_and(|until| message.offset < *until)
-    }
-
-    /// `partition` was read up to before `next`.
-    fn pass_replayed(&mut self, partition: PartitionId, next: i64, out: &mut Outputs) {
-        let Some(until) = self.replayed_until.get_mut(partition.0 as usize) else { return };
-        if next < *until {
-            return;
-        }
-        *until = i64::MIN;
-        if self.replayed_until.iter().all(|until| *until == i64::MIN) {
-            self.end_replay();
-            self.advance(out);
-        }
-    }
-
-    fn end_replay(&mut self) {
-        self.replayed_until.clear();
-        self.watermarks.release();
-        self.models.iter_mut().for_each(|model| model.set_begins_anew(false));
-    }
-
-    /// The models whose windows begin anew when this snapshot is restored. When
-    /// there are any, reading has to begin at the partitions' `replay`.
-    #[must_use]
-    pub fn compare(&self, snapshot: &Snapshot<'_>) -> Vec<Anew> {
-        let reason = |model| snapshot.model(model, &self.meaning).err();
-        let anew = self.models.iter().map(|model| (model.name().to_owned(), reason(model)));
-        anew.filter_map(|(model, reason)| Some(Anew { model, reason: reason? })).collect()
-    }
-
-    fn restore(&mut self, snapshot: &Snapshot<'_>, partitions: &[(PartitionId, usize)]) {
-        self.restart(snapshot.delivered_until);
-        let states =
-            || partitions.iter().filter_map(|(id, at)| Some((*id, *at, snapshot.partitions.get(*at)?)));
-        if self.models.iter().all(|model| snapshot.model(model, &self.meaning).is_err()) {
-            // All windows begin anew, perhaps of another length: those that
-            // begin before what is read again would lack events.
-            let complete_from = snapshot.complete_from.map(|from| floor_end(&self.windows, from));
-            self.floor = self.floor.max(complete_from);
-            return;
-        }
-        self.watermarks.restore(snapshot.watermark, states().map(|(id, _, state)| (id, state.greatest)));
-        for (id, at, state) in states() {
-            self.holds.pass(id, state.next - 1);
-            for (pane, offsets) in &snapshot.holds {
-                for (_, offset) in offsets.iter().filter(|(place, _)| *place == at) {
-                    self.holds.restore(*pane, id, *offset);
-                }
-            }
-        }
-        let mut any_anew = false;
-        for model in &mut self.models {
-            match snapshot.model(model, &self.meaning) {
-                Ok(state) => model.restore(state, &self.windows),
-                Err(_) => {
-                    model.set_begins_anew(true);
-                    any_anew = true;
-                }
-            }
-        }
-        if any_anew {
-            // What is read again is older than what the watermark has passed.
-            self.watermarks.hold();
-            for (id, _, state) in states().filter(|(_, _, state)| state.replay < state.next) {
-                let index = id.0 as usize;
-                if index >= self.replayed_until.len() {
-                    self.replayed_until.resize(index + 1, i64::MIN);
-                }
-                if let Some(until) = self.replayed_until.get_mut(index) {
-                    *until = state.next;
-                }
-            }
-            if self.replayed_until.is_empty() {
-                self.end_replay();
-            }
-        }
-        // The next event or tick looks at all windows.
-        self.next_due = i64::MIN;
-    }
-
-    /// The state to go on from after a restart, with the partitions' `names`;
-    /// `None` while messages are read again, since a snapshot then would be of
-    /// two states.
-    pub fn snapshot(&mut self, names: &dyn Fn(PartitionId) -> Option<(String, i32)>) -> Option<Snapshot<'_>> {
-        if !self.replayed_until.is_empty() {
-            return None;
-        }
-        let (partitions, holds) = snapshot::partitions(&self.holds, &self.watermarks, names)?;
-        let delivered_until = self.delivered_until();
-        let open_from = self.windows.slide_ms - self.windows.size_ms;
-        Some(Snapshot {
-            partitions,
-            watermark: self.watermarks.current(),
-            delivered_until,
-            complete_from: delivered_until.map(|until| until.plus_ms(open_from)),
-            holds,
-            meaning: self.meaning.clone(),
-            models: self.models.iter_mut().filter_map(Model::snapshot).collect(),
-        })
     }
 
     /// Whether a model learns its reference: no snapshot has it, and reading
