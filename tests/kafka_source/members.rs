@@ -91,12 +91,15 @@ fn one_reads_and_the_other_takes_over(strategy: &str) {
 
     let second = Reading::start(&settings);
     let (mut reader, mut waiting) = settled(first, second, 5);
+    let thrown_away = |reading: &Reading| reading.metric("driftline_source_discarded_messages_total", "");
+    let before = thrown_away(&waiting);
     write_everywhere(&mock, 50..60);
     together(&mut [&mut reader, &mut waiting], "everything", |members| {
         all_offsets(members[0]).iter().all(|offsets| offsets.last() == Some(&59))
             && members[0].all_caught_up()
     });
     assert_eq!(waiting.seen.len(), 0, "{strategy}");
+    assert!((thrown_away(&waiting) - before).abs() < 0.5, "{strategy}: fetched and thrown away");
     assert!((waiting.metric("driftline_source_standby", "") - 1.0).abs() < 0.5);
     assert!(reader.metric("driftline_source_standby", "").abs() < 0.5);
     // A cooperative member goes on where it is while it leads.

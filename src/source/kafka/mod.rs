@@ -6,7 +6,7 @@
 //! however slow the rest is.
 //!
 //! **One reader.** A window spans all partitions, so one member of the group
-//! reads all of them and the others stand by ([`group`] says which is which).
+//! reads all of them and the others stand by (`group.rs` says which is which).
 //! Standing by is healthy: it polls, keeps its place, and takes over.
 //!
 //! **Truth.** Whoever starts the source says where reading starts: the
