@@ -12,7 +12,8 @@ use std::{collections::HashMap, hint::black_box, sync::Arc};
 
 use datasketches::kll::{KllFloat, KllSketch};
 use driftline::{
-    event::{EventTime, MessageBatch},
+    checkpoint::{Checkpoint, decode, encode},
+    event::{EventTime, MessageBatch, PartitionId},
     pipeline::{Core, Input, Outputs},
     reference::Reference,
 };
@@ -210,9 +211,38 @@ fn memory(reference: &Arc<Reference>) {
     }
 }
 
+/// What a checkpoint costs the pipeline's thread, and a restart: all streams
+/// hold one open pane.
+fn checkpoint(reference: &Arc<Reference>) {
+    println!("\ncheckpoint of all open panes");
+    for models in [1, 50] {
+        let mut core = core(models, reference, ONE_WINDOW_MS);
+        run_core(&mut core, &batches(&events(EVENTS, Style::Compact, models)), &mut Outputs::default());
+        let streams: usize = core.models().map(|model| model.streams.len()).sum();
+        let (mut taking, mut restoring, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
+        for sequence in 0..ROUNDS as u64 {
+            let start = thread_ns();
+            let named = |id: PartitionId| Some(("events".to_owned(), i32::try_from(id.0).ok()?));
+            let core = core.snapshot(&named).expect("nothing is read again");
+            bytes = encode(&Checkpoint { instance: 1, sequence, core, outbox: Vec::new() }).expect("encoded");
+            taking.push((thread_ns() - start) as f64);
+            let start = thread_ns();
+            black_box(decode(&bytes).expect("what was encoded"));
+            restoring.push((thread_ns() - start) as f64);
+        }
+        println!(
+            "{streams:>4} streams: {:>6.2} ms to take, {:>6.2} ms to read back, {:>6.1} KB each",
+            median(taking) / 1e6,
+            median(restoring) / 1e6,
+            bytes.len() as f64 / 1e3 / streams as f64
+        );
+    }
+}
+
 fn main() {
     let reference = reference("model-0");
     decode_and_count(&reference);
     window_close(&reference);
     memory(&reference);
+    checkpoint(&reference);
 }
