@@ -4,7 +4,10 @@
 //! this daemon; when another member made it, that member has read on and
 //! delivered since, and its commit says from where to read without its memory.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use crate::{
     pipeline::PartitionState,
@@ -28,8 +31,9 @@ pub struct Stored {
 #[derive(Debug, Default)]
 struct State {
     last: Option<Stored>,
-    /// The one that the latest assignment begins with.
-    chosen: Option<Stored>,
+    /// Those that assignments begin with which were not taken up yet, the
+    /// newest last, and the one that was taken up last.
+    chosen: VecDeque<Stored>,
 }
 
 /// The plan of a daemon with checkpoints.
@@ -51,11 +55,14 @@ impl CheckpointPlan {
         self.state().last = Some(stored);
     }
 
-    /// The checkpoint of this name, if it is the one that the latest
-    /// assignment begins with.
+    /// The checkpoint of this name, which an assignment begins with. Those of
+    /// assignments before it are forgotten.
     #[must_use]
-    pub fn chosen(&self, id: CheckpointId) -> Option<Stored> {
-        self.state().chosen.clone().filter(|chosen| chosen.id == id)
+    pub fn take_up(&self, id: CheckpointId) -> Option<Stored> {
+        let chosen = &mut self.state().chosen;
+        let place = chosen.iter().position(|chosen| chosen.id == id)?;
+        chosen.drain(..place);
+        chosen.front().cloned()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -69,8 +76,7 @@ impl StartPlan for CheckpointPlan {
         let known: Vec<_> = committed.iter().filter(|one| one.offset.is_some()).collect();
         let is_ours = |one: &&Committed| one.checkpoint.is_some_and(|id| id.instance == self.instance);
         let usable = !known.is_empty() && known.iter().all(is_ours);
-        state.chosen = state.last.clone().filter(|_| usable);
-        let Some(chosen) = &state.chosen else { return ReplayPlan.resume(committed) };
+        let Some(chosen) = state.last.clone().filter(|_| usable) else { return ReplayPlan.resume(committed) };
         let start = |one: &Committed| {
             let is_it =
                 |state: &&PartitionState| state.partition == one.partition && state.topic == one.topic;
@@ -79,7 +85,11 @@ impl StartPlan for CheckpointPlan {
             offset.or(one.replay).or(one.offset)
         };
         let starts = committed.iter().map(start).collect();
-        Resume { starts, delivered_until: None, checkpoint: Some(chosen.id) }
+        let resume = Resume { starts, delivered_until: None, checkpoint: Some(chosen.id) };
+        if state.chosen.back().is_none_or(|newest| newest.id != chosen.id) {
+            state.chosen.push_back(chosen);
+        }
+        resume
     }
 }
 
@@ -120,8 +130,8 @@ mod tests {
         let plan = plan(true);
         assert_eq!(plan.resume(&own).starts, [Some(20), Some(60), None]);
         let id = CheckpointId { instance: 7, sequence: 3 };
-        assert!(plan.chosen(id).is_some());
-        assert!(plan.chosen(CheckpointId { sequence: 4, ..id }).is_none());
+        assert!(plan.take_up(id).is_some());
+        assert!(plan.take_up(CheckpointId { sequence: 4, ..id }).is_none());
     }
 
     #[test]

@@ -152,7 +152,7 @@ impl Daemon {
             }
         }
         if let Some(id) = resume.checkpoint {
-            let checkpoint = decode(&self.plan.chosen(id).unwrap().bytes).unwrap();
+            let checkpoint = decode(&self.plan.take_up(id).unwrap().bytes).unwrap();
             self.ledger.restore(&checkpoint.outbox);
             let place = |partition: usize| {
                 let known = &checkpoint.core.partitions;

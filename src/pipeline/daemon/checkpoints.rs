@@ -79,7 +79,7 @@ impl Checkpoints {
         let plan = Arc::new(CheckpointPlan::new(instance));
         let sequence = found.as_ref().map_or(0, |found| found.sequence);
         if let Some(found) = &found {
-            plan.set_last(take_up(found, core).map_err(StartError::Checkpoint)?);
+            plan.set_last(found_at_start(found, core).map_err(StartError::Checkpoint)?);
         } else {
             tracing::info!("there is no checkpoint yet");
         }
@@ -104,8 +104,8 @@ impl Checkpoints {
     }
 
     /// The checkpoint of this name, which a new assignment begins with.
-    pub(super) fn chosen(&self, id: CheckpointId) -> Result<Checkpoint<'static>, DaemonError> {
-        let stored = self.plan.chosen(id).ok_or(DaemonError::CheckpointGone)?;
+    pub(super) fn take_up(&self, id: CheckpointId) -> Result<Checkpoint<'static>, DaemonError> {
+        let stored = self.plan.take_up(id).ok_or(DaemonError::CheckpointGone)?;
         checkpoint::decode(&stored.bytes).map_err(DaemonError::Checkpoint)
     }
 
@@ -225,7 +225,7 @@ impl Checkpoints {
 }
 
 /// The checkpoint that was found, for the plan; says what it means.
-fn take_up(found: &Checkpoint<'_>, core: &Core) -> Result<Stored, FormatError> {
+fn found_at_start(found: &Checkpoint<'_>, core: &Core) -> Result<Stored, FormatError> {
     let anew = core.compare(&found.core);
     tracing::info!(
         sequence = found.sequence,

@@ -195,7 +195,7 @@ impl Runner {
             .map(|id| self.names.get(id).map_or_else(String::new, |name| name.topic.to_string()))
             .collect();
         let resumed = match (&self.parts.checkpoints, checkpoint) {
-            (Some(checkpoints), Some(id)) => Some(checkpoints.chosen(id)?),
+            (Some(checkpoints), Some(id)) => Some(checkpoints.take_up(id)?),
             _ => None,
         };
         match &resumed {
