@@ -337,10 +337,19 @@ fn the_whole_demo_shows_what_the_core_computes() {
 
 #[test]
 fn an_interrupt_stops_the_demo_cleanly() {
+    stops_cleanly_on("-INT");
+}
+
+#[test]
+fn a_terminal_that_hangs_up_stops_the_demo_cleanly() {
+    stops_cleanly_on("-HUP");
+}
+
+fn stops_cleanly_on(signal: &str) {
     let mut demo = Demo::start(&["--speed", "20"]);
     let mut lines = BufReader::new(demo.0.stdout.take().unwrap()).lines().map(Result::unwrap);
     assert!(lines.any(|line| line.contains(" events  stable")), "a window closes");
-    let killed = Command::new("kill").args(["-INT", &demo.0.id().to_string()]).status().unwrap();
+    let killed = Command::new("kill").args([signal, &demo.0.id().to_string()]).status().unwrap();
     assert!(killed.success());
     assert!(lines.any(|line| line.starts_with("simulated ")), "it says what it was");
     demo.wait();

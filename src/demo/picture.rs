@@ -213,7 +213,9 @@ fn number(
 
 fn foot(progress: &Progress, glyphs: Glyphs) -> Line {
     let [_, low, middle, _, top] = glyphs.heights;
-    let mut line = vec![(format!(" http://{} ", progress.http), Style::Plain)];
+    // First what must not be cut off.
+    let mut line =
+        vec![(format!(" http://{} ", progress.http), Style::Plain), ("q stops  ".to_owned(), Style::Dim)];
     for (glyph, size, text) in
         [(low, Size::Small, "PSI < 0.1 "), (middle, Size::Middle, "< 0.25 "), (top, Size::Large, "more ")]
     {
@@ -222,7 +224,7 @@ fn foot(progress: &Progress, glyphs: Glyphs) -> Line {
     }
     line.push((format!("{} too few ", glyphs.too_few), Style::Dim));
     line.push(("m ".to_owned(), Style::Missing));
-    line.push(("missing  q stops".to_owned(), Style::Dim));
+    line.push(("missing".to_owned(), Style::Dim));
     line
 }
 

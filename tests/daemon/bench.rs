@@ -43,12 +43,17 @@ impl Bench {
 
     /// Writes events alternately to two partitions, or all to one.
     pub(crate) fn publish(&self, numbers: std::ops::Range<u32>, partitions: u32) {
-        for number in numbers {
-            let event = credit::event(number, self.start + i64::from(number) * STEP_MS);
+        for (number, event) in numbers.clone().zip(self.events(numbers)) {
             let partition = i32::try_from(number % partitions).unwrap();
             self.mock.write(TOPIC, partition, &event);
         }
         self.mock.flush();
+    }
+
+    /// The events as JSON.
+    pub(crate) fn events(&self, numbers: std::ops::Range<u32>) -> impl Iterator<Item = String> {
+        let start = self.start;
+        numbers.map(move |number| credit::event(number, start + i64::from(number) * STEP_MS))
     }
 
     /// Offsets that a group has committed, the smallest over the partitions.

@@ -16,3 +16,4 @@ mod metrics;
 mod operation;
 mod outages;
 mod references;
+mod replay;

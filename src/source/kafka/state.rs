@@ -227,7 +227,8 @@ impl State {
         }
         self.changed_at = Instant::now();
         let (epoch, partitions) = (self.epoch, self.slots.starts());
-        tracing::info!(epoch, partitions = partitions.len(), ?delivered_until, "kafka: assigned");
+        let until = delivered_until.map(|until| until.to_string());
+        tracing::info!(epoch, partitions = partitions.len(), delivered_until = until, "kafka: assigned");
         self.out.push(SourceEvent::Assigned { epoch, partitions, delivered_until, checkpoint });
         self.show();
     }
