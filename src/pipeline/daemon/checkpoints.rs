@@ -15,8 +15,9 @@ use std::{
 use super::{DaemonError, StartError, delivery::Delivery};
 use crate::{
     checkpoint::{self, Checkpoint, CheckpointPlan, FormatError, Loaded, Store, Stored, Writer, Written},
+    event::EventTime,
     ops::{CheckpointMetrics, Component},
-    pipeline::{Anew, Commit, Core, Draft},
+    pipeline::{Anew, Commit, Core, Draft, Mark, Position},
     source::{CheckpointId, PartitionNames},
 };
 
@@ -24,6 +25,8 @@ use crate::{
 const INTERVAL: Duration = Duration::from_secs(3);
 /// After one that could not be stored.
 const RETRY: Duration = Duration::from_secs(1);
+/// Between two of the same state.
+const REPEAT: Duration = Duration::from_secs(60);
 /// Taking and storing may take one part in so many of the time.
 const SHARE: u32 = 10;
 
@@ -33,6 +36,16 @@ struct UnderWay {
     stored: Stored,
     /// How long taking it took.
     took: Duration,
+}
+
+/// What changes when there is anything new to store.
+#[derive(Debug, PartialEq, Eq)]
+struct State {
+    epoch: u64,
+    positions: Vec<Position>,
+    delivered_until: Option<EventTime>,
+    given: Mark,
+    done: Mark,
 }
 
 /// What the group is told when a checkpoint is stored.
@@ -52,6 +65,10 @@ pub(super) struct Checkpoints {
     /// Number of the last checkpoint that was taken.
     sequence: u64,
     under_way: Option<UnderWay>,
+    /// What the last one was taken of: an idle daemon writes nothing.
+    last: Option<State>,
+    /// When one is taken although nothing changed: a commit may have failed.
+    repeat_at: Instant,
     /// When the next one is due, and when it may be due at the earliest.
     next_at: Instant,
     hurried_at: Instant,
@@ -91,6 +108,8 @@ impl Checkpoints {
             instance,
             sequence,
             under_way: None,
+            last: None,
+            repeat_at: now,
             next_at: now + INTERVAL,
             hurried_at: now,
             hurries: false,
@@ -140,6 +159,18 @@ impl Checkpoints {
     ) {
         let started = Instant::now();
         self.next_at = started + INTERVAL;
+        let state = State {
+            epoch,
+            positions: core.positions(),
+            delivered_until: core.delivered_until(),
+            given: delivery.given(),
+            done: delivery.done(),
+        };
+        let is_new = self.last.as_ref() != Some(&state);
+        if !is_new && started < self.repeat_at {
+            self.hurries = false;
+            return;
+        }
         let replay = core.is_learning();
         let letter = delivery.last_letter();
         let named = |id| names.get(id).map(|name| (name.topic.to_string(), name.partition));
@@ -152,6 +183,8 @@ impl Checkpoints {
                 self.hurries = false;
                 let stored = Stored { id, bytes: Arc::new(bytes), partitions, replay };
                 self.under_way = Some(UnderWay { stored, took: started.elapsed() });
+                self.last = Some(state);
+                self.repeat_at = started + REPEAT;
             }
             Err(error) => {
                 delivery.ledger.discard();
@@ -195,6 +228,7 @@ impl Checkpoints {
     }
 
     fn failed(&mut self, reason: &str) {
+        self.last = None;
         self.metrics.failed();
         if self.problem.is_none() {
             tracing::error!(
