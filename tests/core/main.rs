@@ -14,6 +14,7 @@
 )]
 
 mod batching;
+mod planted;
 mod recovery;
 mod scenario;
 
