@@ -74,17 +74,16 @@ pub fn parse_rfc3339(text: &[u8]) -> Option<EventTime> {
 /// The common shape `YYYY-MM-DDTHH:MM:SS[.fraction]Z` without a library call;
 /// anything else is left to the library.
 fn fast_utc(text: &[u8]) -> Option<i64> {
-    let (date_time, rest) = text.split_at_checked(19)?;
-    let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T' | b' ', h1, h2, b':', n1, n2, b':', s1, s2] =
-        date_time
-    else {
-        return None;
-    };
+    let (date, rest) = text.split_first_chunk::<8>()?;
+    let (clock, rest) = rest.split_first_chunk::<8>()?;
+    let &[b':', tens, ones, ref rest @ ..] = rest else { return None };
     let digit = |byte: u8| byte.is_ascii_digit().then(|| i64::from(byte - b'0'));
-    let pair = |tens: u8, ones: u8| Some(digit(tens)? * 10 + digit(ones)?);
-    let year = pair(y1, y2)? * 100 + pair(y3, y4)?;
-    let (month, day) = (pair(m1, m2)?, pair(d1, d2)?);
-    let (hour, minute, second) = (pair(h1, h2)?, pair(n1, n2)?, pair(s1, s2)?);
+    let [century, _, year_of_century, _, _, month, ..] = pairs(*date, *b"0000-00-")?;
+    let [day, _, _, hour, _, _, minute, _] = match clock {
+        [_, _, b' ', ..] => pairs(*clock, *b"00 00:00"),
+        _ => pairs(*clock, *b"00T00:00"),
+    }?;
+    let (year, second) = (century * 100 + year_of_century, digit(tens)? * 10 + digit(ones)?);
     let last_day = match month {
         2 => 28,
         4 | 6 | 9 | 11 => 30,
@@ -99,14 +98,8 @@ fn fast_utc(text: &[u8]) -> Option<i64> {
         [b'Z'] => 0,
         [b'.', fraction @ .., b'Z'] if (1..=9).contains(&fraction.len()) => {
             let mut millis = 0;
-            for (position, &byte) in fraction.iter().enumerate() {
-                let value = digit(byte)?;
-                match position {
-                    0 => millis += value * 100,
-                    1 => millis += value * 10,
-                    2 => millis += value,
-                    _ => {}
-                }
+            for (&byte, weight) in fraction.iter().zip([100, 10, 1, 0, 0, 0, 0, 0, 0]) {
+                millis += digit(byte)? * weight;
             }
             millis
         }
@@ -114,6 +107,21 @@ fn fast_utc(text: &[u8]) -> Option<i64> {
     };
     let seconds = days_from_civil(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
     Some(seconds * 1_000 + millis)
+}
+
+/// For each place in `text` the number of two digits that begins there, if the
+/// text is as in `shape`, where `0` stands for any digit.
+fn pairs(text: [u8; 8], shape: [u8; 8]) -> Option<[i64; 8]> {
+    const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+    // What makes a byte that may not be there reach the high bit: a digit's
+    // value may be up to nine, and of other characters nothing may be left.
+    let room = u64::from_le_bytes(shape.map(|byte| if byte == b'0' { 0x76 } else { 0x7f }));
+    let digits = u64::from_le_bytes(text) ^ u64::from_le_bytes(shape);
+    if (((digits & !HIGH_BITS) + room) | digits) & HIGH_BITS != 0 {
+        return None;
+    }
+    // At most 99 in each byte, so nothing is carried.
+    Some((digits * 10 + (digits >> 8)).to_le_bytes().map(i64::from))
 }
 
 /// Days since 1970-01-01 of a date in the proleptic Gregorian calendar
