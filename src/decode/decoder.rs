@@ -5,8 +5,8 @@ use ahash::AHashMap;
 use super::{
     Envelope, EventMapping, FieldSource, Row, Schema,
     envelope::Fields,
-    paths::{Field, Paths, Spans, Visit},
-    scanner::Scanner,
+    paths::{Field, Paths, Span, Spans, Visit},
+    scanner::{Known, Scanner},
     template::{Followed, Templates},
 };
 use crate::event::{EventKind, Message, Reject, RejectReason};
@@ -45,10 +45,18 @@ struct Found<'p> {
 impl<'p> Found<'p> {
     /// A scanner at a field's value in the payload.
     fn scanner(&self, field: Field) -> Option<Scanner<'p>> {
-        let (start, end) = (*self.spans.get(field as usize)?)?;
+        let Span { start, end, .. } = self.spans.get(field as usize).copied()??;
         // A null is no value; one from outside the payload may stand in for it.
         let is_null = self.payload.get(start..end)? == "null";
         (!is_null).then(|| Scanner::at(self.payload.as_bytes(), start))
+    }
+
+    /// The number that a field's value is.
+    fn number(&self, field: Field) -> Option<f64> {
+        match self.spans.get(field as usize).copied()?? {
+            Span { known: Known::Number(number), .. } => Some(number),
+            _ => None,
+        }
     }
 }
 
@@ -68,7 +76,7 @@ impl Visit for InlineFeatures<'_> {
         if !self.enabled {
             return scanner.skip_value();
         }
-        if let Some(Some((start, end))) = spans.get(Field::Model as usize).copied()
+        if let Some(Some(Span { start, end, .. })) = spans.get(Field::Model as usize).copied()
             && let Some(name) = self.payload.as_bytes().get(start + 1..end.saturating_sub(1))
             && let Some(&model) = self.by_name.get(name)
         {
@@ -260,7 +268,9 @@ impl Decoder {
         }
         if envelope.kind == EventKind::Prediction {
             schema.expect_prediction(row);
-            if let Some(raw) = &envelope.prediction {
+            let number = found.number(Field::Prediction);
+            let is_taken = number.is_some_and(|number| schema.take_prediction(number, row));
+            if let Some(raw) = envelope.prediction.as_ref().filter(|_| !is_taken) {
                 let scanner = found.scanner(Field::Prediction).unwrap_or_else(|| Scanner::new(raw));
                 schema.read_prediction(scanner, row).ok_or_else(not_json)?;
             }

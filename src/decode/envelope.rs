@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::{
     EventMapping, FieldSource,
     escape::unescape,
-    paths::{Field, Spans},
-    scanner::{Scanner, ValueStart},
+    paths::{Field, Span, Spans},
+    scanner::{Known, Scanner},
 };
 use crate::event::{EventKind, EventTime, Message, Reject, RejectReason, parse_epoch, parse_rfc3339};
 
@@ -49,9 +49,29 @@ pub(super) struct Fields<'d, 'm> {
 impl<'m> Fields<'_, 'm> {
     #[inline]
     fn raw(&self, field: Field) -> Option<&'m str> {
-        let (start, end) = (*self.spans.get(field as usize)?)?;
+        let Span { start, end, known } = self.span(field)?;
         let raw = self.payload.get(start..end)?;
-        (raw != "null").then_some(raw)
+        (known != Known::Other || raw != "null").then_some(raw)
+    }
+
+    #[inline]
+    fn span(&self, field: Field) -> Option<Span> {
+        self.spans.get(field as usize).copied()?
+    }
+
+    /// The text of a string without escapes, which most fields are.
+    #[inline]
+    fn plain(&self, field: Field) -> Option<&'m str> {
+        match self.span(field)? {
+            Span { start, end, known: Known::PlainString } => self.payload.get(start + 1..end - 1),
+            _ => None,
+        }
+    }
+
+    /// Whether a field is neither in the payload nor elsewhere.
+    #[inline]
+    fn is_absent(&self, field: Field, source: &FieldSource) -> bool {
+        self.span(field).is_none() && matches!(source, FieldSource::Pointer(_))
     }
 
     /// Text from outside the payload.
@@ -75,6 +95,14 @@ impl<'m> Fields<'_, 'm> {
     /// A field that must be text.
     #[inline]
     pub(super) fn text(&self, field: Field, source: &FieldSource) -> Result<Option<Cow<'m, str>>, Reject> {
+        match self.plain(field) {
+            Some(plain) => Ok(Some(Cow::Borrowed(plain))),
+            None if self.is_absent(field, source) => Ok(None),
+            None => self.unusual_text(field, source),
+        }
+    }
+
+    fn unusual_text(&self, field: Field, source: &FieldSource) -> Result<Option<Cow<'m, str>>, Reject> {
         let Some(raw) = self.raw(field) else { return self.outer(source) };
         string_of(raw).map(Some).ok_or_else(|| {
             Reject::new(
@@ -85,19 +113,28 @@ impl<'m> Fields<'_, 'm> {
     }
 
     /// A field that may be text or a number, as text.
+    #[inline]
     fn name(&self, field: Field, source: &FieldSource) -> Result<Option<Cow<'m, str>>, Reject> {
-        match self.raw(field) {
-            Some(raw) if starts_a_number(raw) => Ok(Some(Cow::Borrowed(raw))),
+        match self.span(field) {
+            Some(Span { start, end, known: Known::Number(_) }) => {
+                Ok(self.payload.get(start..end).map(Cow::Borrowed))
+            }
             _ => self.text(field, source),
         }
     }
 
     /// A field that may be any JSON value; text from outside becomes a number
     /// where it reads as one, else a string.
+    #[inline]
     fn value(&self, field: Field, source: &FieldSource) -> Result<Option<Cow<'m, [u8]>>, Reject> {
-        if let Some(raw) = self.raw(field) {
-            return Ok(Some(Cow::Borrowed(raw.as_bytes())));
+        match self.raw(field) {
+            Some(raw) => Ok(Some(Cow::Borrowed(raw.as_bytes()))),
+            None if self.is_absent(field, source) => Ok(None),
+            None => self.outer_value(source),
         }
+    }
+
+    fn outer_value(&self, source: &FieldSource) -> Result<Option<Cow<'m, [u8]>>, Reject> {
         Ok(self.outer(source)?.map(|text| {
             let mut scanner = Scanner::new(text.as_bytes());
             if scanner.number().is_some() && scanner.at_end() {
@@ -115,8 +152,8 @@ impl<'m> Fields<'_, 'm> {
         let prediction = self.value(Field::Prediction, &mapping.prediction)?;
         let prediction_class = self.value(Field::PredictionClass, &mapping.prediction_class)?;
         let label = self.value(Field::Label, &mapping.label)?;
-        let features = self.raw(Field::Features).filter(|raw| raw.starts_with('{')).map(str::as_bytes);
-        if features.is_none() && self.raw(Field::Features).is_some() {
+        let features = self.raw(Field::Features).map(str::as_bytes);
+        if features.is_some_and(|raw| raw.first() != Some(&b'{')) {
             return Err(Reject::new(RejectReason::WrongType, "the features must be an object"));
         }
         let kind = match self.text(Field::Kind, &mapping.kind)? {
@@ -150,7 +187,15 @@ impl<'m> Fields<'_, 'm> {
         })
     }
 
+    #[inline]
     fn time(&self) -> Result<EventTime, Reject> {
+        match self.plain(Field::Time).and_then(|text| parse_rfc3339(text.as_bytes())) {
+            Some(time) => Ok(time),
+            None => self.unusual_time(),
+        }
+    }
+
+    fn unusual_time(&self) -> Result<EventTime, Reject> {
         let outer;
         let (text, is_text) = if let Some(raw) = self.raw(Field::Time) {
             match raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
@@ -178,10 +223,6 @@ fn epoch_of(text: &[u8]) -> Option<EventTime> {
     let mut scanner = Scanner::new(text);
     let number = scanner.number()?;
     scanner.at_end().then(|| parse_epoch(number))?
-}
-
-fn starts_a_number(raw: &str) -> bool {
-    Scanner::new(raw.as_bytes()).value_start() == Some(ValueStart::Number)
 }
 
 /// The text of a well-formed JSON string.

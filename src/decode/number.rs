@@ -36,6 +36,8 @@ pub(super) fn read(text: &[u8], at: usize) -> Option<(f64, usize)> {
 pub(super) struct Terminator(u64);
 
 impl Terminator {
+    pub(super) const COMMA: Self = Self(ONES * b',' as u64);
+
     pub(super) fn new(byte: u8) -> Self {
         Self(ONES * u64::from(byte))
     }

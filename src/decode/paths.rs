@@ -1,7 +1,10 @@
 //! The mapping's JSON pointers as one tree, so that a single walk over the
 //! payload finds all of them.
 
-use super::{EventMapping, FieldSource, JsonPointer, scanner::Scanner};
+use super::{
+    EventMapping, FieldSource, JsonPointer,
+    scanner::{Known, Scanner},
+};
 
 /// The fields of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +25,16 @@ pub(super) enum Field {
 const FIELDS: usize = 11;
 
 /// Where each field's value was found in the payload.
-pub(super) type Spans = [Option<(usize, usize)>; FIELDS];
+pub(super) type Spans = [Option<Span>; FIELDS];
+
+/// Where a value stands, and what reading it has shown, so that nobody has to
+/// look at its bytes again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Span {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) known: Known,
+}
 
 /// One place in the payload that some pointer passes through or ends at.
 #[derive(Debug, Clone, Default)]
@@ -139,6 +151,7 @@ impl Paths {
     ) -> Option<()> {
         let node = self.nodes.get(node_index)?;
         let start = scanner.position();
+        let mut known = Known::Other;
         match scanner.peek()? {
             b'{' if !node.children.is_empty() => {
                 let mut next = 0;
@@ -157,14 +170,14 @@ impl Paths {
                 if start_byte == b'{' && node_index == self.features_node {
                     visit.features(scanner, spans)?;
                 } else {
-                    scanner.skip_value()?;
+                    known = scanner.value()?;
                 }
                 visit.leaf(&node.fields, !node.children.is_empty(), start, scanner.position())?;
             }
         }
         for field in &node.fields {
             if let Some(span) = spans.get_mut(*field as usize) {
-                *span = Some((start, scanner.position()));
+                *span = Some(Span { start, end: scanner.position(), known });
             }
         }
         Some(())

@@ -34,6 +34,17 @@ pub(crate) struct RawString<'a> {
     pub(crate) escaped: bool,
 }
 
+/// What is known of a value that was read.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Known {
+    /// It is a string without escapes.
+    PlainString,
+    /// It is this number, or one of Python's words for one.
+    Number(f64),
+    /// It may be anything but a number.
+    Other,
+}
+
 /// What kind of value begins at a position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ValueStart {
@@ -124,23 +135,29 @@ impl<'a> Scanner<'a> {
     /// A string with its quotes.
     #[inline]
     pub(crate) fn string(&mut self) -> Option<RawString<'a>> {
-        if !self.take(b'"') {
-            return None;
+        let (b'"', rest) = self.bytes.get(self.at..)?.split_first()? else { return None };
+        let (bytes, behind) = rest.split_at_checked(plain_string_bytes(rest))?;
+        if behind.first() != Some(&b'"') {
+            return self.escaped_string();
         }
-        let start = self.at;
-        let mut escaped = false;
+        self.at += bytes.len() + 2;
+        Some(RawString { bytes, escaped: false })
+    }
+
+    /// A string with an escape in it, which few have.
+    #[cold]
+    fn escaped_string(&mut self) -> Option<RawString<'a>> {
+        let start = self.at + 1;
+        self.at = start;
         loop {
-            self.at += self.plain_string_bytes();
+            self.at += plain_string_bytes(self.bytes.get(self.at..)?);
             match self.peek()? {
                 b'"' => {
                     let bytes = self.slice(start, self.at);
                     self.at += 1;
-                    return Some(RawString { bytes, escaped });
+                    return Some(RawString { bytes, escaped: true });
                 }
-                b'\\' => {
-                    escaped = true;
-                    self.escape()?;
-                }
+                b'\\' => self.escape()?,
                 _ => return None,
             }
         }
@@ -163,23 +180,6 @@ impl<'a> Scanner<'a> {
         }
         self.at += length + 2;
         Some(name)
-    }
-
-    /// Number of bytes from here on that are neither a quote, a backslash nor
-    /// a control character.
-    #[inline]
-    fn plain_string_bytes(&self) -> usize {
-        let mut rest = self.bytes.get(self.at..).unwrap_or_default();
-        let mut count = 0;
-        while let Some((chunk, tail)) = rest.split_first_chunk::<8>() {
-            let length = plain_bytes(u64::from_le_bytes(*chunk));
-            count += length;
-            if length < 8 {
-                return count;
-            }
-            rest = tail;
-        }
-        count + rest.iter().take_while(|&&byte| byte >= 0x20 && byte != b'"' && byte != b'\\').count()
     }
 
     fn escape(&mut self) -> Option<()> {
@@ -220,6 +220,20 @@ impl<'a> Scanner<'a> {
     pub(crate) fn skip_value(&mut self) -> Option<()> {
         // Most values are strings.
         if self.peek() == Some(b'"') { self.string().map(drop) } else { self.skip_nested(MAX_DEPTH) }
+    }
+
+    /// Like [`Self::skip_value`], keeping what is learned on the way.
+    #[inline]
+    pub(crate) fn value(&mut self) -> Option<Known> {
+        Some(match self.peek()? {
+            b'"' if self.string()?.escaped => Known::Other,
+            b'"' => Known::PlainString,
+            b'0'..=b'9' | b'-' | b'N' | b'I' => Known::Number(self.number()?),
+            _ => {
+                self.skip_nested(MAX_DEPTH)?;
+                Known::Other
+            }
+        })
     }
 
     fn skip_nested(&mut self, depth: u32) -> Option<()> {
@@ -308,19 +322,34 @@ impl<'a> Scanner<'a> {
     }
 }
 
+/// Number of bytes at the start of `rest` that are neither a quote, a backslash
+/// nor a control character.
+#[inline]
+fn plain_string_bytes(mut rest: &[u8]) -> usize {
+    let mut count = 0;
+    while let Some((chunk, tail)) = rest.split_first_chunk::<8>() {
+        let length = plain_bytes(u64::from_le_bytes(*chunk));
+        count += length;
+        if length < 8 {
+            return count;
+        }
+        rest = tail;
+    }
+    count + rest.iter().take_while(|&&byte| byte >= 0x20 && byte != b'"' && byte != b'\\').count()
+}
+
 /// Number of bytes at the start of `word`, eight for all of them, that stand
 /// for themselves in a string.
 #[inline]
 fn plain_bytes(word: u64) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
-    let zero_bytes = |word: u64| word.wrapping_sub(ONES) & !word;
-    let quote = zero_bytes(word ^ (ONES * u64::from(b'"')));
-    let backslash = zero_bytes(word ^ (ONES * u64::from(b'\\')));
-    let control = word.wrapping_sub(ONES * 0x20) & !word;
-    // A borrow can set a flag above a true hit, never below one, so the
-    // lowest flag is right.
-    (((quote | backslash | control) & HIGHS).trailing_zeros() / 8) as usize
+    let quote = (word ^ (ONES * u64::from(b'"'))).wrapping_sub(ONES);
+    let backslash = (word ^ (ONES * u64::from(b'\\'))).wrapping_sub(ONES);
+    let control = word.wrapping_sub(ONES * 0x20);
+    // Bytes of more than seven bits stand for themselves. A borrow can set a
+    // flag above a true hit, never below one, so the lowest flag is right.
+    (((quote | backslash | control) & !word & HIGHS).trailing_zeros() / 8) as usize
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     escape::unescape,
+    number::Terminator,
     scanner::{RawString, Scanner, ValueStart},
     short_name::ShortNames,
 };
@@ -203,7 +204,7 @@ impl Schema {
             && scanner.take_bytes(&column.quoted)
         {
             scanner.colon()?;
-            return self.read_value(scanner, row, predicted);
+            return self.read_feature(scanner, row, predicted);
         }
         let key_start = scanner.position() + 1;
         let key = scanner.string()?;
@@ -220,7 +221,7 @@ impl Schema {
                 if let Some(slot) = order.get_mut(position) {
                     *slot = column;
                 }
-                self.read_value(scanner, row, column)
+                self.read_feature(scanner, row, column)
             }
             FeatureKey::Ignored => scanner.skip_value(),
             FeatureKey::Unknown => {
@@ -228,6 +229,19 @@ impl Schema {
                 scanner.skip_value()
             }
         }
+    }
+
+    /// Reads one value of a features object: most are short numbers with a
+    /// comma behind them.
+    #[inline]
+    fn read_feature(&self, scanner: &mut Scanner<'_>, row: &mut Row, column: usize) -> Option<()> {
+        if self.is_numeric(column)
+            && let Some(number) = scanner.number_until(Terminator::COMMA)
+        {
+            row.set(column, Cell::number(number));
+            return Some(());
+        }
+        self.read_value(scanner, row, column)
     }
 
     /// What a key of the features object stands for.
@@ -266,6 +280,17 @@ impl Schema {
                 *slot = Cell::MISSING;
             }
         }
+    }
+
+    /// Takes a prediction that was read as a number; `false` when the model has
+    /// no numeric column for it.
+    #[inline]
+    pub(super) fn take_prediction(&self, number: f64, row: &mut Row) -> bool {
+        let column = self.prediction.filter(|&column| self.is_numeric(column));
+        if let Some(column) = column {
+            row.set(column, Cell::number(number));
+        }
+        column.is_some()
     }
 
     /// Reads a prediction: a number, a class, or a class with scores.

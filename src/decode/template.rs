@@ -15,8 +15,8 @@
 use super::{
     Row, Schema,
     number::Terminator,
-    paths::{Field, Paths, Spans, Visit},
-    scanner::{RawString, Scanner},
+    paths::{Field, Paths, Span, Spans, Visit},
+    scanner::{Known, RawString, Scanner},
     schema::FeatureKey,
 };
 use crate::profile::Cell;
@@ -112,11 +112,13 @@ impl Literal {
         match text.first_chunk::<32>() {
             Some(chunk) if self.bytes.len() <= 32 => {
                 let (chunks, _) = chunk.as_chunks::<8>();
-                let pairs = chunks.iter().zip(self.words.iter().zip(&self.masks));
-                let differ = pairs.fold(0, |differ, (bytes, (word, mask))| {
+                let mut pairs = chunks.iter().zip(self.words.iter().zip(&self.masks));
+                let differ = |differ, (bytes, (word, mask)): (&[u8; 8], (&u64, &u64))| {
                     differ | ((u64::from_le_bytes(*bytes) ^ word) & mask)
-                });
-                differ == 0
+                };
+                // Most keys fit two words.
+                pairs.by_ref().take(2).fold(0, differ) == 0
+                    && (self.bytes.len() <= 16 || pairs.fold(0, differ) == 0)
             }
             _ => text.starts_with(&self.bytes),
         }
@@ -152,17 +154,31 @@ impl Template {
     ) -> Result<(), Followed<'a>> {
         let mut scanner = Scanner::new(payload);
         schema.reset_row(row, self.features.is_some());
-        for step in &self.before {
-            self.step(step, schema, &mut scanner, spans, row)?;
-        }
+        self.fields(&self.before, schema, &mut scanner, spans, row)?;
         if let Some(features) = &self.features {
             features.follow(schema, &mut scanner, spans, row).ok_or(Followed::No)?;
         }
-        for step in &self.after {
-            self.step(step, schema, &mut scanner, spans, row)?;
-        }
+        self.fields(&self.after, schema, &mut scanner, spans, row)?;
         let ends = scanner.take_if(|rest| self.tail.starts(rest), self.tail.bytes.len()) && scanner.at_end();
         if ends { Ok(()) } else { Err(Followed::No) }
+    }
+
+    /// Values outside of the features.
+    fn fields<'a>(
+        &self,
+        steps: &[Step],
+        schema: &Schema,
+        scanner: &mut Scanner<'a>,
+        spans: &mut Spans,
+        row: &mut Row,
+    ) -> Result<(), Followed<'a>> {
+        // A copy whose address nobody has stays in registers.
+        let mut here = *scanner;
+        for step in steps {
+            self.step(step, schema, &mut here, spans, row)?;
+        }
+        *scanner = here;
+        Ok(())
     }
 
     /// One value outside of the features.
@@ -178,13 +194,15 @@ impl Template {
         let start = step.begin(scanner).ok_or(Followed::No)?;
         match &step.slot {
             Slot::Fields(fields) => {
-                scanner.skip_value().ok_or(Followed::No)?;
+                let known = scanner.value().ok_or(Followed::No)?;
+                let span = Span { start, end: scanner.position(), known };
                 for field in fields {
-                    set_span(spans, *field, start, scanner.position());
+                    set_span(spans, *field, span);
                 }
             }
             Slot::Model if scanner.take_bytes(&self.model) => {
-                set_span(spans, Field::Model, start, scanner.position());
+                let span = Span { start, end: scanner.position(), known: Known::Other };
+                set_span(spans, Field::Model, span);
             }
             Slot::Model => {
                 scanner.skip_value().ok_or(Followed::No)?;
@@ -223,7 +241,8 @@ impl Features {
             }
         }
         *scanner = here;
-        set_span(spans, Field::Features, open, scanner.position() + self.close);
+        let span = Span { start: open, end: scanner.position() + self.close, known: Known::Other };
+        set_span(spans, Field::Features, span);
         Some(())
     }
 }
@@ -249,9 +268,9 @@ impl Step {
 }
 
 #[inline]
-fn set_span(spans: &mut Spans, field: Field, start: usize, end: usize) {
-    if let Some(span) = spans.get_mut(field as usize) {
-        *span = Some((start, end));
+fn set_span(spans: &mut Spans, field: Field, span: Span) {
+    if let Some(slot) = spans.get_mut(field as usize) {
+        *slot = Some(span);
     }
 }
 
