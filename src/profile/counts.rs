@@ -103,6 +103,16 @@ impl Counts {
         buffer: &'a mut [T; BATCH],
         usable: impl Fn(Cell) -> Option<T>,
     ) -> &'a [T] {
+        // Without a gap there is nothing to move, and many can be done at once.
+        let mut all_usable = true;
+        for (slot, &cell) in buffer.iter_mut().zip(cells) {
+            let value = usable(cell);
+            *slot = value.unwrap_or_default();
+            all_usable &= value.is_some();
+        }
+        if all_usable {
+            return buffer.get(..cells.len()).unwrap_or_default();
+        }
         let mut kept = 0;
         for &cell in cells {
             let value = usable(cell);
@@ -111,9 +121,7 @@ impl Counts {
             }
             kept += usize::from(value.is_some());
         }
-        if kept < cells.len() {
-            cells.iter().filter(|&&cell| usable(cell).is_none()).for_each(|&cell| self.count_unusable(cell));
-        }
+        cells.iter().filter(|&&cell| usable(cell).is_none()).for_each(|&cell| self.count_unusable(cell));
         buffer.get(..kept).unwrap_or_default()
     }
 
