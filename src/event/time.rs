@@ -172,6 +172,20 @@ mod tests {
     }
 
     #[test]
+    fn what_the_fast_path_takes_the_library_takes_too() {
+        for place in 0..20 {
+            for byte in 0..=u8::MAX {
+                let mut text = *b"2026-01-31T12:34:56Z";
+                text[place] = byte;
+                let Some(fast) = fast_utc(&text) else { continue };
+                let text = std::str::from_utf8(&text).expect("only digits and separators");
+                let library = text.parse::<jiff::Timestamp>().expect("valid").as_millisecond();
+                assert_eq!(fast, library, "{text}");
+            }
+        }
+    }
+
+    #[test]
     fn times_without_offset_or_of_another_era_are_refused() {
         for text in [
             "2026-01-31T12:00:00",
