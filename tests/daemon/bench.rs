@@ -41,6 +41,16 @@ impl Bench {
         Self { mock, folder, start }
     }
 
+    /// Time of the event with this number.
+    pub(crate) fn time(&self, number: u32) -> i64 {
+        self.start + i64::from(number) * STEP_MS
+    }
+
+    /// The event with this number.
+    pub(crate) fn event(&self, number: u32) -> String {
+        credit::event(number, self.time(number))
+    }
+
     /// Writes events alternately to two partitions, or all to one.
     pub(crate) fn publish(&self, numbers: std::ops::Range<u32>, partitions: u32) {
         for (number, event) in numbers.clone().zip(self.events(numbers)) {
@@ -52,8 +62,7 @@ impl Bench {
 
     /// The events as JSON.
     pub(crate) fn events(&self, numbers: std::ops::Range<u32>) -> impl Iterator<Item = String> {
-        let start = self.start;
-        numbers.map(move |number| credit::event(number, start + i64::from(number) * STEP_MS))
+        numbers.map(|number| self.event(number))
     }
 
     /// Offsets that a group has committed, the smallest over the partitions.
@@ -148,6 +157,13 @@ pub(crate) fn windows(database: &StandIn) -> (usize, u64) {
         field.trim_end_matches('i').parse::<u64>().expect("a count")
     });
     (windows.count(), events.sum())
+}
+
+/// The same without checkpoints: after a restart, open windows are read again.
+pub(crate) fn without_state(config: &str) -> String {
+    let is_state = |line: &&str| line.starts_with("state_dir = ");
+    assert!(config.lines().any(|line| is_state(&line)), "{config}");
+    config.lines().filter(|line| !is_state(line)).collect::<Vec<_>>().join("\n")
 }
 
 /// The same without the silence that closes windows: only later events do.

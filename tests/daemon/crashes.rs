@@ -8,6 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::{
     bench::{
         Bench, PATIENCE, database, points, start, wait_for_events, wait_for_log, windows, without_idleness,
+        without_state,
     },
     support::servers::eventually,
 };
@@ -17,25 +18,25 @@ fn now_ms() -> u64 {
     u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap()
 }
 
-#[test]
-fn three_crashes_leave_the_same_points_as_none() {
+/// Publishes slowly to a daemon that is left alone and to one that is killed
+/// three times, as `change`d, and compares their points.
+fn three_crashes_leave_the_same_points_as_none(change: impl Fn(&str) -> String) {
     const EVENTS: u32 = 4_000;
     let seed = std::env::var("DRIFTLINE_SEED").map_or_else(|_| now_ms(), |seed| seed.parse().unwrap());
     println!("DRIFTLINE_SEED={seed}");
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let bench = Bench::start(2);
     let (calm, rough) = (database(), database());
-    let (calm_config, rough_config) = (bench.config("calm", &calm, ""), bench.config("rough", &rough, ""));
-    let rough_config = rough_config.replace("/state\"", "/state-rough\"");
-    let _undisturbed = start(&calm_config);
+    let _undisturbed = start(&bench.config("calm", &calm, ""));
+    let config = change(&bench.config("rough", &rough, "").replace("/state\"", "/state-rough\""));
     let crashing = thread::spawn(move || {
         for _ in 0..3 {
-            let mut daemon = start(&rough_config);
+            let mut daemon = start(&config);
             wait_for_log(&mut daemon, "kafka: assigned");
             thread::sleep(Duration::from_millis(random.random_range(50..2_000)));
             daemon.process.kill();
         }
-        start(&rough_config)
+        start(&config)
     });
     // Slowly, so that crashes meet windows that are open.
     for first in (0..EVENTS).step_by(20) {
@@ -45,8 +46,19 @@ fn three_crashes_leave_the_same_points_as_none() {
     let _last = crashing.join().unwrap();
     wait_for_events(&calm, u64::from(EVENTS));
     wait_for_events(&rough, u64::from(EVENTS));
+    println!("3 kills, {EVENTS} events: {} points of {}", points(&rough).len(), points(&calm).len());
     assert_eq!(windows(&calm).0, 40, "20 s in windows of 1 s, two versions");
     assert_eq!(points(&calm), points(&rough));
+}
+
+#[test]
+fn three_crashes_with_checkpoints_leave_the_same_points_as_none() {
+    three_crashes_leave_the_same_points_as_none(str::to_owned);
+}
+
+#[test]
+fn three_crashes_without_checkpoints_leave_the_same_points_as_none() {
+    three_crashes_leave_the_same_points_as_none(without_state);
 }
 
 #[test]

@@ -10,7 +10,10 @@
 mod support;
 
 mod bench;
+mod changes;
 mod crashes;
+mod disk;
+mod faults;
 mod members;
 mod metrics;
 mod operation;

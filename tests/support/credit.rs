@@ -30,8 +30,13 @@ fn values(number: u32) -> (f64, &'static str, f64) {
 
 /// Stores a reference of the first 1,000 events in `path`.
 pub fn store(path: &Path) {
-    let mut builder = ReferenceBuilder::new(MODEL, &BTreeMap::new(), 10);
-    for number in 0..1_000 {
+    store_for(MODEL, 0..1_000, path);
+}
+
+/// Stores a reference of these events for a model in `path`.
+pub fn store_for(model: &str, numbers: std::ops::Range<u32>, path: &Path) {
+    let mut builder = ReferenceBuilder::new(model, &BTreeMap::new(), 10);
+    for number in numbers {
         let (amount, color, score) = values(number);
         builder.push_row([
             ("amount", ColumnRole::Feature, Value::Number(amount)),

@@ -50,11 +50,35 @@ impl Daemon {
     /// Starts `driftline run` with its API on a free port, and waits until it is
     /// alive.
     pub fn start(config: &Path) -> Self {
+        Self::start_under(&[], config)
+    }
+
+    /// As [`Self::start`], by a program that is given the daemon's command line.
+    pub fn start_under(by: &[String], config: &Path) -> Self {
+        let mut daemon = Self::launch_under(by, config);
+        let api = daemon.api.clone();
+        daemon.process.wait_for("is alive", SOON, || api.get("/live").filter(|answer| answer.status == 200));
+        daemon
+    }
+
+    /// As [`Self::start`], without waiting for anything.
+    pub fn launch(config: &Path) -> Self {
+        Self::launch_under(&[], config)
+    }
+
+    fn launch_under(by: &[String], config: &Path) -> Self {
         let api = Api { address: format!("127.0.0.1:{}", free_port()) };
-        let mut command = Command::new(env!("CARGO_BIN_EXE_driftline"));
+        let program = env!("CARGO_BIN_EXE_driftline");
+        let mut command = match by {
+            [] => Command::new(program),
+            [first, rest @ ..] => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(program);
+                command
+            }
+        };
         command.args(["run", "--http-listen", &api.address, "--config"]).arg(config);
-        let mut process = Process::start("driftline", &command, config.parent().unwrap());
-        process.wait_for("is alive", SOON, || api.get("/live").filter(|answer| answer.status == 200));
+        let process = Process::start("driftline", &command, config.parent().unwrap());
         Self { process, api }
     }
 
