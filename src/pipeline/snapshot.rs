@@ -9,11 +9,16 @@
 //! A model that learns its reference is never in a snapshot: its rows are read
 //! again, since storing them all every few seconds would cost more than that.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{holds::Holds, join::Waiting, model::Model, stream::Stream};
+use super::{
+    holds::Holds,
+    join::{Half, Waiting},
+    model::Model,
+    stream::Stream,
+};
 use crate::{
     event::{EventTime, PartitionId},
     profile::FrequentNames,
@@ -22,6 +27,9 @@ use crate::{
 
 /// Beyond this no time of a snapshot can be right: the year 2200 and a window.
 const LATEST_MS: i64 = 1 << 44;
+/// Beyond this no offset can be right: at a billion messages a second, two
+/// years.
+const LAST_OFFSET: i64 = 1 << 56;
 
 /// First offsets that panes need: per pane, by its start, places of partitions
 /// and offsets.
@@ -94,6 +102,12 @@ impl PartitionState {
     pub fn new(topic: &str, partition: i32, next: i64, replay: i64) -> Self {
         Self { topic: topic.to_owned(), partition, next, replay, greatest: None }
     }
+
+    fn is_plausible(&self) -> bool {
+        (0..=LAST_OFFSET).contains(&self.next)
+            && (0..=self.next).contains(&self.replay)
+            && self.greatest.is_none_or(|time| (0..=LATEST_MS).contains(&time.0))
+    }
 }
 
 impl Snapshot<'_> {
@@ -116,11 +130,13 @@ impl Snapshot<'_> {
         let Some(reference) = model.reference() else {
             return Err("it learns its reference".to_owned());
         };
-        if stored.streams.iter().all(|stream| stream.fits(reference, LATEST_MS)) {
-            Ok(stored)
-        } else {
-            Err("its counts in the checkpoint do not fit its reference".to_owned())
+        if !stored.streams.iter().all(|stream| stream.fits(reference, LATEST_MS)) {
+            return Err("its counts in the checkpoint do not fit its reference".to_owned());
         }
+        if !stored.is_consistent() {
+            return Err("its state in the checkpoint contradicts itself".to_owned());
+        }
+        Ok(stored)
     }
 
     /// Whether its numbers can be calculated with.
@@ -129,13 +145,29 @@ impl Snapshot<'_> {
         let is_time = |time: i64| (0..=LATEST_MS).contains(&time);
         let marks = [self.watermark, self.delivered_until, self.complete_from];
         let waiting = self.models.iter().flat_map(|model| &model.waiting);
+        let is_needed = |&(index, offset): &(usize, i64)| {
+            self.partitions.get(index).is_some_and(|state| (0..=state.next).contains(&offset))
+        };
         // Marks may lie before the first event by as much as windows wait.
-        marks.into_iter().flatten().all(|mark| mark.0.abs() <= LATEST_MS)
+        marks.into_iter().flatten().all(|mark| (-LATEST_MS..=LATEST_MS).contains(&mark.0))
             && waiting.into_iter().all(|(_, waiting)| is_time(waiting.time.0))
-            && self.partitions.iter().all(|state| state.next >= 0 && (0..=state.next).contains(&state.replay))
-            && self.holds.iter().all(|(pane, offsets)| {
-                is_time(*pane) && offsets.iter().all(|(index, _)| *index < self.partitions.len())
-            })
+            && self.partitions.iter().all(PartitionState::is_plausible)
+            && self.holds.iter().all(|(pane, offsets)| is_time(*pane) && offsets.iter().all(is_needed))
+    }
+}
+
+impl ModelState<'_> {
+    /// Whether its streams are its own, and the rows that wait are one for each
+    /// id and wait for streams that are there.
+    fn is_consistent(&self) -> bool {
+        let has_stream = |half: Half| match half {
+            Half::Prediction { stream } => stream < self.streams.len(),
+            Half::Features => true,
+        };
+        let ids: BTreeSet<&str> = self.waiting.iter().map(|(id, _)| &**id).collect();
+        self.streams.iter().all(|stream| stream.key.model == self.name)
+            && ids.len() == self.waiting.len()
+            && self.waiting.iter().all(|(_, waiting)| has_stream(waiting.half))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     drift::Scorer,
     event::EventTime,
     profile::{Cell, Counts},
-    reference::Reference,
+    reference::{Column, Reference},
     result::{StreamKey, WindowResult},
     window::{WindowSettings, window_ends},
 };
@@ -18,6 +18,9 @@ use crate::{
 /// stays in the cache while a column is counted, small enough that the rows of
 /// a batch do too.
 const BATCH_ROWS: usize = 256;
+/// More than this no pane can hold: at a million events a second, nine years.
+/// So many from a checkpoint can be added to without overflow.
+const MOST: u64 = 1 << 48;
 
 /// What one slide of event time holds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -37,6 +40,15 @@ impl Pane {
     fn clear(&mut self) {
         self.counts.iter_mut().for_each(Counts::clear);
         (self.events, self.labels, self.unknown_features) = (0, 0, 0);
+    }
+
+    /// Whether a pane that was read back is of the grids of `reference`, with
+    /// numbers that can be added to.
+    fn fits(&self, reference: &Reference) -> bool {
+        let fits = |(counts, column): (&Counts, &Column)| counts.rows() <= MOST && counts.fit(&column.grid);
+        self.events.max(self.labels).max(self.unknown_features) <= MOST
+            && self.counts.len() == reference.columns.len()
+            && self.counts.iter().zip(&reference.columns).all(fits)
     }
 
     fn merge(&mut self, other: &Self) {
@@ -214,7 +226,8 @@ impl Stream {
     pub(super) fn close(&mut self, end: i64, context: &mut CloseContext<'_>) -> WindowResult {
         let result = self.result(end, context);
         self.last_closed = Some(end);
-        self.empty_run = if result.events + result.labels == 0 { self.empty_run + 1 } else { 0 };
+        let is_empty = result.events + result.labels == 0;
+        self.empty_run = if is_empty { self.empty_run.saturating_add(1) } else { 0 };
         result
     }
 
@@ -289,14 +302,7 @@ impl Stream {
     pub(super) fn fits(&self, reference: &Reference, latest: i64) -> bool {
         let times = self.panes.keys().copied().chain(self.last_closed);
         times.into_iter().all(|time| (0..=latest).contains(&time))
-            && self.panes.values().all(|pane| {
-                pane.counts.len() == reference.columns.len()
-                    && pane
-                        .counts
-                        .iter()
-                        .zip(&reference.columns)
-                        .all(|(counts, column)| counts.fit(&column.grid))
-            })
+            && self.panes.values().all(|pane| pane.fits(reference))
     }
 
     /// Number of open panes and their bytes.

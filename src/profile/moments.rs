@@ -28,6 +28,8 @@ use super::{
 const BITS: i32 = 51;
 /// Ratio of the units of neighbouring levels, as a power of two.
 const LEVEL_BITS: i32 = 2;
+/// Doubles span 2,100 bits.
+pub(super) const MAX_LEVEL: u16 = 1_050;
 /// How much further than the reference's outer percentiles values may lie on
 /// the lowest level, as a power of two: a column that shifts stays fast.
 const HEADROOM_BITS: i32 = 5;
@@ -173,7 +175,7 @@ impl Moments {
             (distance, halved) = (value / 2.0 - scale.center / 2.0, 1);
         }
         let excess = exponent(distance) + 1 + halved - BITS - scale.unit;
-        // At most 1,050: doubles span 2,100 bits.
+        // At most `MAX_LEVEL`.
         let level = u16::try_from((excess + LEVEL_BITS - 1) / LEVEL_BITS).unwrap_or(0);
         let whole = round(scale_by(distance, halved - scale.unit_of(level)));
         let sums = Sums { n: 1, sum: i128::from(whole), squares: square(whole), wraps: 0 };

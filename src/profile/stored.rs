@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Counts, FrequentNames,
-    moments::{Moments, Scale, Sums},
+    moments::{MAX_LEVEL, Moments, Scale, Sums},
     tally::Tally,
 };
 use crate::result::NamedCount;
@@ -149,7 +149,7 @@ impl StoredMoments {
         }
         let mut total = 0_u64;
         for (&level, stored) in &self.levels {
-            let sums = stored.parse().filter(Sums::are_possible);
+            let sums = stored.parse().filter(|sums| level <= MAX_LEVEL && sums.are_possible());
             moments.set_level(level, sums.ok_or(CountsError::Sums(level, stored.n))?);
             total = total.checked_add(stored.n).ok_or(CountsError::TooManyRows)?;
         }
