@@ -9,7 +9,7 @@ mod support;
 use std::{collections::BTreeMap, sync::Arc};
 
 use driftline::{
-    event::EventTime,
+    event::{EventTime, RejectReason},
     ops::{
         Component, CoreMetrics, ReloadMetrics, Status, register_build_info, register_process_metrics, router,
         serve,
@@ -232,7 +232,12 @@ fn fill(registry: &Registry) {
     register_process_metrics(registry).unwrap();
     ReloadMetrics::register(registry).unwrap().note(false);
     let core = CoreMetrics::register(registry).unwrap();
-    core.add(&Counters { messages: 5, bytes: 500, rejected: [1; 12], ..Counters::default() });
+    core.add(&Counters {
+        messages: 5,
+        bytes: 500,
+        rejected: [1; RejectReason::ALL.len()],
+        ..Counters::default()
+    });
     core.observe_step(0.002, true);
     core.observe_close(EventTime(1_000), EventTime(4_000));
     core.set_watermark(Some(EventTime(1_000)), EventTime(4_500));

@@ -163,11 +163,13 @@ fn one_clock_ahead_does_not_close_windows() {
 fn everything_unusable_has_its_reason() {
     let time = START;
     let long = format!(r#"{{"time":{time},"model":"credit","prediction":1,"x":"{}"}}"#, "y".repeat(1_000));
-    let cases: [(&str, RejectReason); 12] = [
+    let name = format!(r#"{{"time":{time},"model":"credit","prediction":1,"id":"{}"}}"#, "y".repeat(257));
+    let cases: [(&str, RejectReason); 13] = [
         ("{", RejectReason::NotJson),
         ("\u{1}", RejectReason::NotJson),
         ("[1]", RejectReason::NotAnObject),
         (&long, RejectReason::TooLarge),
+        (&name, RejectReason::NameTooLong),
         (r#"{"model":"credit","prediction":1}"#, RejectReason::NoTime),
         (r#"{"time":"yesterday","model":"credit","prediction":1}"#, RejectReason::BadTime),
         (r#"{"time":1e30,"model":"credit","prediction":1}"#, RejectReason::BadTime),

@@ -8,7 +8,10 @@ use super::{
     paths::{Field, Span, Spans},
     scanner::{Known, Scanner},
 };
-use crate::event::{EventKind, EventTime, Message, Reject, RejectReason, parse_epoch, parse_rfc3339};
+use crate::{
+    event::{EventKind, EventTime, Message, Reject, RejectReason, parse_epoch, parse_rfc3339},
+    profile::LONGEST_NAME,
+};
 
 /// What an event says about itself.
 #[derive(Debug, Clone)]
@@ -35,6 +38,27 @@ pub struct Envelope<'m> {
     pub prediction_class: Option<Cow<'m, [u8]>>,
     /// The label as JSON, unless it is null.
     pub label: Option<Cow<'m, [u8]>>,
+}
+
+impl Envelope<'_> {
+    /// Names are kept for as long as their stream or row, and versions and
+    /// variants are tags of every point, which a server takes only so long.
+    fn check_names(&self) -> Result<(), Reject> {
+        let names = [
+            ("id", self.id.as_deref()),
+            ("version", Some(&*self.version)),
+            ("variant", Some(&*self.variant)),
+            ("unit", self.unit.as_deref()),
+        ];
+        match names.into_iter().find(|(_, name)| name.is_some_and(|name| name.len() > LONGEST_NAME)) {
+            None => Ok(()),
+            Some((field, name)) => {
+                let length = name.map_or(0, str::len);
+                let detail = format!("the {field} has {length} bytes, more than the {LONGEST_NAME} allowed");
+                Err(Reject::new(RejectReason::NameTooLong, detail))
+            }
+        }
+    }
 }
 
 /// The fields of one message, as found.
@@ -172,7 +196,7 @@ impl<'m> Fields<'_, 'm> {
                 return Err(Reject::new(RejectReason::BadKind, detail));
             }
         };
-        Ok(Envelope {
+        let envelope = Envelope {
             kind,
             time,
             model,
@@ -184,7 +208,9 @@ impl<'m> Fields<'_, 'm> {
             prediction,
             prediction_class,
             label,
-        })
+        };
+        envelope.check_names()?;
+        Ok(envelope)
     }
 
     #[inline]

@@ -9,7 +9,7 @@ use super::{
     scanner::{RawString, Scanner, ValueStart},
     short_name::ShortNames,
 };
-use crate::profile::{CategoricalGrid, Cell, Grid, category_text, spelled_number};
+use crate::profile::{CategoricalGrid, Cell, Grid, category_text, shortened, spelled_number};
 
 /// The columns of one model, in the order of its reference.
 #[derive(Debug, Clone)]
@@ -67,7 +67,7 @@ pub enum ColumnPlace {
 pub struct Row {
     /// One cell per column of the schema.
     pub cells: Vec<Cell>,
-    /// Categories that the reference never saw: column and name.
+    /// Categories that the reference never saw: column and shortened name.
     pub unseen: Vec<(usize, String)>,
     /// Where in the payload the keys of features stand that the schema does
     /// not know.
@@ -86,6 +86,16 @@ impl Row {
     pub(super) fn set(&mut self, column: usize, cell: Cell) {
         if let Some(slot) = self.cells.get_mut(column) {
             *slot = cell;
+        }
+    }
+
+    /// Keeps the name of a category that the reference never saw. A key that
+    /// comes twice counts once, as its cell does.
+    fn note_unseen(&mut self, column: usize, name: &str) {
+        let name = shortened(name).into_owned();
+        match self.unseen.iter_mut().find(|(known, _)| *known == column) {
+            Some((_, known)) => *known = name,
+            None => self.unseen.push((column, name)),
         }
     }
 
@@ -266,7 +276,7 @@ impl Schema {
         let cell = match &column.reader {
             Reader::Numeric => numeric_cell(scanner)?,
             Reader::Categorical(categories) => {
-                categorical_cell(scanner, categories, |name| row.unseen.push((index, name)))?
+                categorical_cell(scanner, categories, |name| row.note_unseen(index, name))?
             }
         };
         row.set(index, cell);
@@ -401,7 +411,7 @@ fn unusual_numeric_cell(scanner: &mut Scanner<'_>) -> Option<Cell> {
 fn categorical_cell(
     scanner: &mut Scanner<'_>,
     categories: &Categories,
-    unseen: impl FnMut(String),
+    unseen: impl FnMut(&str),
 ) -> Option<Cell> {
     let start = *scanner;
     if let Some(code) = scanner.short_name().and_then(|name| categories.short.get(name)) {
@@ -416,12 +426,12 @@ fn categorical_cell(
 fn unusual_categorical_cell(
     scanner: &mut Scanner<'_>,
     grid: &CategoricalGrid,
-    mut unseen: impl FnMut(String),
+    mut unseen: impl FnMut(&str),
 ) -> Option<Cell> {
     let mut cell_of = |name: &[u8]| {
         let code = grid.code_of(name);
         if code == grid.unseen_code() {
-            unseen(String::from_utf8_lossy(name).into_owned());
+            unseen(&String::from_utf8_lossy(name));
         }
         Cell::category(code)
     };

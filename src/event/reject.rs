@@ -30,11 +30,13 @@ pub enum RejectReason {
     WrongType,
     /// The model has more versions and variants than `windows.max_streams`.
     TooManyStreams,
+    /// The id, version, variant or unit is longer than 256 bytes.
+    NameTooLong,
 }
 
 impl RejectReason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::TooLarge,
         Self::Empty,
         Self::NotJson,
@@ -47,6 +49,7 @@ impl RejectReason {
         Self::UnknownModel,
         Self::WrongType,
         Self::TooManyStreams,
+        Self::NameTooLong,
     ];
 
     /// The word used in metrics, dead letters and logs.
@@ -65,6 +68,7 @@ impl RejectReason {
             Self::UnknownModel => "unknown_model",
             Self::WrongType => "wrong_type",
             Self::TooManyStreams => "too_many_streams",
+            Self::NameTooLong => "name_too_long",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Predictions and feature events of one id finding each other.
 //!
-//! Whichever comes first waits, bounded in event time and in number. A
+//! Whichever comes first waits, bounded in event time, in number and in memory. A
 //! prediction that waits in vain is counted in its window without features; a
 //! feature event that waits in vain belongs to no prediction and is dropped.
 //! Both are counted by the caller, so nothing vanishes.
@@ -11,6 +11,10 @@ use ahash::AHashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{decode::Row, event::EventTime};
+
+/// Bytes of ids and names that a waiting row may take on average; a usual one
+/// takes less than a tenth.
+const NAMES_PER_ROW: usize = 1_024;
 
 /// How predictions and feature events of one id find each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,20 +48,22 @@ pub(super) struct Joiner {
     settings: JoinSettings,
     waiting: AHashMap<Box<str>, Waiting>,
     by_time: BTreeSet<(i64, Box<str>)>,
+    /// Bytes of the names of all that wait.
+    names: usize,
 }
 
 /// What became of an event that was offered.
 #[derive(Debug)]
 pub(super) enum Offer {
-    /// It waits; a row that had to make room for it or that it replaced, if any.
-    Waits(Option<Waiting>),
+    /// It waits; the rows that had to make room for it or that it replaced.
+    Waits(Vec<Waiting>),
     /// It found its other half: a whole row, at the prediction's time.
     Joined { stream: usize, time: EventTime, row: Row },
 }
 
 impl Joiner {
     pub(super) fn new(settings: JoinSettings) -> Self {
-        Self { settings, waiting: AHashMap::new(), by_time: BTreeSet::new() }
+        Self { settings, waiting: AHashMap::new(), by_time: BTreeSet::new(), names: 0 }
     }
 
     /// The waiting rows with their ids, in the order in which they came to
@@ -69,8 +75,7 @@ impl Joiner {
     /// Takes rows that waited before a restart.
     pub(super) fn restore(&mut self, waiting: impl IntoIterator<Item = (Box<str>, Waiting)>) {
         for (id, row) in waiting {
-            self.by_time.insert((row.time.0, id.clone()));
-            self.waiting.insert(id, row);
+            self.insert(id, row);
         }
     }
 
@@ -99,27 +104,43 @@ impl Joiner {
                 (Half::Prediction { stream }, _) => (stream, time),
                 (_, Half::Prediction { stream }) => (stream, other.time),
                 // `fits` asks for one half of each kind.
-                (Half::Features, Half::Features) => return Offer::Waits(Some(other)),
+                (Half::Features, Half::Features) => return Offer::Waits(vec![other]),
             };
             return Offer::Joined { stream, time, row: joined };
         }
-        let replaced = self.remove(id).or_else(|| self.make_room());
-        self.by_time.insert((time.0, id.into()));
-        self.waiting.insert(id.into(), Waiting { half, time, row: row.clone() });
+        let mut replaced: Vec<Waiting> = self.remove(id).into_iter().collect();
+        let names = names_of(id, row);
+        while self.is_full(names) {
+            let Some(oldest) = self.pop_first() else { break };
+            replaced.push(oldest);
+        }
+        self.insert(id.into(), Waiting { half, time, row: row.clone() });
         Offer::Waits(replaced)
     }
 
-    fn make_room(&mut self) -> Option<Waiting> {
-        if self.waiting.len() < self.settings.max_waiting {
-            return None;
-        }
-        let (_, id) = self.by_time.pop_first()?;
-        self.waiting.remove(&id)
+    /// Whether a row with so many bytes of `names` has no place.
+    fn is_full(&self, names: usize) -> bool {
+        let max = self.settings.max_waiting;
+        self.waiting.len() >= max || self.names + names > max.saturating_mul(NAMES_PER_ROW)
+    }
+
+    fn insert(&mut self, id: Box<str>, row: Waiting) {
+        self.names += names_of(&id, &row.row);
+        self.by_time.insert((row.time.0, id.clone()));
+        self.waiting.insert(id, row);
     }
 
     fn remove(&mut self, id: &str) -> Option<Waiting> {
         let (id, waiting) = self.waiting.remove_entry(id)?;
+        self.names -= names_of(&id, &waiting.row);
         self.by_time.remove(&(waiting.time.0, id));
+        Some(waiting)
+    }
+
+    fn pop_first(&mut self) -> Option<Waiting> {
+        let (_, id) = self.by_time.pop_first()?;
+        let waiting = self.waiting.remove(&id)?;
+        self.names -= names_of(&id, &waiting.row);
         Some(waiting)
     }
 
@@ -129,9 +150,15 @@ impl Joiner {
         if time.saturating_add(self.settings.timeout_ms) >= watermark {
             return None;
         }
-        let (_, id) = self.by_time.pop_first()?;
-        self.waiting.remove(&id)
+        self.pop_first()
     }
+}
+
+/// Bytes of what a waiting row has beside its cells, whose number is the
+/// model's; the id is kept twice.
+fn names_of(id: &str, row: &Row) -> usize {
+    let unseen: usize = row.unseen.iter().map(|(_, name)| size_of::<(usize, String)>() + name.len()).sum();
+    2 * id.len() + unseen + row.unknown.len() * size_of::<std::ops::Range<usize>>()
 }
 
 /// Fills the cells that `row` does not carry from `other`.
@@ -172,7 +199,7 @@ mod tests {
                 offers.reverse();
             }
             let [first, second] = offers.map(|(half, time, row)| joiner.offer("a", half, time, row));
-            assert!(matches!(first, Offer::Waits(None)));
+            assert!(matches!(first, Offer::Waits(replaced) if replaced.is_empty()));
             let Offer::Joined { stream: 3, time: EventTime(50), row } = second else { panic!("{second:?}") };
             assert_eq!(row.cells.iter().map(|cell| cell.to_f64()).collect::<Vec<_>>(), [1.0, 2.0]);
             assert_eq!(joiner.len(), 0);
@@ -186,10 +213,10 @@ mod tests {
         for (id, time) in [("a", 10), ("b", 20)] {
             joiner.offer(id, Half::Features, EventTime(time), &features);
         }
-        let Offer::Waits(Some(evicted)) = joiner.offer("c", Half::Features, EventTime(30), &features) else {
-            panic!("the oldest had to make room")
+        let Offer::Waits(evicted) = joiner.offer("c", Half::Features, EventTime(30), &features) else {
+            panic!("there is no other half")
         };
-        assert_eq!(evicted.time, EventTime(10));
+        assert_eq!(evicted.iter().map(|row| row.time).collect::<Vec<_>>(), [EventTime(10)]);
         assert!(joiner.expire(120).is_none(), "20 + 100 is not before 120");
         assert_eq!(joiner.expire(121).map(|waiting| waiting.time), Some(EventTime(20)));
         assert_eq!(joiner.len(), 1);
@@ -201,6 +228,24 @@ mod tests {
         joiner.offer("a", Half::Features, EventTime(0), &row([Cell::number(1.0), Cell::ABSENT]));
         let offer =
             joiner.offer("a", Half::Prediction { stream: 0 }, EventTime(101), &row([Cell::ABSENT; 2]));
-        assert!(matches!(offer, Offer::Waits(Some(Waiting { half: Half::Features, .. }))));
+        let Offer::Waits(replaced) = offer else { panic!("too far apart") };
+        assert_eq!(replaced.iter().map(|row| row.half).collect::<Vec<_>>(), [Half::Features]);
+    }
+
+    #[test]
+    fn names_that_take_much_memory_make_room_earlier() {
+        let mut joiner = joiner(10);
+        let long = "x".repeat(200);
+        let wide = Row { unseen: (0..20).map(|column| (column, long.clone())).collect(), ..Row::default() };
+        let mut given_up = 0;
+        for (number, time) in (0..10).zip(10..) {
+            let offer = joiner.offer(&format!("{number}"), Half::Features, EventTime(time), &wide);
+            let Offer::Waits(replaced) = offer else { panic!("there is no other half") };
+            given_up += replaced.len();
+        }
+        // Each takes 20 x (200 + 32) bytes and two of its id, of 10 KiB in all.
+        assert_eq!((joiner.len(), given_up), (2, 8));
+        while joiner.expire(i64::MAX).is_some() {}
+        assert_eq!(joiner.names, 0);
     }
 }

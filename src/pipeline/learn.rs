@@ -60,6 +60,11 @@ impl Learner {
         self.builder.rows()
     }
 
+    /// Values of features that have no place in the reference.
+    pub(super) fn surplus(&self) -> u64 {
+        self.builder.surplus()
+    }
+
     /// Whether an event of this time belongs to the reference.
     fn wants(&self, time: EventTime) -> bool {
         match self.learning {

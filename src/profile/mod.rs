@@ -31,6 +31,7 @@ pub use cell::{Cell, spelled_number};
 pub use counts::{Counts, MergeError};
 pub use cut::{CUT_CATEGORIES, Cut};
 pub use grid::Grid;
-pub use names::{FrequentNames, KEPT_NAMES, NAME_BYTES};
+pub(crate) use names::shortened;
+pub use names::{FrequentNames, KEPT_NAMES, LONGEST_NAME, NAME_BYTES};
 pub use numeric::{BODY_EDGES, EdgesError, NumericGrid};
 pub use stored::CountsError;

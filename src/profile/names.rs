@@ -8,6 +8,10 @@ use crate::result::NamedCount;
 
 /// Names that are kept.
 pub const KEPT_NAMES: usize = 32;
+/// Longest name that means something by itself: a longer category is `unseen`,
+/// a longer feature no column, and an event with a longer id or version is
+/// refused.
+pub const LONGEST_NAME: usize = 256;
 /// Bytes of a name that are kept; longer ones end in an ellipsis.
 pub const NAME_BYTES: usize = 64;
 
@@ -93,7 +97,7 @@ impl FrequentNames {
 }
 
 /// A name within [`NAME_BYTES`], the ellipsis of a longer one included.
-pub(super) fn shortened(name: &str) -> Cow<'_, str> {
+pub(crate) fn shortened(name: &str) -> Cow<'_, str> {
     const ELLIPSIS: &str = "…";
     if name.len() <= NAME_BYTES {
         return Cow::Borrowed(name);

@@ -7,8 +7,13 @@ use ahash::AHashMap;
 use super::{ColumnReport, ColumnRole, Reference, ReferenceError, collected::Collected};
 use crate::{
     event::EventTime,
+    profile::{LONGEST_NAME, shortened},
     result::{ColumnKind, PREDICTION_CLASS},
 };
+
+/// Columns that a reference has at most: whoever sends a new name with every
+/// event must not fill the memory with columns.
+pub const MOST_COLUMNS: usize = 4_096;
 
 /// A value of a row from which a reference is built.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -50,6 +55,9 @@ pub struct ReferenceBuilder {
     features: AHashMap<Box<str>, usize>,
     predictions: AHashMap<Box<str>, usize>,
     ignored: BTreeSet<Box<str>>,
+    /// Values of columns that have no place, and the name of the first.
+    surplus: u64,
+    first_surplus: Option<String>,
 }
 
 impl ReferenceBuilder {
@@ -66,6 +74,8 @@ impl ReferenceBuilder {
             features: AHashMap::new(),
             predictions: AHashMap::new(),
             ignored: BTreeSet::new(),
+            surplus: 0,
+            first_surplus: None,
         }
     }
 
@@ -73,6 +83,13 @@ impl ReferenceBuilder {
     #[must_use]
     pub fn rows(&self) -> u64 {
         self.rows
+    }
+
+    /// Values of columns beyond the first [`MOST_COLUMNS`], or with names longer
+    /// than [`LONGEST_NAME`]; they are left out.
+    #[must_use]
+    pub fn surplus(&self) -> u64 {
+        self.surplus
     }
 
     /// Takes one row: columns with their role and value.
@@ -105,6 +122,11 @@ impl ReferenceBuilder {
             return None;
         }
         let index = self.columns.len();
+        if index >= MOST_COLUMNS || name.len() > LONGEST_NAME {
+            self.surplus += 1;
+            self.first_surplus.get_or_insert_with(|| shortened(name).into_owned());
+            return None;
+        }
         known.insert(name.into(), index);
         self.columns.push(Collected::new(name, role));
         Some(index)
@@ -147,6 +169,13 @@ impl ReferenceBuilder {
             }
         }
         reports.extend(self.unused_overrides());
+        if let Some(name) = self.first_surplus.take() {
+            let note = format!(
+                "left out, and every other one without a place: a reference has at most {MOST_COLUMNS} columns, \
+                 with names of at most {LONGEST_NAME} bytes"
+            );
+            reports.push(ColumnReport::left_out(name, note));
+        }
         if columns.is_empty() {
             return Err(ReferenceError::NoColumns(self.rows));
         }

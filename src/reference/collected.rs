@@ -4,10 +4,17 @@ use ahash::AHashMap;
 
 use super::{Column, ColumnRole, Value, report::Findings};
 use crate::{
-    profile::{CategoricalGrid, Cell, Counts, Cut, Grid, NumericGrid, category_text, spelled_number},
+    profile::{
+        CategoricalGrid, Cell, Counts, Cut, Grid, LONGEST_NAME, NumericGrid, category_text, spelled_number,
+    },
     result::ColumnKind,
 };
 
+/// Stands for every text that is too long to be a category.
+const TOO_LONG: &str = match str::from_utf8(&[b'?'; LONGEST_NAME + 1]) {
+    Ok(text) => text,
+    Err(_) => "",
+};
 /// Cells handed to the counts at once.
 const CHUNK: usize = 4096;
 
@@ -64,6 +71,7 @@ impl Collected {
     }
 
     fn code(&mut self, text: &str) -> u32 {
+        let text = if text.len() > LONGEST_NAME { TOO_LONG } else { text };
         if let Some(&code) = self.texts.get(text) {
             return code;
         }
@@ -156,7 +164,12 @@ impl Collected {
             *tally.entry(text).or_default() += count;
         }
         let distinct = tally.len() as u64;
-        (distinct > 0).then(|| (Grid::Categorical(CategoricalGrid::from_counts(tally)), distinct))
+        // As in a window's counts, what is not in the grid is unseen.
+        tally.remove(TOO_LONG);
+        if tally.is_empty() {
+            return None;
+        }
+        Some((Grid::Categorical(CategoricalGrid::from_counts(tally)), distinct))
     }
 
     /// Counts the values just as a window's values are counted.

@@ -15,7 +15,7 @@ mod report;
 
 use serde::{Deserialize, Serialize};
 
-pub use builder::{ColumnOverride, ReferenceBuilder, Value};
+pub use builder::{ColumnOverride, MOST_COLUMNS, ReferenceBuilder, Value};
 pub use error::{ColumnError, ReferenceError};
 pub use report::ColumnReport;
 

@@ -127,8 +127,10 @@ impl Model {
     ) -> Result<Taken, Reject> {
         let floor_end = match &mut self.state {
             State::Learning(learner) => {
+                let surplus = learner.surplus();
                 if learner.take(envelope) {
                     context.counters.learned_rows += 1;
+                    context.counters.unknown_features += learner.surplus() - surplus;
                     return Ok(Taken::Learned);
                 }
                 context.counters.drop(DropReason::Learning);
@@ -247,8 +249,11 @@ impl Model {
                 let pane = pane_start(context.settings, time).0;
                 self.count(stream, pane, &row, context);
             }
-            Offer::Waits(None) => {}
-            Offer::Waits(Some(replaced)) => self.give_up(&replaced, DropReason::JoinFull, context),
+            Offer::Waits(replaced) => {
+                for row in &replaced {
+                    self.give_up(row, DropReason::JoinFull, context);
+                }
+            }
         }
         Taken::InPane(pane_start(context.settings, envelope.time).0)
     }
