@@ -122,9 +122,15 @@ impl Kafka {
 
     /// Makes a topic with a name of its own: the prefix and a number.
     pub fn topic(&self, prefix: &str, partitions: i32) -> String {
+        self.topic_with(prefix, partitions, &[])
+    }
+
+    /// The same with settings of the topic.
+    pub fn topic_with(&self, prefix: &str, partitions: i32, settings: &[(&str, &str)]) -> String {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("{prefix}-{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let topic = NewTopic::new(&name, partitions, TopicReplication::Fixed(1));
+        let topic = settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
         let options = AdminOptions::new().operation_timeout(Some(START));
         let admin = self.admin();
         let made = block_on(admin.create_topics([&topic], &options)).unwrap();
@@ -175,6 +181,8 @@ transaction.state.log.num.partitions=4
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+log.retention.check.interval.ms=5000
+log.segment.delete.delay.ms=1000
 "
     )
 }
