@@ -76,7 +76,17 @@ impl StartPlan for CheckpointPlan {
         let known: Vec<_> = committed.iter().filter(|one| one.offset.is_some()).collect();
         let is_ours = |one: &&Committed| one.checkpoint.is_some_and(|id| id.instance == self.instance);
         let usable = !known.is_empty() && known.iter().all(is_ours);
-        let Some(chosen) = state.last.clone().filter(|_| usable) else { return ReplayPlan.resume(committed) };
+        let Some(chosen) = state.last.clone().filter(|_| usable) else {
+            if let Some(Stored { id, .. }) = &state.last {
+                let reason = if known.is_empty() {
+                    "the group has committed nothing"
+                } else {
+                    "another member of the group has read on"
+                };
+                tracing::info!(sequence = id.sequence, reason, "the last checkpoint is not used");
+            }
+            return ReplayPlan.resume(committed);
+        };
         let start = |one: &Committed| {
             let is_it =
                 |state: &&PartitionState| state.partition == one.partition && state.topic == one.topic;

@@ -115,6 +115,32 @@ fn another_window_size_begins_all_windows_anew_and_says_so() {
     assert!(daemon.process.stop(PATIENCE).success());
 }
 
+#[test]
+fn another_group_begins_as_configured_and_says_why() {
+    let bench = Bench::start(2);
+    let database = database();
+    let config = without_idleness(&bench.config("one", &database, ""));
+    let mut daemon = start(&config);
+    bench.publish(0..450, 2);
+    wait_for_events(&database, 400);
+    assert!(daemon.process.stop(PATIENCE).success());
+    let before = points(&database);
+
+    let mut daemon = start(&config.replace("group = \"one\"", "group = \"two\""));
+    wait_for_log(&mut daemon, "the last checkpoint is not used");
+    let log = daemon.process.log();
+    let line = log.lines().find(|line| line.contains("is not used")).unwrap();
+    assert!(line.contains("the group has committed nothing"), "{line}");
+    bench.publish(450..650, 2);
+    wait_for_events(&database, 600);
+    let processed = daemon.api.metric("driftline_messages_processed_total", "");
+    println!("{line}: {processed} of 650 messages read");
+    assert!((processed - 650.0).abs() < 0.5, "all are read again");
+    assert!(daemon.process.stop(PATIENCE).success());
+    let after = points(&database);
+    assert!(before.iter().all(|(key, fields)| after[key] == *fields), "the old windows say the same");
+}
+
 /// Whether a window begins after the first open window of the old size did.
 fn later(bench: &Bench, key: &str) -> bool {
     end(key) >= bench.time(1_000) + 2_000
