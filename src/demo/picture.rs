@@ -355,6 +355,10 @@ mod tests {
         assert!(lines[4].starts_with(" column_0") && lines[4].ends_with("  mmmmmmm"), "{}", lines[4]);
         assert!(lines[4].contains("70%"), "{}", lines[4]);
         assert!(lines[23].contains("http://127.0.0.1:9640"));
-        assert!(lines[23].ends_with("q stops"), "the foot fits: {}", lines[23]);
+        assert!(
+            lines[23].contains("q stops") && lines[23].ends_with("missing"),
+            "the foot fits: {}",
+            lines[23]
+        );
     }
 }

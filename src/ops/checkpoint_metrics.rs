@@ -59,8 +59,8 @@ impl CheckpointMetrics {
                 registry,
                 Gauge::new(
                     "driftline_checkpoint_timestamp_seconds",
-                    "When the last checkpoint was stored, in seconds since 1970; 0 before the first. None is stored while \
-                     nothing changes.",
+                    "When the last checkpoint was stored, in seconds since 1970; 0 before the first. While \
+                     nothing changes, one a minute is.",
                 )?,
             )?,
             outbox: gauge(

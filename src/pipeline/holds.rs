@@ -27,6 +27,8 @@ pub struct Position {
 pub(super) struct Holds {
     /// By partition number, which is small and dense.
     next: Vec<Option<i64>>,
+    /// The first offset that was dealt with, likewise.
+    first: Vec<Option<i64>>,
     panes: BTreeMap<i64, BTreeMap<PartitionId, i64>>,
     learning: BTreeMap<usize, BTreeMap<PartitionId, i64>>,
     last: Option<(i64, PartitionId)>,
@@ -39,10 +41,39 @@ impl Holds {
         let index = partition.0 as usize;
         if index >= self.next.len() {
             self.next.resize(index + 1, None);
+            self.first.resize(index + 1, None);
         }
-        if let Some(next) = self.next.get_mut(index) {
-            *next = Some(offset + 1);
+        let Some(next) = self.next.get_mut(index) else { return };
+        match next.replace(offset + 1) {
+            Some(before) if before <= offset => {}
+            Some(_) => self.go_back(partition, offset),
+            None => {
+                if let Some(first) = self.first.get_mut(index) {
+                    *first = Some(offset);
+                }
+            }
         }
+    }
+
+    /// The partition's log was cut off or created anew: what was held beyond
+    /// `offset` is not there any more.
+    #[cold]
+    fn go_back(&mut self, partition: PartitionId, offset: i64) {
+        self.last = None;
+        let holds = self.panes.values_mut().chain(self.learning.values_mut());
+        for held in holds.filter_map(|offsets| offsets.get_mut(&partition)) {
+            *held = (*held).min(offset);
+        }
+        if let Some(Some(first)) = self.first.get_mut(partition.0 as usize) {
+            *first = (*first).min(offset);
+        }
+    }
+
+    /// The first offset dealt with, for every partition seen.
+    pub(super) fn begun(&self) -> Vec<Position> {
+        let seen = (0..).map(PartitionId).zip(&self.first);
+        let begun = seen.filter_map(|(partition, first)| Some((partition, (*first)?)));
+        begun.map(|(partition, first)| Position { partition, next: first, replay: first }).collect()
     }
 
     /// The message at `offset` went into the pane starting at `pane`.
@@ -60,10 +91,10 @@ impl Holds {
         self.learning.entry(model).or_default().entry(partition).or_insert(offset);
     }
 
-    /// Panes whose windows all end at or before `end` are done with.
-    pub(super) fn release_panes(&mut self, size_ms: i64, end: i64) {
+    /// Panes are done with that lie at least `needed_ms` before `end`.
+    pub(super) fn release_panes(&mut self, needed_ms: i64, end: i64) {
         while let Some(entry) = self.panes.first_entry() {
-            if entry.key() + size_ms > end {
+            if entry.key() + needed_ms > end {
                 break;
             }
             entry.remove();
@@ -86,8 +117,12 @@ impl Holds {
             .map(PartitionId)
             .zip(&self.next)
             .filter_map(|(partition, next)| Some((partition, (*next)?)));
-        seen.map(|(partition, next)| Position { partition, next, replay: held(partition).unwrap_or(next) })
-            .collect()
+        seen.map(|(partition, next)| Position {
+            partition,
+            next,
+            replay: held(partition).unwrap_or(next).min(next),
+        })
+        .collect()
     }
 
     /// The holds of open panes.

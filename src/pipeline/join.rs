@@ -83,6 +83,33 @@ impl Joiner {
         self.settings.timeout_ms
     }
 
+    /// Event time of the row that has waited longest.
+    pub(super) fn first_time(&self) -> Option<EventTime> {
+        self.by_time.first().map(|(time, _)| EventTime(*time))
+    }
+
+    /// Marks the streams that waiting predictions belong to as needed, and
+    /// numbers them as they are when the others are gone.
+    pub(super) fn keep_streams(&mut self, is_needed: &mut [bool]) {
+        let mut streams: Vec<&mut usize> = self
+            .waiting
+            .values_mut()
+            .filter_map(|waiting| match &mut waiting.half {
+                Half::Prediction { stream } => Some(stream),
+                Half::Features => None,
+            })
+            .collect();
+        for stream in &streams {
+            if let Some(is_needed) = is_needed.get_mut(**stream) {
+                *is_needed = true;
+            }
+        }
+        for stream in &mut streams {
+            let before = is_needed.get(..**stream).unwrap_or_default();
+            **stream = before.iter().filter(|is_needed| **is_needed).count();
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
     }

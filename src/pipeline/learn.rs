@@ -49,11 +49,14 @@ pub struct LearnedReference {
 pub(super) struct Learner {
     pub(super) learning: Learning,
     builder: ReferenceBuilder,
+    /// Greatest time of an event that came too late for a row, or too early
+    /// for a window: no reference was there yet.
+    left_out_until: Option<EventTime>,
 }
 
 impl Learner {
     pub(super) fn new(learning: Learning, builder: ReferenceBuilder) -> Self {
-        Self { learning, builder }
+        Self { learning, builder, left_out_until: None }
     }
 
     pub(super) fn rows(&self) -> u64 {
@@ -75,14 +78,15 @@ impl Learner {
 
     /// Takes an event; `false` when it is not a row of the reference.
     pub(super) fn take(&mut self, envelope: &Envelope<'_>) -> bool {
-        if envelope.kind == EventKind::Label || !self.wants(envelope.time) {
-            return false;
+        let is_row = envelope.kind != EventKind::Label
+            && self.wants(envelope.time)
+            && push_event(&mut self.builder, envelope);
+        if is_row {
+            self.builder.observe_time(envelope.time);
+        } else {
+            self.left_out_until = self.left_out_until.max(Some(envelope.time));
         }
-        if !push_event(&mut self.builder, envelope) {
-            return false;
-        }
-        self.builder.observe_time(envelope.time);
-        true
+        is_row
     }
 
     /// Whether all rows have come, given the watermark.
@@ -109,8 +113,11 @@ impl Learner {
             Learning::FirstEvents(count) => format!("the first {count} rows of the stream"),
             Learning::TimeRange { from, until } => format!("the stream from {from} until {until}"),
         };
-        let (reference, columns) = self.builder.finish(source)?;
-        let end = self.learning.covers_until(reference.times);
+        let (mut reference, columns) = self.builder.finish(source)?;
+        // Windows with events that were left out would lack them.
+        let left_out = self.left_out_until.map(|time| time.plus_ms(1));
+        let end = left_out.unwrap_or_default().max(self.learning.covers_until(reference.times));
+        reference.covers_until = Some(end);
         Ok((LearnedReference { reference: Arc::new(reference), columns }, end))
     }
 }

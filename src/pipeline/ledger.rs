@@ -46,6 +46,9 @@ pub struct Ledger {
     taken: Option<Taken>,
     fallbacks: CommitQueue,
     fallback: Option<Commit>,
+    /// Whether the assignment began without a checkpoint: until something more
+    /// is delivered, other members have to read from where it began.
+    is_seeded: bool,
 }
 
 impl Ledger {
@@ -59,13 +62,8 @@ impl Ledger {
             taken: None,
             fallbacks: CommitQueue::default(),
             fallback: None,
+            is_seeded: true,
         }
-    }
-
-    /// Whether points wait for checkpoints.
-    #[must_use]
-    pub fn holds_back(&self) -> bool {
-        self.holds_back
     }
 
     /// The points that are not delivered.
@@ -125,6 +123,9 @@ impl Ledger {
     ) -> Option<Draft<'a>> {
         let positions = core.positions();
         let delivered_until = core.delivered_until();
+        if self.is_seeded && self.fallback.is_none() {
+            self.fallback = Some(core.begun());
+        }
         let core = core.snapshot(names)?;
         if positions.is_empty() {
             return None;
@@ -181,23 +182,23 @@ impl Ledger {
     /// What was handed on must have been withdrawn.
     pub fn restore(&mut self, outbox: &[Cow<'_, str>]) {
         self.forget_marks();
+        self.is_seeded = false;
         if std::mem::replace(&mut self.is_complete, true) {
             self.outbox.forget_unstored();
-            self.outbox.begin_again();
         } else if !outbox.is_empty() {
             let number = self.outbox.push(outbox.iter().map(|line| Arc::from(&**line)).collect());
             self.outbox.stored(number);
         }
+        self.outbox.begin_again();
     }
 
     /// A new assignment begins without a checkpoint, or is empty: whoever reads
     /// now makes again what is not delivered. What was handed on must have been
-    /// withdrawn, as far as there are checkpoints.
+    /// withdrawn.
     pub fn restart(&mut self, is_empty: bool) {
         self.forget_marks();
-        if !self.holds_back {
-            // All of it is on its way, and is made again besides.
-        } else if is_empty {
+        self.is_seeded = true;
+        if self.holds_back && is_empty {
             // The last checkpoint may still be the one to go on from.
             self.outbox.forget_unstored();
             self.outbox.hold();

@@ -179,7 +179,14 @@ impl ReferenceBuilder {
         if columns.is_empty() {
             return Err(ReferenceError::NoColumns(self.rows));
         }
-        let reference = Reference { model: self.model, rows: self.rows, source, times: self.times, columns };
+        let reference = Reference {
+            model: self.model,
+            rows: self.rows,
+            source,
+            times: self.times,
+            covers_until: None,
+            columns,
+        };
         Ok((reference, reports))
     }
 

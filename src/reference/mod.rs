@@ -36,6 +36,10 @@ pub struct Reference {
     pub source: String,
     /// First and last event time of the rows, where they had one.
     pub times: Option<(EventTime, EventTime)>,
+    /// Of one learned from the stream: the first event time of which all
+    /// events can be counted in windows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub covers_until: Option<EventTime>,
     /// The columns: features in order of their names, then the predictions.
     pub columns: Vec<Column>,
 }

@@ -38,6 +38,8 @@ struct Event {
     color: usize,
     score: f64,
     is_label: bool,
+    /// How much earlier its features are, when they come as an event of their own.
+    features_lead_ms: i64,
 }
 
 /// One scenario: what is configured and what is on the log.
@@ -76,6 +78,7 @@ impl Event {
             color: rng.random_range(0..COLORS.len()),
             score: f64::from(rng.random_range(0..1_000_u32)) / 1_000.0,
             is_label: rng.random_bool(0.1),
+            features_lead_ms: rng.random_range(0..3_000),
         }
     }
 
@@ -85,7 +88,8 @@ impl Event {
     }
 
     fn envelope(&self, kind: &str, rest: &str) -> String {
-        let Self { id, model, time, version, .. } = self;
+        let Self { id, model, version, .. } = self;
+        let time = self.time - if kind == "feature" { self.features_lead_ms } else { 0 };
         format!(
             r#"{{"kind":"{kind}","id":"{id}","time":{time},"model":"{model}","version":"{version}",{rest}}}"#
         )

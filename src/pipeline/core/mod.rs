@@ -11,6 +11,7 @@
 mod restore;
 
 use super::{
+    commits::Commit,
     counters::{Counters, DropReason},
     holds::{Holds, Position},
     learn::LearnedReference,
@@ -298,11 +299,17 @@ impl Core {
         }
         self.next_due = next_due.unwrap_or(i64::MAX);
         if let Some(EventTime(end)) = self.delivered_until() {
-            self.holds.release_panes(self.windows.size_ms, end);
+            // A feature event may be needed by predictions of later panes.
+            let longest_join = self.models.iter().map(Model::join_timeout_ms).max().unwrap_or(0);
+            self.holds.release_panes(self.windows.size_ms + longest_join, end);
         }
     }
 
     fn rewrite_dirty(&mut self, out: &mut Outputs) {
+        if !self.replayed_until.is_empty() {
+            // Points could leave only with a checkpoint, and there is none now.
+            return;
+        }
         let mut context = TakeContext {
             settings: &self.windows,
             watermark: self.watermarks.current(),
@@ -319,6 +326,12 @@ impl Core {
     #[must_use]
     pub fn is_learning(&self) -> bool {
         self.models.iter().any(Model::is_learning)
+    }
+
+    /// Where reading began at the last restart, and what was delivered then.
+    #[must_use]
+    pub fn begun(&self) -> Commit {
+        Commit { positions: self.holds.begun(), delivered_until: self.floor.map(EventTime) }
     }
 
     /// Where reading stands. Offsets may be committed once everything given

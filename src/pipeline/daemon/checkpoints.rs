@@ -25,6 +25,8 @@ use crate::{
 const INTERVAL: Duration = Duration::from_secs(3);
 /// After one that could not be stored.
 const RETRY: Duration = Duration::from_secs(1);
+/// A checkpoint that is not stored after so long is said not to be.
+const SLOW: Duration = Duration::from_secs(10);
 /// Between two of the same state.
 const REPEAT: Duration = Duration::from_secs(60);
 /// Taking and storing may take one part in so many of the time.
@@ -34,7 +36,8 @@ const SHARE: u32 = 10;
 #[derive(Debug)]
 struct UnderWay {
     stored: Stored,
-    /// How long taking it took.
+    /// When it was taken, and how long that took.
+    since: Instant,
     took: Duration,
 }
 
@@ -62,10 +65,10 @@ pub(super) struct Checkpoints {
     plan: Arc<CheckpointPlan>,
     metrics: CheckpointMetrics,
     instance: u64,
-    /// Number of the last checkpoint that was taken.
+    /// Number of the last checkpoint that was stored.
     sequence: u64,
     under_way: Option<UnderWay>,
-    /// What the last one was taken of: an idle daemon writes nothing.
+    /// What the last one was taken of: an idle daemon writes one a minute.
     last: Option<State>,
     /// When one is taken although nothing changed: a commit may have failed.
     repeat_at: Instant,
@@ -179,10 +182,9 @@ impl Checkpoints {
         let (id, partitions) = (checkpoint.id(), checkpoint.core.partitions.clone());
         match checkpoint::encode(&checkpoint) {
             Ok(bytes) => {
-                self.sequence = id.sequence;
                 self.hurries = false;
                 let stored = Stored { id, bytes: Arc::new(bytes), partitions, replay };
-                self.under_way = Some(UnderWay { stored, took: started.elapsed() });
+                self.under_way = Some(UnderWay { stored, since: started, took: started.elapsed() });
                 self.last = Some(state);
                 self.repeat_at = started + REPEAT;
             }
@@ -204,12 +206,15 @@ impl Checkpoints {
     }
 
     fn finish(&mut self, written: &Written, epoch: u64, delivery: &mut Delivery) -> Option<GroupCommit> {
-        let UnderWay { stored, took } = self.under_way.take()?;
+        let UnderWay { stored, took, .. } = self.under_way.take()?;
         if let Err(error) = &written.result {
             delivery.ledger.discard();
             self.failed(&error.to_string());
             return None;
         }
+        // A number that was not stored is used again: the next one must not
+        // take the place of the newest.
+        self.sequence = stored.id.sequence;
         if self.problem.take().is_some() {
             tracing::info!("checkpoints are stored again");
         }
@@ -241,14 +246,17 @@ impl Checkpoints {
         (self.next_at, self.hurried_at) = (now + RETRY, now + RETRY);
     }
 
-    /// Shows how old the last one is and what waits.
+    /// Shows what waits.
     pub(super) fn report(&self, delivery: &Delivery) {
         self.metrics.set_outbox(delivery.ledger.outbox().len());
     }
 
     /// Whether checkpoints are stored.
     pub(super) fn component(&self) -> Component {
-        match &self.problem {
+        let slow =
+            self.under_way.as_ref().map(|under_way| under_way.since.elapsed()).filter(|age| *age > SLOW);
+        let slow = slow.map(|age| format!("it takes {} s so far", age.as_secs()));
+        match self.problem.as_ref().or(slow.as_ref()) {
             Some(reason) => Component::not_ready(
                 "state_dir",
                 format!("a checkpoint can't be stored, points are held back until one is: {reason}"),

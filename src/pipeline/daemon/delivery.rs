@@ -93,9 +93,7 @@ impl Delivery {
 
     /// A new assignment begins without a checkpoint, or is empty.
     pub(super) fn restart(&mut self, is_empty: bool) {
-        if self.ledger.holds_back() {
-            self.withdraw();
-        }
+        self.withdraw();
         self.ledger.restart(is_empty);
     }
 
@@ -188,7 +186,10 @@ impl Delivery {
                     "influxdb",
                     format!("{reason}; reading is paused, {waiting} points wait"),
                 ),
-                (SinkStatus::Ready, _) => Component::ready("influxdb"),
+                (SinkStatus::Ready, true) => Component::ready("influxdb"),
+                (SinkStatus::Ready, false) => {
+                    Component::not_ready("influxdb", format!("reading is paused, {waiting} points wait"))
+                }
             };
             components.push(component);
         }

@@ -61,7 +61,7 @@ fn reference_spec(model: &ModelSettings, store: &LearnedReferences) -> Result<Re
         source = reference.source,
         "a reference learned earlier is used again"
     );
-    let covers_until = Some(learning.covers_until(reference.times));
+    let covers_until = Some(learning.covers_until(reference.times)).max(reference.covers_until);
     Ok(ReferenceSpec::Ready { reference: Arc::new(reference), covers_until })
 }
 
@@ -159,7 +159,7 @@ impl LearnedReferences {
     /// Whether the directory takes what it has to.
     pub(super) fn component(&self) -> Option<Component> {
         let reason = self.problem.as_ref()?;
-        Some(Component::not_ready("state_dir", format!("a learned reference can't be stored: {reason}")))
+        Some(Component::not_ready("references", format!("a learned reference can't be stored: {reason}")))
     }
 }
 

@@ -112,7 +112,8 @@ impl Runner {
                 // The handle was dropped: nobody is left who could stop it.
                 Err(TryRecvError::Disconnected) => return self.drain(Instant::now()),
             }
-            if self.is_blocked() {
+            // Whoever is blocked must still hear that another member reads now.
+            if self.is_blocked() && !self.is_overtaken() {
                 std::thread::sleep(BLOCKED_PAUSE);
             } else {
                 let pause = TICK.saturating_sub(self.last_tick.elapsed());
@@ -163,8 +164,16 @@ impl Runner {
         blocked
     }
 
+    /// Whether the assignment that is worked on is over: what comes of it is
+    /// made again by whoever reads now.
+    fn is_overtaken(&self) -> bool {
+        self.was_blocked && self.parts.source.status().epoch != self.epoch
+    }
+
     fn take(&mut self, event: SourceEvent) -> Result<(), DaemonError> {
+        let is_overtaken = self.is_overtaken();
         match event {
+            SourceEvent::Batch { batch, .. } if is_overtaken => self.parts.source.recycle(batch),
             SourceEvent::Assigned { epoch, partitions, delivered_until, checkpoint } => {
                 let partitions: Vec<_> = partitions.iter().map(|(partition, _)| *partition).collect();
                 self.assign(epoch, &partitions, delivered_until, checkpoint)?;
@@ -374,16 +383,17 @@ impl Runner {
 
     /// Stores a last checkpoint, so that its points may leave.
     fn store_finally(&mut self, by: Instant) {
-        let Some(checkpoints) = &mut self.parts.checkpoints else { return };
-        checkpoints.force();
-        self.settle();
         loop {
+            let Some(checkpoints) = &mut self.parts.checkpoints else { return };
+            // One that was under way may lack the last points.
+            checkpoints.force();
+            self.settle();
             let under_way = self.parts.checkpoints.as_ref().is_some_and(Checkpoints::is_under_way);
-            if !under_way || Instant::now() >= by {
+            let held_back = self.parts.delivery.ledger.outbox().held_back() > 0;
+            if !(under_way || held_back && self.may_commit()) || Instant::now() >= by {
                 return;
             }
             std::thread::sleep(Duration::from_millis(5));
-            self.settle();
         }
     }
 
@@ -438,15 +448,15 @@ const MIN_CLOSE: Duration = Duration::from_millis(500);
 
 fn kafka_component(source: &KafkaSource) -> Component {
     let status = source.status();
-    let reason = match (status.error, status.connected, status.epoch) {
-        (Some(error), ..) => error,
-        (None, false, _) => "no broker is connected".to_owned(),
-        (None, true, _) if status.standby => {
+    let reason = match (status.error, status.connected) {
+        (Some(error), _) => error,
+        (None, false) => "no broker is connected".to_owned(),
+        (None, true) if status.standby => {
             let note = format!("stands by: another member of group {} reads", source.group());
             return Component::ready_but("kafka", note);
         }
-        (None, true, 0) => "waiting for the group to assign partitions".to_owned(),
-        (None, true, _) => return Component::ready("kafka"),
+        (None, true) if status.assigned == 0 => "waiting for the group to assign partitions".to_owned(),
+        (None, true) => return Component::ready("kafka"),
     };
     Component::not_ready("kafka", reason)
 }

@@ -141,7 +141,11 @@ impl Model {
         self.note_unknown(payload, row, context.counters);
         let stream = self.stream(envelope, context.settings)?;
         let pane = pane_start(context.settings, envelope.time).0;
-        if let Some(reason) = self.drop_reason(pane, floor_end, context) {
+        // Features may be for a prediction that is later by as much.
+        let joins_later = envelope.kind == EventKind::Feature && self.joiner.is_some();
+        let latest = envelope.time.plus_ms(if joins_later { self.join_timeout_ms() } else { 0 });
+        let latest = pane_start(context.settings, latest).0;
+        if let Some(reason) = self.drop_reason(latest, floor_end, context) {
             context.counters.drop(reason);
             return Ok(Taken::Dropped);
         }
@@ -316,8 +320,11 @@ impl Model {
     /// Lower bound of the watermark at which something is to be written.
     pub(super) fn next_due(&self, context: &TakeContext<'_>) -> Option<i64> {
         let floor = self.floor(context.floor);
-        let next = self.streams.iter().filter_map(|stream| stream.next_end(context.settings, floor)).min()?;
-        Some(next.saturating_add(self.join_timeout_ms()))
+        let next = self.streams.iter().filter_map(|stream| stream.next_end(context.settings, floor));
+        // A row that waits in vain ends up in a pane that may not be there yet.
+        let waiting = self.joiner.as_ref().and_then(Joiner::first_time);
+        let waiting = waiting.map(|time| pane_start(context.settings, time).0 + context.settings.slide_ms);
+        Some(next.chain(waiting).min()?.saturating_add(self.join_timeout_ms()))
     }
 
     fn floor(&self, restart_floor: Option<i64>) -> Option<i64> {
@@ -366,10 +373,17 @@ impl Model {
         for stream in &mut self.streams {
             stream.retire(settings, closed);
         }
-        if self.joiner.as_ref().is_none_or(|joiner| joiner.len() == 0) {
-            self.streams.retain(|stream| !stream.is_finished(settings));
-            self.last_stream = 0;
+        let mut is_needed: Vec<bool> =
+            self.streams.iter().map(|stream| !stream.is_finished(settings)).collect();
+        if is_needed.iter().all(|is_needed| *is_needed) {
+            return;
         }
+        if let Some(joiner) = &mut self.joiner {
+            joiner.keep_streams(&mut is_needed);
+        }
+        let mut keep = is_needed.iter();
+        self.streams.retain(|_| keep.next().is_none_or(|is_needed| *is_needed));
+        self.last_stream = 0;
     }
 
     /// Writes the windows that late events have changed.

@@ -69,6 +69,11 @@ impl Worker {
     pub(super) async fn run(mut self) {
         while let Some(size) = self.next_piece().await {
             let lines = self.queue.peek(0, size);
+            if lines.is_empty() {
+                // Withdrawn since.
+                self.pieces.clear();
+                continue;
+            }
             match self.send(&lines).await {
                 Answer::Written => self.written(lines.len()),
                 Answer::TooLarge if lines.len() > 1 => self.halve(lines.len()),
