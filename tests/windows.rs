@@ -51,17 +51,23 @@ struct Bench {
     counters: Counters,
 }
 
+fn core(windows: WindowSettings, models: Vec<ModelSpec>) -> Core {
+    Core::new(CoreSettings {
+        mapping: EventMapping::default(),
+        windows,
+        models,
+        max_message_bytes: 1_000,
+        delivered_until: None,
+    })
+}
+
+fn model(name: &str, reference: ReferenceSpec, join: Option<JoinSettings>) -> ModelSpec {
+    ModelSpec { name: name.to_owned(), reference, bins: 10, overrides: BTreeMap::new(), join }
+}
+
 impl Bench {
     fn new(windows: WindowSettings, reference: ReferenceSpec, join: Option<JoinSettings>) -> Self {
-        let model =
-            ModelSpec { name: "credit".to_owned(), reference, bins: 10, overrides: BTreeMap::new(), join };
-        let mut core = Core::new(CoreSettings {
-            mapping: EventMapping::default(),
-            windows,
-            models: vec![model],
-            max_message_bytes: 1_000,
-            delivered_until: None,
-        });
+        let mut core = core(windows, vec![model("credit", reference, join)]);
         core.step(Input::Assigned(P0, EventTime(START)), &mut Outputs::default());
         Self { core, next: 0, out: Outputs::default(), counters: Counters::default() }
     }
@@ -321,4 +327,40 @@ fn events_of_windows_that_were_delivered_before_a_restart_are_not_counted_again(
     assert_eq!(bench.ends(), [(20, 1)]);
     assert_eq!(bench.dropped(DropReason::AlreadyDelivered), 1);
     assert_eq!(bench.core.delivered_until(), Some(EventTime(START + 20_000)));
+}
+
+#[test]
+fn a_model_that_is_added_writes_no_window_of_which_it_was_refused_events() {
+    let mut bench = Bench::plain();
+    bench.predict(1);
+    let fraud = |seconds: i64| prediction(seconds, "v1", "").replace("credit", "fraud");
+    bench.take_at(None, &fraud(3));
+    assert_eq!(bench.out.rejects.len(), 1, "nobody knows it yet");
+    bench.predict(4);
+    let names = |_: PartitionId| Some(("events".to_owned(), 0));
+    let both = || vec![model("credit", reference(), None), model("fraud", reference(), None)];
+    let mut restarted = core(windows(), both());
+    let snapshot = bench.core.snapshot(&names).expect("nothing is read again");
+    assert_eq!(restarted.compare(&snapshot).len(), 1, "only the new model begins anew");
+    restarted.step(Input::Restore { snapshot: &snapshot, partitions: &[(P0, 0)] }, &mut Outputs::default());
+    // What reading begins with: the first message of the oldest open window.
+    let mut bench =
+        Bench { core: restarted, next: 0, out: Outputs::default(), counters: Counters::default() };
+    bench.predict(1);
+    bench.take_at(None, &fraud(3));
+    bench.predict(4);
+    for seconds in [5, 12, 25] {
+        bench.take_at(None, &fraud(seconds));
+        bench.predict(seconds);
+    }
+    bench.predict(40);
+    let of = |name: &str| {
+        let results =
+            bench.out.results.iter().filter(|result| result.stream.model == name && result.events > 0);
+        results.map(|result| ((result.end.0 - START) / 1_000, result.events)).collect::<Vec<_>>()
+    };
+    assert_eq!(of("credit"), [(10, 3), (20, 1), (30, 1)], "nothing is counted twice");
+    assert_eq!(of("fraud"), [(20, 1), (30, 1)]);
+    assert_eq!(bench.dropped(DropReason::AlreadyCounted), 2);
+    assert_eq!(bench.dropped(DropReason::Learning), 2);
 }

@@ -12,8 +12,9 @@ pub enum DropReason {
     AlreadyDelivered,
     /// It was counted before a restart, and is read again for another model.
     AlreadyCounted,
-    /// Its windows began while the model's reference was being learned, or it
-    /// lies outside of what a learned reference covers.
+    /// Its windows began while the model's reference was being learned or before
+    /// the model was configured, or it lies outside of what a learned reference
+    /// covers.
     Learning,
     /// A feature event for which no prediction came in time.
     NoPrediction,

@@ -25,7 +25,8 @@ use crate::{
     window::{Watermarks, WindowSettings},
 };
 
-/// Beyond this no time of a snapshot can be right: the year 2200 and a window.
+/// Beyond this no time of a snapshot can be right: the year 2527, far behind the
+/// last time that an event can have.
 const LATEST_MS: i64 = 1 << 44;
 /// Beyond this no offset can be right: at a billion messages a second, two
 /// years.
@@ -58,6 +59,8 @@ pub struct Snapshot<'a> {
     pub(super) meaning: Meaning,
     /// The models that have a reference.
     pub(super) models: Vec<ModelState<'a>>,
+    /// Names of those that learn theirs.
+    pub(super) learning: Vec<String>,
 }
 
 /// Where a partition stands in a snapshot.
@@ -85,6 +88,8 @@ pub(super) struct ModelState<'a> {
     pub(super) streams: Cow<'a, [Stream]>,
     pub(super) waiting: Vec<(Box<str>, Waiting)>,
     pub(super) unknown: Cow<'a, FrequentNames>,
+    /// Windows that end at or before this are not written.
+    pub(super) floor_end: Option<i64>,
 }
 
 /// Why a model's windows begin anew after a restart.
@@ -137,6 +142,16 @@ impl Snapshot<'_> {
             return Err("its state in the checkpoint contradicts itself".to_owned());
         }
         Ok(stored)
+    }
+
+    /// The first event time that lies behind all messages in it, when `model`
+    /// is not among those that they were offered to: it was refused them.
+    pub(super) fn missed_until(&self, model: &str) -> Option<EventTime> {
+        let knows = |name: &str| name == model;
+        let is_known = self.models.iter().any(|known| knows(&known.name))
+            || self.learning.iter().any(|known| knows(known));
+        let greatest = self.partitions.iter().filter_map(|state| state.greatest).max();
+        greatest.filter(|_| !is_known).map(|greatest| greatest.plus_ms(1))
     }
 
     /// Whether its numbers can be calculated with.

@@ -41,6 +41,7 @@ impl Core {
             complete_from: delivered_until.map(|until| until.plus_ms(open_from)),
             holds,
             meaning: self.meaning.clone(),
+            learning: self.models.iter().filter(|model| model.is_learning()).map(Model::to_name).collect(),
             models: self.models.iter_mut().filter_map(Model::snapshot).collect(),
         })
     }
@@ -56,6 +57,12 @@ impl Core {
 
     pub(super) fn restore(&mut self, snapshot: &Snapshot<'_>, partitions: &[(PartitionId, usize)]) {
         self.restart(snapshot.delivered_until);
+        for model in &mut self.models {
+            // Its events in windows that are open were refused.
+            if let Some(until) = snapshot.missed_until(model.name()) {
+                model.leave_out(floor_end(&self.windows, until));
+            }
+        }
         if self.models.iter().all(|model| snapshot.model(model, &self.meaning).is_err()) {
             // All windows begin anew, perhaps of another length: those that
             // begin before what is read again would lack events.

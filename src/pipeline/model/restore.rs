@@ -17,6 +17,17 @@ impl Model {
         &self.spec.name
     }
 
+    pub(in crate::pipeline) fn to_name(&self) -> String {
+        self.spec.name.clone()
+    }
+
+    /// Writes no window that ends at or before `end`.
+    pub(in crate::pipeline) fn leave_out(&mut self, end: i64) {
+        if let State::Ready { floor_end, .. } = &mut self.state {
+            *floor_end = (*floor_end).max(Some(end));
+        }
+    }
+
     /// The settings that decide what its counts mean.
     pub(in crate::pipeline) fn meaning(&self) -> &Meaning {
         &self.meaning
@@ -40,7 +51,8 @@ impl Model {
 
     /// Its state; `None` while it learns.
     pub(in crate::pipeline) fn snapshot(&mut self) -> Option<ModelState<'_>> {
-        let State::Ready { reference, .. } = &self.state else { return None };
+        let State::Ready { reference, floor_end } = &self.state else { return None };
+        let floor_end = *floor_end;
         // What waits to be counted is counted first: a snapshot has no rows.
         self.streams.iter_mut().for_each(|stream| stream.flush(reference));
         let waiting = self.joiner.iter().flat_map(Joiner::waiting);
@@ -50,12 +62,16 @@ impl Model {
             streams: Cow::Borrowed(&self.streams),
             waiting: waiting.map(|(id, row)| (id.into(), row.clone())).collect(),
             unknown: Cow::Borrowed(&self.unknown),
+            floor_end,
         })
     }
 
     /// Takes what a snapshot holds of it, in place of what it has.
     pub(in crate::pipeline) fn restore(&mut self, state: &ModelState<'_>, settings: &WindowSettings) {
         self.restart(settings);
+        if let Some(end) = state.floor_end {
+            self.leave_out(end);
+        }
         self.streams = state.streams.to_vec();
         self.unknown = state.unknown.clone().into_owned();
         if let Some(joiner) = &mut self.joiner {
