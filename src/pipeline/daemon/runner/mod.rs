@@ -1,5 +1,7 @@
 //! The thread that owns the core.
 
+mod stop;
+
 use std::{
     sync::{
         Arc,
@@ -18,7 +20,7 @@ use crate::{
     event::{EventTime, MessageBatch, PartitionId},
     ops::{Component, CoreMetrics, Status},
     pipeline::{Commit, CommitQueue, Core, Input, LearnedReference, Outputs, PartitionState, Position},
-    source::{self, CheckpointId, KafkaSource, PartitionNames, SourceError, SourceEvent},
+    source::{self, CheckpointId, KafkaSource, PartitionNames, SourceEvent},
 };
 
 /// Between two ticks of the core.
@@ -380,71 +382,7 @@ impl Runner {
         tracing::debug!(?positions, ?delivered_until, ?checkpoint, "committing");
         self.parts.source.commit(self.epoch, source::Commit { positions, delivered_until, checkpoint });
     }
-
-    /// Stores a last checkpoint, so that its points may leave.
-    fn store_finally(&mut self, by: Instant) {
-        loop {
-            let Some(checkpoints) = &mut self.parts.checkpoints else { return };
-            // One that was under way may lack the last points.
-            checkpoints.force();
-            self.settle();
-            let under_way = self.parts.checkpoints.as_ref().is_some_and(Checkpoints::is_under_way);
-            let held_back = self.parts.delivery.ledger.outbox().held_back() > 0;
-            if !(under_way || held_back && self.may_commit()) || Instant::now() >= by {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    /// The consumer ended without being asked to.
-    fn source_ended(self, reason: Option<SourceError>) -> Result<(), DaemonError> {
-        self.parts.status.set_stopping();
-        let error = reason.map_or(DaemonError::SourceGone, DaemonError::Source);
-        tracing::error!(%error, "the consumer ended; the daemon ends too");
-        let Parts { delivery, runtime, close_timeout, .. } = self.parts;
-        delivery.close(&runtime, Instant::now() + close_timeout);
-        Err(error)
-    }
-
-    /// Delivers what was given out, commits it and closes the consumer.
-    fn drain(mut self, deadline: Instant) -> Result<(), DaemonError> {
-        self.parts.status.set_stopping();
-        self.report_components();
-        // The consumer gets a part of the time: closing it is what makes the
-        // group go on without waiting for a session timeout.
-        let remaining = deadline.saturating_duration_since(Instant::now());
-        let for_delivery = remaining.saturating_sub(self.parts.close_timeout.min(remaining / 3));
-        let deliver_by = Instant::now() + for_delivery;
-        self.parts.references.retry();
-        while self.parts.delivery.has_unsent_letters() && Instant::now() < deliver_by {
-            self.send_letters();
-            std::thread::sleep(BLOCKED_PAUSE);
-        }
-        self.commits.repeat();
-        self.queue_commit();
-        self.store_finally(deliver_by);
-        self.settle();
-        let given = self.parts.delivery.given();
-        let Parts { source, delivery, runtime, close_timeout, .. } = self.parts;
-        let left = delivery.close(&runtime, deliver_by);
-        if left.is_nothing()
-            && let Some(commit) = self.commits.take_ready(given)
-        {
-            let Commit { positions, delivered_until } = commit;
-            source.commit(self.epoch, source::Commit { positions, delivered_until, checkpoint: None });
-        }
-        let remaining = deadline.saturating_duration_since(Instant::now());
-        let closed = source.stop(remaining.min(close_timeout).max(MIN_CLOSE));
-        if !left.is_nothing() {
-            return Err(DaemonError::Undelivered { points: left.points, letters: left.letters });
-        }
-        closed.map_err(DaemonError::Source)
-    }
 }
-
-/// Even past the deadline the consumer gets this long, to leave its group.
-const MIN_CLOSE: Duration = Duration::from_millis(500);
 
 fn kafka_component(source: &KafkaSource) -> Component {
     let status = source.status();
