@@ -86,7 +86,7 @@ const CHANNEL: usize = 8;
 #[derive(Debug)]
 pub enum SourceEvent {
     /// A new assignment, perhaps an empty one: whatever is in memory is to be
-    /// thrown away, and what follows begins at the committed offsets.
+    /// thrown away, and what follows begins where the plan said.
     Assigned {
         /// Number of the assignment; events of lower epochs are stale.
         epoch: u64,
