@@ -100,11 +100,11 @@ fn trouble(daemon: &Daemon) -> Option<String> {
 
 /// Waits until the outbox is full, kills the daemon, and gives the next one.
 fn paused_and_killed(mut daemon: Daemon, config: &str, sign: &str) -> Daemon {
-    let why = eventually("reading pauses", PATIENCE, || {
-        trouble(&daemon).filter(|why| why.contains("reading is paused"))
+    // Before the first answer the daemon can't say why.
+    let why = eventually(&format!("reading pauses, because of {sign:?}"), PATIENCE, || {
+        trouble(&daemon).filter(|why| why.contains("reading is paused") && why.contains(sign))
     });
     println!("{sign}: {why}");
-    assert!(why.contains(sign), "{why}");
     daemon.process.kill();
     let mut daemon = start(config);
     wait_for_log(&mut daemon, "going on from the checkpoint");
