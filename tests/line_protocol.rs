@@ -8,6 +8,9 @@
 
 mod support;
 
+#[path = "../fuzz/checks/readable.rs"]
+mod readable;
+
 use std::collections::BTreeMap;
 
 use driftline::{
@@ -20,6 +23,7 @@ use driftline::{
 };
 use influxdb_line_protocol::{FieldValue as Parsed, parse_lines};
 use proptest::prelude::*;
+use readable::{readable, readable_name};
 use support::results::{NEW_YEAR_MS, categorical, insufficient, numeric, window};
 
 fn line(measurement: &str, tags: &[(&str, &str)], fields: &[(&str, FieldValue<'_>)]) -> String {
@@ -118,18 +122,6 @@ fn field() -> impl Strategy<Value = FieldValue<'static>> {
         any::<bool>().prop_map(FieldValue::Boolean),
         nasty().prop_map(|text| FieldValue::Text(text.into())),
     ]
-}
-
-/// What a name or tag value is read back as.
-fn readable(text: &str) -> String {
-    let characters: Vec<char> = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let swallows = |index: usize| characters.get(index).is_none_or(|next| ",= \\".contains(*next));
-    let keep = |(index, &c): (usize, &char)| if c == '\\' && swallows(index + 1) { '/' } else { c };
-    characters.iter().enumerate().map(keep).collect()
-}
-
-fn readable_name(text: &str) -> String {
-    if RESERVED.contains(&text) { format!("{text}_") } else { readable(text) }
 }
 
 /// The tags of a line as InfluxDB 1 and 2 read them (`models/points.go`): a

@@ -6,10 +6,14 @@
 //! The input says a measurement, tags, fields and a time: texts are a length
 //! and bytes, invalid UTF-8 replaced.
 
+#[path = "readable.rs"]
+mod readable;
+
 use std::{borrow::Cow, collections::BTreeMap};
 
 use driftline::sink::{FieldValue, RESERVED, write_point};
 use influxdb_line_protocol::{FieldValue as Parsed, parse_lines};
+use readable::{readable, readable_name};
 
 /// Reads values off the input; an input that ends early is as if zeros followed.
 struct Take<'a>(&'a [u8]);
@@ -54,19 +58,6 @@ impl<'a> Take<'a> {
             _ => FieldValue::Float(f64::from_bits(self.word())),
         }
     }
-}
-
-/// What a name or tag value is read back as: what the protocol can't express
-/// is replaced, as the encoder's documentation says.
-fn readable(text: &str) -> String {
-    let characters: Vec<char> = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let swallows = |index: usize| characters.get(index).is_none_or(|next| ",= \\".contains(*next));
-    let keep = |(index, &c): (usize, &char)| if c == '\\' && swallows(index + 1) { '/' } else { c };
-    characters.iter().enumerate().map(keep).collect()
-}
-
-fn readable_name(text: &str) -> String {
-    if RESERVED.contains(&text) { format!("{text}_") } else { readable(text) }
 }
 
 fn is_same(written: &FieldValue<'_>, read: &Parsed<'_>) -> bool {

@@ -300,9 +300,14 @@ impl Core {
         self.next_due = next_due.unwrap_or(i64::MAX);
         if let Some(EventTime(end)) = self.delivered_until() {
             // A feature event may be needed by predictions of later panes.
-            let longest_join = self.models.iter().map(Model::join_timeout_ms).max().unwrap_or(0);
+            let longest_join = self.longest_join_ms();
             self.holds.release_panes(self.windows.size_ms + longest_join, end);
         }
+    }
+
+    /// The longest that any model waits for the other half of a row.
+    fn longest_join_ms(&self) -> i64 {
+        self.models.iter().map(Model::join_timeout_ms).max().unwrap_or(0)
     }
 
     fn rewrite_dirty(&mut self, out: &mut Outputs) {
@@ -347,7 +352,7 @@ impl Core {
     /// windows are done.
     #[must_use]
     pub fn delivered_until(&self) -> Option<EventTime> {
-        let longest_join = self.models.iter().map(Model::join_timeout_ms).max().unwrap_or(0);
+        let longest_join = self.longest_join_ms();
         let passed = self.watermarks.current().map(|watermark| {
             let passed = watermark.0 - longest_join - self.windows.grace_ms;
             passed.div_euclid(self.windows.slide_ms) * self.windows.slide_ms
