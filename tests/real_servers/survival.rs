@@ -52,8 +52,8 @@ fn phase(log: &str, was_writing: bool) -> &'static str {
     }
 }
 
-/// Kills one daemon after another, at random moments: some soon after the
-/// start, some later, some as soon as a checkpoint is being written. Gives how
+/// Kills one daemon after another: at the start, as soon as it has something
+/// to read, while a checkpoint is being written, at random moments. Gives how
 /// far they had come.
 fn kill_again_and_again(config: &Path, kills: u32, random: &mut ChaCha8Rng) -> BTreeMap<&'static str, u32> {
     let temporary = config.with_file_name("state").join("checkpoint.tmp");
@@ -61,14 +61,14 @@ fn kill_again_and_again(config: &Path, kills: u32, random: &mut ChaCha8Rng) -> B
     let mut logged = 0;
     for number in 0..kills {
         let mut daemon = Daemon::launch(config);
-        let longest = if number % 3 == 1 { 300 } else { 2_000 };
-        thread::sleep(Duration::from_millis(random.random_range(5..longest)));
         let mut was_writing = false;
-        if number % 3 == 0 {
-            let start = Instant::now();
-            while !was_writing && start.elapsed() < Duration::from_secs(2) {
-                was_writing = temporary.exists();
-            }
+        let longest = [20, 50, 2_000, 2_000][number as usize % 4];
+        if number % 4 == 1 {
+            wait_at_most_2_s(|| daemon.process.log()[logged..].contains("kafka: assigned"));
+        }
+        thread::sleep(Duration::from_millis(random.random_range(0..longest)));
+        if number % 4 == 2 {
+            was_writing = wait_at_most_2_s(|| temporary.exists());
         }
         daemon.process.kill();
         let log = daemon.process.log();
@@ -76,6 +76,17 @@ fn kill_again_and_again(config: &Path, kills: u32, random: &mut ChaCha8Rng) -> B
         logged = log.len();
     }
     met
+}
+
+/// Whether something came to be true in time.
+fn wait_at_most_2_s(mut is_true: impl FnMut() -> bool) -> bool {
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(2) {
+        if is_true() {
+            return true;
+        }
+    }
+    false
 }
 
 /// Kills a daemon under load so many times and compares.
