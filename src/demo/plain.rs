@@ -8,7 +8,7 @@ const NAMED: usize = 4;
 
 /// One window as a line, with the columns whose scores are not small.
 pub(super) fn line(window: &WindowResult, incident: Option<&str>) -> String {
-    let scored = window.features.iter().any(|column| column.verdict == Verdict::Scored);
+    let scored = window.features.iter().any(|column| column.verdict != Verdict::Insufficient);
     let mut moved: Vec<(f64, &FeatureResult)> = window
         .features
         .iter()

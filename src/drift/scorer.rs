@@ -48,7 +48,7 @@ impl Scorer {
             missing_share: share_of(counts.missing(), n),
             invalid_share: share_of(counts.invalid(), n),
             unseen_share: share_of(counts.unseen(), valid),
-            verdict: if scores.is_some() { Verdict::Scored } else { Verdict::Insufficient },
+            verdict: if scores.is_some() { Verdict::Stable } else { Verdict::Insufficient },
             summary: summary(&column.grid, counts),
             scores,
             bins: self.bins(column, valid),

@@ -5,7 +5,13 @@
 //! only, never on when, where or in how many pieces they were counted. A score
 //! that can't be computed is absent (`None`), never zero and never NaN.
 
+mod judgement;
+mod quality;
+
 use serde::{Deserialize, Serialize};
+
+pub use judgement::{NoisePoints, ScoreName, Verdict};
+pub use quality::{Check, Finding};
 
 use crate::event::EventTime;
 
@@ -68,27 +74,6 @@ pub enum ColumnKind {
     Numeric,
     /// Names: strings, booleans, codes.
     Categorical,
-}
-
-/// Whether there were enough values to score.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// Fewer values than `windows.min_events`: nothing is said about drift.
-    Insufficient,
-    /// Scores are present.
-    Scored,
-}
-
-impl Verdict {
-    /// The word in points and JSON.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Insufficient => "insufficient",
-            Self::Scored => "scored",
-        }
-    }
 }
 
 /// What a window says about one column.

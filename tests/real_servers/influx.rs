@@ -77,7 +77,7 @@ fn points_come_back_through_a_client_that_is_not_ours() {
                 assert_eq!(fields["psi"], Field::Float(0.125));
                 assert_eq!(fields["ks"], Field::Float(0.0625));
                 assert_eq!(fields["chi_square_degrees_of_freedom"], Field::Integer(9));
-                assert_eq!(fields["verdict"], Field::Text("scored".to_owned()));
+                assert_eq!(fields["verdict"], Field::Text("stable".to_owned()));
             }
             "empty" => {
                 assert_eq!(fields["verdict"], Field::Text("insufficient".to_owned()));

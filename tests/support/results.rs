@@ -22,7 +22,7 @@ pub fn numeric(feature: &str, psi: f64) -> FeatureResult {
         missing_share: Some(0.01),
         invalid_share: Some(0.0),
         unseen_share: Some(0.002),
-        verdict: Verdict::Scored,
+        verdict: Verdict::Stable,
         summary: Some(NumericSummary {
             mean: 41.5,
             std_dev: Some(12.25),
