@@ -92,6 +92,7 @@ fn the_default_file_has_every_key_with_its_default() {
             Default::Required | Default::Absent(_) => continue,
             Default::Text(text) => toml::Value::from(text),
             Default::Integer(number) => toml::Value::from(number),
+            Default::Number(number) => toml::Value::from(number.parse::<f64>().unwrap()),
             Default::Bool(flag) => toml::Value::from(flag),
         };
         assert_eq!(*shown, default, "{}", spec.path);
@@ -111,6 +112,8 @@ fn kind_text(kind: Kind) -> String {
         }
         Kind::Bool | Kind::True => "`true` or `false`".to_owned(),
         Kind::Integer { min, max } => format!("integer, {min} to {max}"),
+        Kind::Number { min, max } => format!("number, {min} to {max}"),
+        Kind::Rate => "rate".to_owned(),
         Kind::Duration { .. } => "duration".to_owned(),
         Kind::Size { .. } => "size".to_owned(),
         Kind::Time => "time".to_owned(),

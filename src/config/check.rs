@@ -297,6 +297,7 @@ pub(super) fn default_value(spec: &KeySpec) -> Option<Value> {
         keys::Default::Required | keys::Default::Absent(_) => return None,
         keys::Default::Text(text) => Typed::Text(text),
         keys::Default::Integer(number) => Typed::Integer(number),
+        keys::Default::Number(number) => Typed::Number(number),
         keys::Default::Bool(flag) => Typed::Bool(flag),
     };
     match spec.kind {

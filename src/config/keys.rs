@@ -32,6 +32,15 @@ pub enum Kind {
         /// Greatest value.
         max: i64,
     },
+    /// A number within bounds, both inclusive.
+    Number {
+        /// Least value.
+        min: f64,
+        /// Greatest value.
+        max: f64,
+    },
+    /// How many in how long: `"1 per 30d"`.
+    Rate,
     /// `"90s"`, `"1h30m"`, at least so many milliseconds.
     Duration {
         /// Least length in milliseconds.
@@ -77,6 +86,8 @@ impl Kind {
             Self::Bool => "true or false".to_owned(),
             Self::True => "true".to_owned(),
             Self::Integer { .. } => "an integer".to_owned(),
+            Self::Number { .. } => "a number".to_owned(),
+            Self::Rate => "a rate such as \"1 per 30d\"".to_owned(),
             Self::Duration { .. } => "a duration such as \"90s\" or \"1h30m\"".to_owned(),
             Self::Size { .. } => "a size such as \"1MiB\" or a number of bytes".to_owned(),
             Self::Time => "a time with offset such as \"2026-01-31T00:00:00Z\"".to_owned(),
@@ -109,6 +120,8 @@ pub enum Default {
     Text(&'static str),
     /// This number.
     Integer(i64),
+    /// This number, as written.
+    Number(&'static str),
     /// This flag.
     Bool(bool),
 }
@@ -121,6 +134,7 @@ impl Default {
             Self::Required | Self::Absent(_) => None,
             Self::Text(text) => Some(format!("{text:?}")),
             Self::Integer(number) => Some(number.to_string()),
+            Self::Number(number) => Some(number.to_owned()),
             Self::Bool(flag) => Some(flag.to_string()),
         }
     }

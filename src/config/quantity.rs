@@ -57,6 +57,22 @@ pub(super) fn parse_duration(text: &str) -> Result<i64, String> {
     Ok(sign * total)
 }
 
+/// Reads `1 per 30d` or `0.5 per 7d`: how many, in how many milliseconds.
+pub(super) fn parse_rate(text: &str) -> Result<(f64, i64), String> {
+    let Some((count, duration)) = text.split_once(" per ") else {
+        return Err(format!("{text:?} is not a rate"));
+    };
+    let count: f64 = count.trim().parse().map_err(|_| format!("in the rate {text:?}, {count:?} is no number"))?;
+    if !(count.is_finite() && count > 0.0) {
+        return Err(format!("the rate {text:?} is not above zero"));
+    }
+    let duration = parse_duration(duration.trim())?;
+    if duration < 1_000 {
+        return Err(format!("the rate {text:?} is about less than a second"));
+    }
+    Ok((count, duration))
+}
+
 /// Reads `1MiB`, `512 kB` or a plain number as bytes.
 pub(super) fn parse_size(text: &str) -> Result<u64, String> {
     let (number, unit) = split_number(text.trim());
@@ -108,6 +124,23 @@ mod tests {
             ("3µs", "not a duration"),
         ] {
             let error = parse_duration(text).expect_err(text);
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn rates() {
+        assert_eq!(parse_rate("1 per 30d"), Ok((1.0, 2_592_000_000)));
+        assert_eq!(parse_rate("0.5 per 1h"), Ok((0.5, 3_600_000)));
+        for (text, part) in [
+            ("1/30d", "not a rate"),
+            ("one per 30d", "no number"),
+            ("0 per 30d", "above zero"),
+            ("inf per 30d", "above zero"),
+            ("1 per 30", "no unit"),
+            ("1 per 0s", "less than a second"),
+        ] {
+            let error = parse_rate(text).expect_err(text);
             assert!(error.contains(part), "{text}: {error}");
         }
     }

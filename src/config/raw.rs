@@ -103,11 +103,33 @@ pub(super) struct Model {
     pub(super) name: Option<String>,
     pub(super) reference: Option<Reference>,
     pub(super) bins: usize,
+    pub(super) false_alarms: String,
+    pub(super) score: crate::result::ScoreName,
+    pub(super) minimum_effect: Option<MinimumEffect>,
+    #[serde(default)]
+    pub(super) compare_with: Vec<String>,
+    #[serde(default)]
+    pub(super) segments: Vec<String>,
+    pub(super) max_segments: usize,
+    pub(super) sample_rows: usize,
     #[serde(default)]
     pub(super) features: BTreeMap<String, Feature>,
     pub(super) join: Option<Join>,
     #[serde(default)]
     pub(super) table: Table,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MinimumEffect {
+    pub(super) psi: f64,
+    pub(super) ks: f64,
+    pub(super) wasserstein: f64,
+    pub(super) jensen_shannon: f64,
+    pub(super) hellinger: f64,
+    pub(super) total_variation: f64,
+    pub(super) l_infinity: f64,
+    pub(super) chi_square: f64,
 }
 
 #[derive(Deserialize)]

@@ -5,7 +5,7 @@ use toml::de::DeValue;
 
 use super::{
     keys::{Kind, nearest},
-    quantity::{parse_duration, parse_size},
+    quantity::{parse_duration, parse_rate, parse_size},
 };
 use crate::{decode::JsonPointer, event::parse_rfc3339};
 
@@ -60,6 +60,7 @@ impl<'a> Typed<'a> {
     pub(super) fn from_outside(text: &'a str, kind: Kind) -> Self {
         match kind {
             Kind::Integer { .. } | Kind::Size { .. } => text.parse().map_or(Self::Text(text), Self::Integer),
+            Kind::Number { .. } => Self::Number(text),
             Kind::Bool | Kind::True => text.parse().map_or(Self::Text(text), Self::Bool),
             _ => Self::Text(text),
         }
@@ -98,6 +99,9 @@ impl<'a> Typed<'a> {
             (Kind::Integer { min, max }, Self::Integer(number)) => {
                 within(*number, min, max).map(|()| value(*number))
             }
+            (Kind::Number { min, max }, Self::Integer(number)) => number_within(&number.to_string(), min, max),
+            (Kind::Number { min, max }, Self::Number(text)) => number_within(text, min, max),
+            (Kind::Rate, Self::Text(text)) => rate(text),
             (Kind::Duration { min_ms }, Self::Text(text)) => duration(text, min_ms),
             (Kind::Size { min, max }, Self::Integer(number)) => {
                 within(*number, min, max).map(|()| value(*number))
@@ -119,9 +123,10 @@ impl<'a> Typed<'a> {
             (Kind::Integer { min, max }, Self::Number(_)) => {
                 mismatch.hint(format!("write a whole number from {min} to {max}"))
             }
-            (Kind::Integer { .. }, Self::Text(text)) if text.parse::<i64>().is_ok() => {
+            (Kind::Integer { .. } | Kind::Number { .. }, Self::Text(text)) if text.parse::<f64>().is_ok() => {
                 mismatch.hint("write it without quotes")
             }
+            (Kind::Rate, Self::Integer(number)) => mismatch.hint(format!("write in how long: \"{number} per 30d\"")),
             (Kind::Text | Kind::Path | Kind::Secret, Self::Integer(_) | Self::Number(_) | Self::Bool(_)) => {
                 mismatch.hint("write it in quotes")
             }
@@ -157,6 +162,21 @@ fn within(number: i64, min: i64, max: i64) -> Result<(), Mismatch> {
         Ok(())
     } else {
         Err(Mismatch::new(format!("{number} is not within {min} to {max}")))
+    }
+}
+
+fn number_within(text: &str, min: f64, max: f64) -> Result<Value, Mismatch> {
+    match text.replace('_', "").parse::<f64>() {
+        Ok(number) if (min..=max).contains(&number) => Ok(value(number)),
+        Ok(_) => Err(Mismatch::new(format!("{text} is not within {min} to {max}"))),
+        Err(_) => Err(Mismatch::new(format!("{:?} is not a number", shorten(text)))),
+    }
+}
+
+fn rate(text: &str) -> Result<Value, Mismatch> {
+    match parse_rate(text) {
+        Ok(_) => Ok(value(text)),
+        Err(message) => Err(Mismatch::new(message).hint("write how many in how long: \"1 per 30d\", \"2 per 7d\"")),
     }
 }
 

@@ -4,6 +4,7 @@
 //! assignments and gives results, rejects and offsets that may be committed.
 //! [`daemon`] is the shell that drives it from Kafka to InfluxDB.
 
+mod basis;
 mod commits;
 mod core;
 mod counters;
@@ -14,7 +15,9 @@ mod learn;
 mod ledger;
 mod model;
 mod outbox;
+mod pane;
 mod reference_file;
+mod segments;
 mod snapshot;
 mod stream;
 

@@ -132,10 +132,10 @@ impl Snapshot<'_> {
         if let Some(change) = difference(&stored.meaning, model.meaning()) {
             return Err(change);
         }
-        let Some(reference) = model.reference() else {
+        let Some(basis) = model.basis() else {
             return Err("it learns its reference".to_owned());
         };
-        if !stored.streams.iter().all(|stream| stream.fits(reference, LATEST_MS)) {
+        if !stored.streams.iter().all(|stream| stream.fits(basis, LATEST_MS)) {
             return Err("its counts in the checkpoint do not fit its reference".to_owned());
         }
         if !stored.is_consistent() {

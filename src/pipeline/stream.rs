@@ -4,64 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::{
+    basis::Basis,
+    pane::{BATCH_ROWS, Pane, Part, empty_counts},
+};
 use crate::{
     decode::Row,
     drift::Scorer,
     event::EventTime,
     profile::{Cell, Counts},
-    reference::{Column, Reference},
-    result::{StreamKey, WindowResult},
+    result::{FeatureResult, SegmentResult, StreamKey, WindowResult},
     window::{WindowSettings, window_ends},
 };
-
-/// Rows collected before they are counted: enough that the grid of one column
-/// stays in the cache while a column is counted, small enough that the rows of
-/// a batch do too.
-const BATCH_ROWS: usize = 256;
-/// More than this no pane can hold: at a million events a second, nine years.
-/// So many from a checkpoint can be added to without overflow.
-const MOST: u64 = 1 << 48;
-
-/// What one slide of event time holds.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Pane {
-    counts: Vec<Counts>,
-    events: u64,
-    labels: u64,
-    unknown_features: u64,
-}
-
-impl Pane {
-    fn new(reference: &Reference) -> Self {
-        let counts = reference.columns.iter().map(|column| Counts::new(&column.grid)).collect();
-        Self { counts, events: 0, labels: 0, unknown_features: 0 }
-    }
-
-    fn clear(&mut self) {
-        self.counts.iter_mut().for_each(Counts::clear);
-        (self.events, self.labels, self.unknown_features) = (0, 0, 0);
-    }
-
-    /// Whether a pane that was read back is of the grids of `reference`, with
-    /// numbers that can be added to.
-    fn fits(&self, reference: &Reference) -> bool {
-        let fits = |(counts, column): (&Counts, &Column)| counts.rows() <= MOST && counts.fit(&column.grid);
-        self.events.max(self.labels).max(self.unknown_features) <= MOST
-            && self.counts.len() == reference.columns.len()
-            && self.counts.iter().zip(&reference.columns).all(fits)
-    }
-
-    fn merge(&mut self, other: &Self) {
-        for (mine, theirs) in self.counts.iter_mut().zip(&other.counts) {
-            // Panes of a stream share the grids of one reference.
-            let merged = mine.merge(theirs);
-            debug_assert!(merged.is_ok(), "panes of one stream have one grid");
-        }
-        self.events += other.events;
-        self.labels += other.labels;
-        self.unknown_features += other.unknown_features;
-    }
-}
 
 /// Rows of one pane on their way into its counts.
 ///
@@ -98,7 +52,7 @@ pub(super) struct Stream {
 /// What a window's result needs besides the stream's own panes.
 pub(super) struct CloseContext<'a> {
     pub(super) settings: &'a WindowSettings,
-    pub(super) reference: &'a Reference,
+    pub(super) basis: &'a Basis,
     pub(super) scorer: &'a mut Scorer,
     pub(super) tag: &'a str,
 }
@@ -118,17 +72,17 @@ impl Stream {
 
     /// Takes a row into the pane starting at `pane`.
     #[inline]
-    pub(super) fn add_row(&mut self, reference: &Reference, pane: i64, row: &Row) {
+    pub(super) fn add_row(&mut self, basis: &Basis, pane: i64, row: &Row) {
         if self.batch.rows == BATCH_ROWS || (self.batch.pane != pane && self.batch.rows > 0) {
-            self.flush(reference);
+            self.flush(basis);
         }
-        let columns = reference.columns.len();
+        let columns = basis.reference.columns.len();
         self.batch.pane = pane;
         self.batch.cells.extend(row.cells.iter().take(columns));
         self.batch.rows += 1;
         self.batch.cells.resize(self.batch.rows * columns, Cell::ABSENT);
         if self.batch.rows == 1 || !row.unseen.is_empty() || !row.unknown.is_empty() {
-            let open = self.panes.entry(pane).or_insert_with(|| Pane::new(reference));
+            let open = self.panes.entry(pane).or_insert_with(|| Pane::new(basis));
             open.unknown_features += row.unknown.len() as u64;
             for (column, name) in &row.unseen {
                 if let Some(counts) = open.counts.get_mut(*column) {
@@ -139,8 +93,8 @@ impl Stream {
     }
 
     /// Counts a label event.
-    pub(super) fn add_label(&mut self, reference: &Reference, pane: i64) {
-        self.panes.entry(pane).or_insert_with(|| Pane::new(reference)).labels += 1;
+    pub(super) fn add_label(&mut self, basis: &Basis, pane: i64) {
+        self.panes.entry(pane).or_insert_with(|| Pane::new(basis)).labels += 1;
     }
 
     /// Notes that `pane` changed: windows with it that were written already,
@@ -171,20 +125,12 @@ impl Stream {
     }
 
     /// Moves the waiting rows into their pane's counts.
-    pub(super) fn flush(&mut self, reference: &Reference) {
-        let rows = self.batch.rows;
-        if rows == 0 {
+    pub(super) fn flush(&mut self, basis: &Basis) {
+        if self.batch.rows == 0 {
             return;
         }
-        let pane = self.panes.entry(self.batch.pane).or_insert_with(|| Pane::new(reference));
-        let columns = reference.columns.len();
-        let mut buffer = [Cell::ABSENT; BATCH_ROWS];
-        for (index, (counts, column)) in pane.counts.iter_mut().zip(&reference.columns).enumerate() {
-            let cells = self.batch.cells.iter().skip(index).step_by(columns);
-            buffer.iter_mut().zip(cells).for_each(|(slot, cell)| *slot = *cell);
-            counts.add_cells(&column.grid, buffer.get(..rows).unwrap_or_default());
-        }
-        pane.events += rows as u64;
+        let pane = self.panes.entry(self.batch.pane).or_insert_with(|| Pane::new(basis));
+        pane.add_rows(basis, &self.batch.cells);
         self.batch.rows = 0;
         self.batch.cells.clear();
     }
@@ -239,28 +185,22 @@ impl Stream {
     }
 
     fn result(&mut self, end: i64, context: &mut CloseContext<'_>) -> WindowResult {
-        self.flush(context.reference);
+        self.flush(context.basis);
         let start = end - context.settings.size_ms;
         let mut panes = self.panes.range(start..end).map(|(_, pane)| pane);
         let (first, second) = (panes.next(), panes.next());
         let window = if let (Some(only), None) = (first, second) {
             only
         } else {
-            let merged = self.scratch.get_or_insert_with(|| Pane::new(context.reference));
+            let merged = self.scratch.get_or_insert_with(|| Pane::new(context.basis));
             merged.clear();
             for pane in first.into_iter().chain(second).chain(panes) {
                 merged.merge(pane);
             }
             merged
         };
-        let min_events = context.settings.min_events;
-        let features = context
-            .reference
-            .columns
-            .iter()
-            .zip(&window.counts)
-            .map(|(column, counts)| context.scorer.feature_result(column, counts, min_events))
-            .collect();
+        let features = features(context, &window.counts);
+        let segments = segments(context, &window.segments);
         WindowResult {
             stream: self.key.clone(),
             window: context.tag.to_owned(),
@@ -268,9 +208,10 @@ impl Stream {
             end: EventTime(end),
             events: window.events,
             labels: window.labels,
-            reference_rows: context.reference.rows,
+            reference_rows: context.basis.reference.rows,
             unknown_features: window.unknown_features,
             features,
+            segments,
         }
     }
 
@@ -298,16 +239,39 @@ impl Stream {
     }
 
     /// Whether a stream that was read back has been counted on the grids of
-    /// `reference`, at times up to `latest`.
-    pub(super) fn fits(&self, reference: &Reference, latest: i64) -> bool {
+    /// `basis`, at times up to `latest`.
+    pub(super) fn fits(&self, basis: &Basis, latest: i64) -> bool {
         let times = self.panes.keys().copied().chain(self.last_closed);
         times.into_iter().all(|time| (0..=latest).contains(&time))
-            && self.panes.values().all(|pane| pane.fits(reference))
+            && self.panes.values().all(|pane| pane.fits(basis))
     }
 
     /// Number of open panes and their bytes.
     pub(super) fn size(&self) -> (usize, usize) {
-        let bytes = self.panes.values().flat_map(|pane| &pane.counts).map(Counts::heap_bytes).sum();
+        let bytes = self.panes.values().map(Pane::heap_bytes).sum();
         (self.panes.len(), bytes)
     }
+}
+
+/// What a window's counts say about every column.
+fn features(context: &mut CloseContext<'_>, counts: &[Counts]) -> Vec<FeatureResult> {
+    let min_events = context.settings.min_events;
+    let columns = context.basis.reference.columns.iter().zip(counts);
+    columns.map(|(column, counts)| context.scorer.feature_result(column, counts, min_events)).collect()
+}
+
+/// What a window says about every segment of the reference.
+fn segments(context: &mut CloseContext<'_>, parts: &[Option<Part>]) -> Vec<SegmentResult> {
+    let basis = context.basis;
+    let known = basis.reference.segments.iter().zip(parts);
+    known
+        .map(|(segment, part)| {
+            let events = part.as_ref().map_or(0, |part| part.events);
+            let features = match part {
+                Some(part) => features(context, &part.counts),
+                None => features(context, &empty_counts(&basis.reference)),
+            };
+            SegmentResult { feature: segment.feature.clone(), value: segment.value.clone(), events, features }
+        })
+        .collect()
 }

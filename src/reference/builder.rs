@@ -186,6 +186,7 @@ impl ReferenceBuilder {
             times: self.times,
             covers_until: None,
             columns,
+            segments: Vec::new(),
         };
         Ok((reference, reports))
     }

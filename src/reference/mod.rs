@@ -42,6 +42,23 @@ pub struct Reference {
     pub covers_until: Option<EventTime>,
     /// The columns: features in order of their names, then the predictions.
     pub columns: Vec<Column>,
+    /// The parts of the rows that are judged each on its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub segments: Vec<SegmentReference>,
+}
+
+/// The rows of a reference that have one value of a categorical feature.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SegmentReference {
+    /// The feature.
+    pub feature: String,
+    /// Its value in these rows.
+    pub value: String,
+    /// Number of these rows.
+    pub rows: u64,
+    /// Their counts on the grids of the reference's columns, in their order.
+    pub counts: Vec<Counts>,
 }
 
 /// One column of a reference.

@@ -55,6 +55,22 @@ pub struct WindowResult {
     pub unknown_features: u64,
     /// One entry per column of the reference, in its order.
     pub features: Vec<FeatureResult>,
+    /// One entry per segment of the reference, in its order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub segments: Vec<SegmentResult>,
+}
+
+/// What a window says about the rows with one value of a categorical feature.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SegmentResult {
+    /// The feature.
+    pub feature: String,
+    /// Its value.
+    pub value: String,
+    /// Rows counted.
+    pub events: u64,
+    /// One entry per column of the reference, in its order.
+    pub features: Vec<FeatureResult>,
 }
 
 /// A name met in the data and how often, at least.

@@ -1,7 +1,7 @@
 //! The table itself, in the order of `config/driftline.toml`.
 
 use super::{
-    Default::{self, Absent, Bool, Integer, Required, Text},
+    Default::{self, Absent, Bool, Integer, Number, Required, Text},
     KeySpec, Kind, OneOf,
 };
 
@@ -45,6 +45,10 @@ const REFERENCE: Kind = Kind::OneOf(&OneOf {
     keys: &[("file", Kind::Path), ("first_events", count(1)), ("from", Kind::Time), ("until", Kind::Time)],
     forms: "\"file.json\", { first_events = 10000 } or { from = \"…\", until = \"…\" }",
 });
+
+const fn effect(path: &'static str, default: &'static str, meaning: &'static str) -> KeySpec {
+    key(path, Kind::Number { min: 0.0, max: 1_000_000.0 }, Number(default), meaning)
+}
 
 const fn field(path: &'static str, pointer: &'static str, meaning: &'static str) -> KeySpec {
     key(path, FIELD, Text(pointer), meaning)
@@ -179,6 +183,65 @@ pub const KEYS: &[KeySpec] = &[
         Kind::Integer { min: 2, max: 100 },
         Integer(10),
         "bins of the cut for histogram scores of numeric columns",
+    ),
+    key(
+        "models[].false_alarms",
+        Kind::Rate,
+        Text("1 per 30d"),
+        "false alarms that may be raised over all features, segments and versions together, where nothing drifts",
+    ),
+    key(
+        "models[].score",
+        Kind::Choice(&[
+            "psi",
+            "ks",
+            "wasserstein",
+            "jensen_shannon",
+            "hellinger",
+            "total_variation",
+            "l_infinity",
+            "chi_square",
+        ]),
+        Text("psi"),
+        "the score that the verdict of a column is about; categories have no `ks` and no `wasserstein`, \
+         and are judged by `psi` then",
+    ),
+    effect("models[].minimum_effect.psi", "0.1", "least effect in `psi` that is called drifted"),
+    effect("models[].minimum_effect.ks", "0.1", "least effect in `ks` that is called drifted"),
+    effect(
+        "models[].minimum_effect.wasserstein",
+        "0.2",
+        "least effect in `wasserstein` that is called drifted, in standard deviations",
+    ),
+    effect("models[].minimum_effect.jensen_shannon", "0.1", "least effect in `jensen_shannon`"),
+    effect("models[].minimum_effect.hellinger", "0.1", "least effect in `hellinger`"),
+    effect("models[].minimum_effect.total_variation", "0.1", "least effect in `total_variation`"),
+    effect("models[].minimum_effect.l_infinity", "0.05", "least effect in `l_infinity`"),
+    effect("models[].minimum_effect.chi_square", "0.1", "least effect in `chi_square`, as Cramér's V"),
+    key(
+        "models[].compare_with",
+        Kind::TextList,
+        Absent("the reference only"),
+        "further references, each with a verdict of its own: `previous` or `previous 3` (windows back), \
+         `rolling 7d` (the last days), `seasonal` or `seasonal 4` (the same hour of so many earlier weeks)",
+    ),
+    key(
+        "models[].segments",
+        Kind::TextList,
+        Absent("none"),
+        "categorical features whose values are judged each on its own, such as the country",
+    ),
+    key(
+        "models[].max_segments",
+        Kind::Integer { min: 1, max: 1_000 },
+        Integer(20),
+        "most frequent values of each such feature in the reference that are judged",
+    ),
+    key(
+        "models[].sample_rows",
+        Kind::Integer { min: 0, max: 10_000 },
+        Integer(256),
+        "rows of each window that are kept to look at several features at a time; 0 turns that off",
     ),
     key(
         "models[].features.*.kind",

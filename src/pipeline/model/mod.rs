@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 pub use self::spec::{ModelSpec, ModelStatus, ReferenceSpec};
 use super::{
+    basis::Basis,
     counters::{Counters, DropReason},
     join::{Half, Joiner, Offer, Waiting},
     learn::{LearnedReference, Learner},
@@ -19,7 +20,7 @@ use crate::{
     drift::Scorer,
     event::{EventKind, EventTime, Reject, RejectReason},
     profile::FrequentNames,
-    reference::{ColumnRole, Reference, ReferenceBuilder},
+    reference::{ColumnRole, ReferenceBuilder},
     result::{PREDICTION, StreamKey, UNNAMED, WindowResult},
     window::{WindowSettings, pane_start},
 };
@@ -27,7 +28,7 @@ use crate::{
 #[derive(Debug)]
 enum State {
     Learning(Box<Learner>),
-    Ready { reference: Arc<Reference>, floor_end: Option<i64> },
+    Ready { basis: Arc<Basis>, floor_end: Option<i64> },
 }
 
 #[derive(Debug)]
@@ -69,7 +70,7 @@ impl Model {
     pub(super) fn new(spec: ModelSpec, settings: &WindowSettings) -> Self {
         let state = initial_state(&spec, settings);
         let reference = match &state {
-            State::Ready { reference, .. } => Some(reference),
+            State::Ready { basis, .. } => Some(&basis.reference),
             State::Learning(_) => None,
         };
         let meaning = restore::meaning(&spec, reference);
@@ -99,8 +100,8 @@ impl Model {
 
     /// The decoder's view of the columns, once there is a reference.
     pub(super) fn schema(&self) -> Option<Schema> {
-        let State::Ready { reference, .. } = &self.state else { return None };
-        let columns = reference.columns.iter().map(|column| {
+        let State::Ready { basis, .. } = &self.state else { return None };
+        let columns = basis.reference.columns.iter().map(|column| {
             let place = match (column.role, column.name == PREDICTION) {
                 (ColumnRole::Feature, _) => ColumnPlace::Feature,
                 (ColumnRole::Prediction, true) => ColumnPlace::Prediction,
@@ -152,10 +153,10 @@ impl Model {
         match envelope.kind {
             EventKind::Label => {
                 self.mark_dirty(stream, pane, context);
-                if let (Some(stream), State::Ready { reference, .. }) =
+                if let (Some(stream), State::Ready { basis, .. }) =
                     (self.streams.get_mut(stream), &self.state)
                 {
-                    stream.add_label(reference, pane);
+                    stream.add_label(basis, pane);
                 }
                 Ok(Taken::InPane(pane))
             }
@@ -276,8 +277,8 @@ impl Model {
 
     fn count(&mut self, stream: usize, pane: i64, row: &Row, context: &mut TakeContext<'_>) {
         self.mark_dirty(stream, pane, context);
-        if let (Some(stream), State::Ready { reference, .. }) = (self.streams.get_mut(stream), &self.state) {
-            stream.add_row(reference, pane, row);
+        if let (Some(stream), State::Ready { basis, .. }) = (self.streams.get_mut(stream), &self.state) {
+            stream.add_row(basis, pane, row);
         }
     }
 
@@ -308,7 +309,7 @@ impl Model {
             Ok((learned, covers_until)) => {
                 let floor_end = Some(floor_end(settings, covers_until));
                 self.meaning = restore::meaning(&self.spec, Some(&learned.reference));
-                self.state = State::Ready { reference: Arc::clone(&learned.reference), floor_end };
+                self.state = State::Ready { basis: Basis::shared(Arc::clone(&learned.reference)), floor_end };
                 Ok(learned)
             }
             Err(error) => {
@@ -342,8 +343,8 @@ impl Model {
         flush: bool,
         results: &mut Vec<WindowResult>,
     ) {
-        let State::Ready { reference, .. } = &self.state else { return };
-        let reference = Arc::clone(reference);
+        let State::Ready { basis, .. } = &self.state else { return };
+        let basis = Arc::clone(basis);
         let closed = if flush { Some(i64::MAX) } else { self.close_watermark(context.watermark) };
         let Some(closed) = closed else { return };
         while let Some(waiting) = self.joiner.as_mut().and_then(|joiner| {
@@ -353,7 +354,7 @@ impl Model {
         }
         let floor = self.floor(context.floor);
         let settings = context.settings;
-        let mut close = CloseContext { settings, reference: &reference, scorer, tag };
+        let mut close = CloseContext { settings, basis: &basis, scorer, tag };
         let due = |stream: &Stream| {
             let wanted = !flush || stream.has_open_data(settings, floor);
             stream.next_end(settings, floor).filter(|&end| wanted && end <= closed)
@@ -394,11 +395,11 @@ impl Model {
         tag: &str,
         results: &mut Vec<WindowResult>,
     ) {
-        let State::Ready { reference, .. } = &self.state else { return };
+        let State::Ready { basis, .. } = &self.state else { return };
         if !std::mem::take(&mut self.has_dirty) {
             return;
         }
-        let mut close = CloseContext { settings: context.settings, reference, scorer, tag };
+        let mut close = CloseContext { settings: context.settings, basis, scorer, tag };
         for stream in &mut self.streams {
             stream.rewrite(&mut close, |result| {
                 context.counters.windows_rewritten += 1;
@@ -414,7 +415,7 @@ impl Model {
     pub(super) fn status(&self) -> ModelStatus {
         let (reference, learning) = match &self.state {
             State::Learning(learner) => (None, Some((learner.rows(), learner.target_rows()))),
-            State::Ready { reference, .. } => (Some(Arc::clone(reference)), None),
+            State::Ready { basis, .. } => (Some(Arc::clone(&basis.reference)), None),
         };
         let sizes = self.streams.iter().map(Stream::size);
         let (open_panes, state_bytes) = sizes.fold((0, 0), |sum, size| (sum.0 + size.0, sum.1 + size.1));
@@ -434,7 +435,7 @@ impl Model {
 fn initial_state(spec: &ModelSpec, settings: &WindowSettings) -> State {
     match &spec.reference {
         ReferenceSpec::Ready { reference, covers_until } => State::Ready {
-            reference: Arc::clone(reference),
+            basis: Basis::shared(Arc::clone(reference)),
             floor_end: covers_until.map(|until| floor_end(settings, until)),
         },
         ReferenceSpec::Learn(learning) => {

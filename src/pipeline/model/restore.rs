@@ -5,6 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use super::{Model, ModelSpec, State};
 use crate::{
     pipeline::{
+        basis::Basis,
         join::Joiner,
         snapshot::{Meaning, ModelState},
     },
@@ -33,9 +34,9 @@ impl Model {
         &self.meaning
     }
 
-    pub(in crate::pipeline) fn reference(&self) -> Option<&Reference> {
+    pub(in crate::pipeline) fn basis(&self) -> Option<&Basis> {
         match &self.state {
-            State::Ready { reference, .. } => Some(reference),
+            State::Ready { basis, .. } => Some(basis),
             State::Learning(_) => None,
         }
     }
@@ -51,10 +52,10 @@ impl Model {
 
     /// Its state; `None` while it learns.
     pub(in crate::pipeline) fn snapshot(&mut self) -> Option<ModelState<'_>> {
-        let State::Ready { reference, floor_end } = &self.state else { return None };
+        let State::Ready { basis, floor_end } = &self.state else { return None };
         let floor_end = *floor_end;
         // What waits to be counted is counted first: a snapshot has no rows.
-        self.streams.iter_mut().for_each(|stream| stream.flush(reference));
+        self.streams.iter_mut().for_each(|stream| stream.flush(basis));
         let waiting = self.joiner.iter().flat_map(Joiner::waiting);
         Some(ModelState {
             name: Cow::Borrowed(&self.spec.name),
