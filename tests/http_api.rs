@@ -68,17 +68,8 @@ fn stream(version: &str) -> StreamKey {
 }
 
 fn window(version: &str, end: i64, events: u64) -> WindowResult {
-    WindowResult {
-        stream: stream(version),
-        window: "1s".into(),
-        start: EventTime(end - 1_000),
-        end: EventTime(end),
-        events,
-        labels: 0,
-        reference_rows: 10,
-        unknown_features: 0,
-        features: Vec::new(),
-    }
+    let empty = WindowResult::empty(stream(version), "1s", EventTime(end - 1_000), EventTime(end));
+    WindowResult { events, reference_rows: 10, ..empty }
 }
 
 fn model(name: &str) -> ModelStatus {

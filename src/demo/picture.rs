@@ -278,39 +278,28 @@ mod tests {
     use crate::{
         demo::traffic::{START, Script},
         event::EventTime,
-        result::{ColumnKind, FeatureResult, StreamKey, Verdict, WindowResult},
+        result::{ColumnKind, FeatureResult, StreamKey, WindowResult},
     };
 
     fn window(hour: i64, missing: f64) -> WindowResult {
         let feature = |name: String| FeatureResult {
-            feature: name,
-            kind: ColumnKind::Numeric,
             n: 100,
             valid: 90,
             missing_share: Some(missing),
             invalid_share: Some(0.0),
-            unseen_share: None,
-            verdict: Verdict::Insufficient,
-            summary: None,
-            scores: None,
-            bins: Vec::new(),
-            unseen: Vec::new(),
+            ..FeatureResult::empty(&name, ColumnKind::Numeric)
         };
         let start = START.plus_ms(hour * 3_600_000);
+        let stream = StreamKey {
+            model: MODEL.to_owned(),
+            version: CHAMPION.to_owned(),
+            variant: "none".to_owned(),
+        };
         WindowResult {
-            stream: StreamKey {
-                model: MODEL.to_owned(),
-                version: CHAMPION.to_owned(),
-                variant: "none".to_owned(),
-            },
-            window: "1h".to_owned(),
-            start,
-            end: EventTime(start.0 + 3_600_000),
             events: 100,
-            labels: 0,
             reference_rows: 1,
-            unknown_features: 0,
             features: (0..22).map(|column| feature(format!("column_{column}"))).collect(),
+            ..WindowResult::empty(stream, "1h", start, EventTime(start.0 + 3_600_000))
         }
     }
 

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     profile::{Counts, Grid, NumericGrid},
     reference::Column,
-    result::{BinShare, FeatureResult, NumericSummary, Scores, Verdict},
+    result::{BinShare, FeatureResult, NumericSummary, ScoreName, Scores, Verdict},
 };
 
 /// Scores columns; keeps its buffers between calls.
@@ -51,6 +51,12 @@ impl Scorer {
             verdict: if scores.is_some() { Verdict::Stable } else { Verdict::Insufficient },
             summary: summary(&column.grid, counts),
             scores,
+            score: ScoreName::Psi,
+            noise: None,
+            effect: None,
+            effective_n: None,
+            rank: None,
+            quality: Vec::new(),
             bins: self.bins(column, valid),
             unseen: counts.unseen_names(),
         }

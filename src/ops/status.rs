@@ -216,17 +216,9 @@ mod tests {
     use super::*;
 
     fn result(version: &str, end: i64, events: u64) -> WindowResult {
-        WindowResult {
-            stream: StreamKey { model: "credit".into(), version: version.into(), variant: "none".into() },
-            window: "1s".into(),
-            start: EventTime(end - 1_000),
-            end: EventTime(end),
-            events,
-            labels: 0,
-            reference_rows: 0,
-            unknown_features: 0,
-            features: Vec::new(),
-        }
+        let stream = StreamKey { model: "credit".into(), version: version.into(), variant: "none".into() };
+        let empty = WindowResult::empty(stream, "1s", EventTime(end - 1_000), EventTime(end));
+        WindowResult { events, ..empty }
     }
 
     fn shown(status: &Status, limit: usize) -> Vec<(i64, String, u64)> {

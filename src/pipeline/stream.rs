@@ -212,6 +212,9 @@ impl Stream {
             unknown_features: window.unknown_features,
             features,
             segments,
+            quality: Vec::new(),
+            evidence: Vec::new(),
+            comparisons: Vec::new(),
         }
     }
 

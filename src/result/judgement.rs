@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Scores;
+
 /// What is said about a distribution, a share or a number, in one window.
 ///
 /// In ascending order of what asks for attention, so that the worst of several
@@ -127,6 +129,23 @@ impl NoisePoints {
             ScoreName::TotalVariation => self.total_variation,
             ScoreName::LInfinity => self.l_infinity,
             ScoreName::ChiSquare => self.chi_square,
+        }
+    }
+}
+
+impl Scores {
+    /// The value of one score.
+    #[must_use]
+    pub fn of(&self, score: ScoreName) -> Option<f64> {
+        match score {
+            ScoreName::Psi => Some(self.psi),
+            ScoreName::Ks => self.ks.map(|test| test.statistic),
+            ScoreName::Wasserstein => self.wasserstein,
+            ScoreName::JensenShannon => Some(self.jensen_shannon),
+            ScoreName::Hellinger => Some(self.hellinger),
+            ScoreName::TotalVariation => Some(self.total_variation),
+            ScoreName::LInfinity => Some(self.l_infinity),
+            ScoreName::ChiSquare => self.chi_square.map(|test| test.statistic),
         }
     }
 }

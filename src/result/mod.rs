@@ -5,11 +5,14 @@
 //! only, never on when, where or in how many pieces they were counted. A score
 //! that can't be computed is absent (`None`), never zero and never NaN.
 
+mod history;
 mod judgement;
+mod overview;
 mod quality;
 
 use serde::{Deserialize, Serialize};
 
+pub use history::{ComparedFeature, Comparison, Evidence, SegmentName};
 pub use judgement::{NoisePoints, ScoreName, Verdict};
 pub use quality::{Check, Finding};
 
@@ -56,8 +59,14 @@ pub struct WindowResult {
     /// One entry per column of the reference, in its order.
     pub features: Vec<FeatureResult>,
     /// One entry per segment of the reference, in its order.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub segments: Vec<SegmentResult>,
+    /// What is said about the window as a whole.
+    pub quality: Vec<Finding>,
+    /// What this window and those before it say together, per column and
+    /// segment.
+    pub evidence: Vec<Evidence>,
+    /// The window beside further references.
+    pub comparisons: Vec<Comparison>,
 }
 
 /// What a window says about the rows with one value of a categorical feature.
@@ -110,8 +119,23 @@ pub struct FeatureResult {
     /// Share of `valid` whose category the reference never saw (categorical),
     /// or that lies outside the reference's range (numeric).
     pub unseen_share: Option<f64>,
-    /// Whether the scores are there.
+    /// What `score` says of this window alone.
     pub verdict: Verdict,
+    /// The score that the verdict is about.
+    pub score: ScoreName,
+    /// What each score exceeds once in a thousand windows like the reference;
+    /// `None` when `verdict` is insufficient.
+    pub noise: Option<NoisePoints>,
+    /// `score` less what noise adds to it.
+    pub effect: Option<f64>,
+    /// Independent rows that carry as much as the `valid` ones of a stream whose
+    /// rows resemble each other.
+    pub effective_n: Option<f64>,
+    /// Place among the window's columns that are not stable, by effect; the
+    /// largest is 1.
+    pub rank: Option<u64>,
+    /// What the scores do not see.
+    pub quality: Vec<Finding>,
     /// Moments and quantiles of the valid values (numeric only).
     pub summary: Option<NumericSummary>,
     /// Distances from the reference; `None` when `verdict` is insufficient.

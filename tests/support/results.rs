@@ -3,8 +3,8 @@
 use driftline::{
     event::EventTime,
     result::{
-        BinShare, ChiSquare, ColumnKind, FeatureResult, Ks, NamedCount, NumericSummary, Scores, StreamKey,
-        Verdict, WindowResult,
+        BinShare, Check, ChiSquare, ColumnKind, ComparedFeature, Comparison, Evidence, FeatureResult, Finding,
+        Ks, NamedCount, NoisePoints, NumericSummary, Scores, SegmentResult, StreamKey, Verdict, WindowResult,
     },
 };
 
@@ -15,8 +15,6 @@ const HOUR_MS: i64 = 3_600_000;
 /// A numeric column with every score.
 pub fn numeric(feature: &str, psi: f64) -> FeatureResult {
     FeatureResult {
-        feature: feature.to_owned(),
-        kind: ColumnKind::Numeric,
         n: 1_000,
         valid: 990,
         missing_share: Some(0.01),
@@ -47,7 +45,20 @@ pub fn numeric(feature: &str, psi: f64) -> FeatureResult {
         bins: (0..10)
             .map(|bin| BinShare { label: format!("[{bin}0, {}0)", bin + 1), reference: 0.1, window: 0.1 })
             .collect(),
-        unseen: Vec::new(),
+        noise: Some(NoisePoints { psi: Some(0.04), ks: Some(0.07), ..NoisePoints::default() }),
+        effect: Some(psi / 2.0),
+        effective_n: Some(900.0),
+        quality: vec![Finding {
+            check: Check::Missing,
+            verdict: Verdict::Drifted,
+            value: Some(0.01),
+            reference: Some(0.001),
+            noise_low: None,
+            noise_high: Some(0.004),
+            effect: Some(10.0),
+            detail: "missing: 0.1 % → 1.0 %".to_owned(),
+        }],
+        ..FeatureResult::empty(feature, ColumnKind::Numeric)
     }
 }
 
@@ -74,23 +85,50 @@ pub fn insufficient(feature: &str) -> FeatureResult {
     (column.missing_share, column.invalid_share, column.unseen_share) = (None, None, None);
     column.verdict = Verdict::Insufficient;
     column.summary = None;
-    column.scores = None;
+    (column.scores, column.noise, column.effect, column.effective_n) = (None, None, None, None);
     column
 }
 
 /// The window of `model` that ends `hour` hours into 2026.
 pub fn window(model: &str, hour: i64, features: Vec<FeatureResult>) -> WindowResult {
     let end = NEW_YEAR_MS + hour * HOUR_MS;
+    let stream = StreamKey { model: model.to_owned(), version: "v1".to_owned(), variant: "none".to_owned() };
+    let evidence = features.iter().map(|column| Evidence {
+        feature: column.feature.clone(),
+        segment: None,
+        log10: 4.5,
+        threshold: 4.25,
+        alarm: true,
+        effect: Some(0.25),
+        verdict: Verdict::Drifted,
+        windows: 12,
+    });
+    let compared = features.iter().map(|column| ComparedFeature {
+        feature: column.feature.clone(),
+        verdict: Verdict::Shifted,
+        reference_n: 900,
+        psi: Some(0.06),
+        noise: Some(0.05),
+        effect: Some(0.03),
+    });
     WindowResult {
-        stream: StreamKey { model: model.to_owned(), version: "v1".to_owned(), variant: "none".to_owned() },
-        window: "1h".to_owned(),
-        start: EventTime(end - HOUR_MS),
-        end: EventTime(end),
         events: 1_000,
         labels: 20,
         reference_rows: 50_000,
-        unknown_features: 0,
+        evidence: evidence.collect(),
+        comparisons: vec![Comparison {
+            reference: "previous".to_owned(),
+            detail: String::new(),
+            features: compared.collect(),
+        }],
+        segments: vec![SegmentResult {
+            feature: "country".to_owned(),
+            value: "DE".to_owned(),
+            events: 400,
+            features: features.clone(),
+        }],
         features,
+        ..WindowResult::empty(stream, "1h", EventTime(end - HOUR_MS), EventTime(end))
     }
 }
 

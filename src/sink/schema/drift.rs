@@ -1,119 +1,7 @@
-//! The measurements: every name that is written to InfluxDB, in one place.
-//!
-//! Why: points are written from these tables, docs/results.md is held against
-//! them and so is every query of the dashboards. A name that is spelt anywhere
-//! else is a defect.
-//!
-//! Promises: the type of a field is the type of its table entry and can't
-//! depend on a value. Names and types never change once released; a field
-//! that is no longer written keeps its name for itself.
+//! What is written about one column in one window.
 
-use std::borrow::Cow;
-
-use crate::result::{BinShare, ColumnKind, FeatureResult, NumericSummary, Scores, WindowResult};
-
-/// The scores and the summary of one column in one window.
-pub const DRIFT: &str = "drift";
-/// What one window held.
-pub const WINDOW: &str = "window";
-/// One bin of one column's distribution in one window.
-pub const DISTRIBUTION: &str = "distribution";
-
-/// Tag: the model's name.
-pub const TAG_MODEL: &str = "model";
-/// Tag: the model's version.
-pub const TAG_VERSION: &str = "version";
-/// Tag: the variant (arm, role).
-pub const TAG_VARIANT: &str = "variant";
-/// Tag: the column.
-pub const TAG_FEATURE: &str = "feature";
-/// Tag: the window's length and slide.
-pub const TAG_WINDOW: &str = "window";
-/// Tag: the bin's position in the cut, with leading zeros.
-pub const TAG_BIN: &str = "bin";
-
-/// Tags of [`DRIFT`].
-pub const DRIFT_TAGS: [&str; 5] = [TAG_MODEL, TAG_VERSION, TAG_VARIANT, TAG_FEATURE, TAG_WINDOW];
-/// Tags of [`WINDOW`].
-pub const WINDOW_TAGS: [&str; 4] = [TAG_MODEL, TAG_VERSION, TAG_VARIANT, TAG_WINDOW];
-/// Tags of [`DISTRIBUTION`].
-pub const DISTRIBUTION_TAGS: [&str; 6] =
-    [TAG_MODEL, TAG_VERSION, TAG_VARIANT, TAG_FEATURE, TAG_WINDOW, TAG_BIN];
-
-/// How a field is read from `T`; the variant is its type in InfluxDB.
-pub(super) enum Read<T> {
-    Float(fn(&T) -> Option<f64>),
-    Integer(fn(&T) -> Option<u64>),
-    Text(fn(&T) -> Option<Cow<'_, str>>),
-}
-
-impl<T> Read<T> {
-    fn type_name(&self) -> &'static str {
-        match self {
-            Self::Float(_) => "float",
-            Self::Integer(_) => "integer",
-            Self::Text(_) => "string",
-        }
-    }
-}
-
-/// One field: a row of the table in docs/results.md and a value of a point.
-pub(super) struct Field<T> {
-    pub(super) name: &'static str,
-    unit: &'static str,
-    meaning: &'static str,
-    pub(super) read: Read<T>,
-}
-
-const fn field<T>(name: &'static str, unit: &'static str, meaning: &'static str, read: Read<T>) -> Field<T> {
-    Field { name, unit, meaning, read }
-}
-
-/// A field as documentation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FieldDoc {
-    /// Its name.
-    pub name: &'static str,
-    /// `float`, `integer` or `string`.
-    pub type_name: &'static str,
-    /// Its unit; `share` is a number from 0 to 1.
-    pub unit: &'static str,
-    /// What it says.
-    pub meaning: &'static str,
-}
-
-/// A measurement as documentation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MeasurementDoc {
-    /// Its name.
-    pub name: &'static str,
-    /// Its tags.
-    pub tags: &'static [&'static str],
-    /// Its fields, in the order in which they are written.
-    pub fields: Vec<FieldDoc>,
-}
-
-/// Everything that is written: the source of docs/results.md.
-#[must_use]
-pub fn measurements() -> Vec<MeasurementDoc> {
-    vec![
-        MeasurementDoc { name: DRIFT, tags: &DRIFT_TAGS, fields: docs(DRIFT_FIELDS) },
-        MeasurementDoc { name: WINDOW, tags: &WINDOW_TAGS, fields: docs(WINDOW_FIELDS) },
-        MeasurementDoc { name: DISTRIBUTION, tags: &DISTRIBUTION_TAGS, fields: docs(DISTRIBUTION_FIELDS) },
-    ]
-}
-
-fn docs<T>(fields: &[Field<T>]) -> Vec<FieldDoc> {
-    fields
-        .iter()
-        .map(|Field { name, unit, meaning, read }| FieldDoc {
-            name,
-            type_name: read.type_name(),
-            unit,
-            meaning,
-        })
-        .collect()
-}
+use super::{Field, Read, VERDICT_LEVELS, field};
+use crate::result::{BinShare, ColumnKind, FeatureResult, NumericSummary, ScoreName, Scores, Verdict};
 
 fn kind(result: &FeatureResult) -> &'static str {
     match result.kind {
@@ -129,22 +17,59 @@ fn unseen_names(result: &FeatureResult) -> String {
     names.join(", ")
 }
 
+/// What a person would want to be told of the checks.
+fn quality_detail(result: &FeatureResult) -> String {
+    let found = result.quality.iter().filter(|finding| finding.verdict >= Verdict::Shifted);
+    found.map(|finding| finding.detail.as_str()).collect::<Vec<_>>().join("; ")
+}
+
 fn score(result: &FeatureResult, read: fn(&Scores) -> Option<f64>) -> Option<f64> {
     result.scores.as_ref().and_then(read)
+}
+
+fn noise(result: &FeatureResult, score: ScoreName) -> Option<f64> {
+    result.noise.as_ref()?.of(score)
 }
 
 fn summary(result: &FeatureResult, read: fn(&NumericSummary) -> Option<f64>) -> Option<f64> {
     result.summary.as_ref().and_then(read)
 }
 
-/// Fields of [`DRIFT`].
-pub(super) const DRIFT_FIELDS: &[Field<FeatureResult>] = &[
+/// Fields of [`super::DRIFT`].
+pub(in crate::sink) const DRIFT_FIELDS: &[Field<FeatureResult>] = &[
     field("kind", "word", "`numeric` or `categorical`", Read::Text(|r| Some(kind(r).into()))),
     field(
         "verdict",
         "word",
-        "`scored`, or `insufficient`: fewer valid values than `windows.min_events`, and no scores",
+        "of this window alone: `insufficient` (fewer valid values than `windows.min_events`; no scores), `stable`, \
+         `shifted` (above the noise point, below the minimum effect) or `drifted` (above both)",
         Read::Text(|r| Some(r.verdict.as_str().into())),
+    ),
+    field("verdict_level", "level", VERDICT_LEVELS, Read::Integer(|r| Some(r.verdict.level()))),
+    field(
+        "score",
+        "word",
+        "the score that the verdict is about",
+        Read::Text(|r| Some(r.score.as_str().into())),
+    ),
+    field(
+        "effect",
+        "as the score",
+        "the score less what noise adds to it; of `chi_square` Cramér's V",
+        Read::Float(|r| r.effect),
+    ),
+    field(
+        "rank",
+        "place",
+        "place among the window's columns that are not stable, by effect; 0 for stable ones",
+        Read::Integer(|r| Some(r.rank.unwrap_or(0))),
+    ),
+    field(
+        "effective_n",
+        "rows",
+        "independent rows that carry as much as the `valid` ones, where the reference's own windows show that \
+         rows resemble each other",
+        Read::Float(|r| r.effective_n),
     ),
     field("n", "rows", "rows in which the column could have had a value", Read::Integer(|r| Some(r.n))),
     field(
@@ -245,6 +170,54 @@ pub(super) const DRIFT_FIELDS: &[Field<FeatureResult>] = &[
         Read::Float(|r| score(r, |s| s.chi_square.map(|test| test.p_value))),
     ),
     field(
+        "psi_noise",
+        "as `psi`",
+        "what `psi` exceeds once in a thousand windows that are like the reference",
+        Read::Float(|r| noise(r, ScoreName::Psi)),
+    ),
+    field(
+        "ks_noise",
+        "as `ks`",
+        "what `ks` exceeds once in a thousand windows that are like the reference",
+        Read::Float(|r| noise(r, ScoreName::Ks)),
+    ),
+    field(
+        "wasserstein_noise",
+        "as `wasserstein`",
+        "what `wasserstein` exceeds once in a thousand windows that are like the reference",
+        Read::Float(|r| noise(r, ScoreName::Wasserstein)),
+    ),
+    field(
+        "jensen_shannon_noise",
+        "as `jensen_shannon`",
+        "what `jensen_shannon` exceeds once in a thousand windows that are like the reference",
+        Read::Float(|r| noise(r, ScoreName::JensenShannon)),
+    ),
+    field(
+        "hellinger_noise",
+        "as `hellinger`",
+        "what `hellinger` exceeds once in a thousand windows that are like the reference",
+        Read::Float(|r| noise(r, ScoreName::Hellinger)),
+    ),
+    field(
+        "total_variation_noise",
+        "as `total_variation`",
+        "what `total_variation` exceeds once in a thousand windows that are like the reference",
+        Read::Float(|r| noise(r, ScoreName::TotalVariation)),
+    ),
+    field(
+        "l_infinity_noise",
+        "as `l_infinity`",
+        "what `l_infinity` exceeds once in a thousand windows that are like the reference",
+        Read::Float(|r| noise(r, ScoreName::LInfinity)),
+    ),
+    field(
+        "chi_square_noise",
+        "as `chi_square`",
+        "what `chi_square` exceeds once in a thousand windows that are like the reference",
+        Read::Float(|r| noise(r, ScoreName::ChiSquare)),
+    ),
+    field(
         "mean",
         "as the feature",
         "mean of the valid values, numeric only",
@@ -295,37 +268,8 @@ pub(super) const DRIFT_FIELDS: &[Field<FeatureResult>] = &[
     ),
 ];
 
-/// Fields of [`WINDOW`].
-pub(super) const WINDOW_FIELDS: &[Field<WindowResult>] = &[
-    field(
-        "start",
-        "ms since 1970",
-        "start of the window, inclusive",
-        Read::Integer(|w| w.start.0.try_into().ok()),
-    ),
-    field(
-        "events",
-        "rows",
-        "predictions, and feature events that stand for themselves",
-        Read::Integer(|w| Some(w.events)),
-    ),
-    field("labels", "events", "label events", Read::Integer(|w| Some(w.labels))),
-    field(
-        "reference_rows",
-        "rows",
-        "rows that the reference was built from",
-        Read::Integer(|w| Some(w.reference_rows)),
-    ),
-    field(
-        "unknown_features",
-        "values",
-        "values of features that the reference does not know",
-        Read::Integer(|w| Some(w.unknown_features)),
-    ),
-];
-
-/// Fields of [`DISTRIBUTION`].
-pub(super) const DISTRIBUTION_FIELDS: &[Field<BinShare>] = &[
+/// Fields of [`super::DISTRIBUTION`].
+pub(in crate::sink) const DISTRIBUTION_FIELDS: &[Field<BinShare>] = &[
     field("label", "text", "the interval or the category", Read::Text(|b| Some(b.label.as_str().into()))),
     field(
         "reference_share",
@@ -338,5 +282,51 @@ pub(super) const DISTRIBUTION_FIELDS: &[Field<BinShare>] = &[
         "share",
         "share of the window's valid values; 0 in an empty window",
         Read::Float(|b| Some(b.window)),
+    ),
+];
+
+/// Fields of [`super::SEGMENT`].
+pub(in crate::sink) const SEGMENT_FIELDS: &[Field<FeatureResult>] = &[
+    field(
+        "verdict",
+        "word",
+        "as that of `drift`, against the reference's rows of the same segment",
+        Read::Text(|r| Some(r.verdict.as_str().into())),
+    ),
+    field("verdict_level", "level", VERDICT_LEVELS, Read::Integer(|r| Some(r.verdict.level()))),
+    field(
+        "score",
+        "word",
+        "the score that the verdict is about",
+        Read::Text(|r| Some(r.score.as_str().into())),
+    ),
+    field("value", "as the score", "its value", Read::Float(|r| r.scores.as_ref()?.of(r.score))),
+    field(
+        "noise",
+        "as the score",
+        "what it exceeds once in a thousand windows that are like the reference",
+        Read::Float(|r| noise(r, r.score)),
+    ),
+    field("effect", "as the score", "the score less what noise adds to it", Read::Float(|r| r.effect)),
+    field("n", "rows", "rows in which the column could have had a value", Read::Integer(|r| Some(r.n))),
+    field("valid", "rows", "rows with a usable value", Read::Integer(|r| Some(r.valid))),
+    field("missing_share", "share", "share of `n` that was null or absent", Read::Float(|r| r.missing_share)),
+    field(
+        "mean",
+        "as the feature",
+        "mean of the valid values, numeric only",
+        Read::Float(|r| summary(r, |s| Some(s.mean))),
+    ),
+    field(
+        "quality_verdict",
+        "word",
+        "the worst that the checks say",
+        Read::Text(|r| Some(r.quality_verdict().as_str().into())),
+    ),
+    field(
+        "quality_detail",
+        "text",
+        "what the checks found; empty when there is nothing to tell",
+        Read::Text(|r| Some(quality_detail(r).into())),
     ),
 ];

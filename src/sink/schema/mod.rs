@@ -1,0 +1,155 @@
+//! The measurements: every name that is written to InfluxDB, in one place.
+//!
+//! Why: points are written from these tables, docs/results.md is held against
+//! them and so is every query of the dashboards. A name that is spelt anywhere
+//! else is a defect.
+//!
+//! Promises: the type of a field is the type of its table entry and can't
+//! depend on a value. Names and types never change once released; a field
+//! that is no longer written keeps its name for itself.
+
+use std::borrow::Cow;
+
+mod drift;
+mod judgement;
+mod window;
+
+pub(super) use drift::{DISTRIBUTION_FIELDS, DRIFT_FIELDS, SEGMENT_FIELDS};
+pub(super) use judgement::{COMPARISON_FIELDS, EVIDENCE_FIELDS, QUALITY_FIELDS};
+pub(super) use window::WINDOW_FIELDS;
+
+/// What one window held, and what is said about it as a whole.
+pub const WINDOW: &str = "window";
+/// The scores, the verdict and the summary of one column in one window.
+pub const DRIFT: &str = "drift";
+/// One bin of one column's distribution in one window.
+pub const DISTRIBUTION: &str = "distribution";
+/// What one check says about one column, or about the whole window.
+pub const QUALITY: &str = "quality";
+/// What one window and those before it say together about one column.
+pub const EVIDENCE: &str = "evidence";
+/// One column of one window beside a further reference.
+pub const COMPARISON: &str = "comparison";
+/// One column of one segment in one window.
+pub const SEGMENT: &str = "segment";
+
+/// Tag: the model's name.
+pub const TAG_MODEL: &str = "model";
+/// Tag: the model's version.
+pub const TAG_VERSION: &str = "version";
+/// Tag: the variant (arm, role).
+pub const TAG_VARIANT: &str = "variant";
+/// Tag: the column.
+pub const TAG_FEATURE: &str = "feature";
+/// Tag: the window's length and slide.
+pub const TAG_WINDOW: &str = "window";
+/// Tag: the bin's position in the cut, with leading zeros.
+pub const TAG_BIN: &str = "bin";
+/// Tag: the check.
+pub const TAG_CHECK: &str = "check";
+/// Tag: the segment as `feature=value`, or [`ALL_ROWS`].
+pub const TAG_SEGMENT: &str = "segment";
+/// Tag: the further reference as the configuration names it.
+pub const TAG_REFERENCE: &str = "reference";
+/// Segment of a point that is about all rows, and feature of one that is about
+/// the whole window.
+pub const ALL_ROWS: &str = "all";
+
+/// Tags of [`DRIFT`].
+pub const DRIFT_TAGS: [&str; 5] = [TAG_MODEL, TAG_VERSION, TAG_VARIANT, TAG_FEATURE, TAG_WINDOW];
+/// Tags of [`WINDOW`].
+pub const WINDOW_TAGS: [&str; 4] = [TAG_MODEL, TAG_VERSION, TAG_VARIANT, TAG_WINDOW];
+/// Tags of [`DISTRIBUTION`].
+pub const DISTRIBUTION_TAGS: [&str; 6] =
+    [TAG_MODEL, TAG_VERSION, TAG_VARIANT, TAG_FEATURE, TAG_WINDOW, TAG_BIN];
+/// Tags of [`QUALITY`].
+pub const QUALITY_TAGS: [&str; 6] =
+    [TAG_MODEL, TAG_VERSION, TAG_VARIANT, TAG_FEATURE, TAG_WINDOW, TAG_CHECK];
+/// Tags of [`EVIDENCE`] and of [`SEGMENT`].
+pub const SEGMENT_TAGS: [&str; 6] =
+    [TAG_MODEL, TAG_VERSION, TAG_VARIANT, TAG_FEATURE, TAG_WINDOW, TAG_SEGMENT];
+/// Tags of [`COMPARISON`].
+pub const COMPARISON_TAGS: [&str; 6] =
+    [TAG_MODEL, TAG_VERSION, TAG_VARIANT, TAG_FEATURE, TAG_WINDOW, TAG_REFERENCE];
+
+/// How a field is read from `T`; the variant is its type in InfluxDB.
+pub(super) enum Read<T> {
+    Float(fn(&T) -> Option<f64>),
+    Integer(fn(&T) -> Option<u64>),
+    Text(fn(&T) -> Option<Cow<'_, str>>),
+}
+
+impl<T> Read<T> {
+    fn type_name(&self) -> &'static str {
+        match self {
+            Self::Float(_) => "float",
+            Self::Integer(_) => "integer",
+            Self::Text(_) => "string",
+        }
+    }
+}
+
+/// One field: a row of the table in docs/results.md and a value of a point.
+pub(super) struct Field<T> {
+    pub(super) name: &'static str,
+    unit: &'static str,
+    meaning: &'static str,
+    pub(super) read: Read<T>,
+}
+
+const fn field<T>(name: &'static str, unit: &'static str, meaning: &'static str, read: Read<T>) -> Field<T> {
+    Field { name, unit, meaning, read }
+}
+
+/// A field as documentation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FieldDoc {
+    /// Its name.
+    pub name: &'static str,
+    /// `float`, `integer` or `string`.
+    pub type_name: &'static str,
+    /// Its unit; `share` is a number from 0 to 1.
+    pub unit: &'static str,
+    /// What it says.
+    pub meaning: &'static str,
+}
+
+/// A measurement as documentation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeasurementDoc {
+    /// Its name.
+    pub name: &'static str,
+    /// Its tags.
+    pub tags: &'static [&'static str],
+    /// Its fields, in the order in which they are written.
+    pub fields: Vec<FieldDoc>,
+}
+
+/// Everything that is written: the source of docs/results.md.
+#[must_use]
+pub fn measurements() -> Vec<MeasurementDoc> {
+    vec![
+        MeasurementDoc { name: WINDOW, tags: &WINDOW_TAGS, fields: docs(WINDOW_FIELDS) },
+        MeasurementDoc { name: DRIFT, tags: &DRIFT_TAGS, fields: docs(DRIFT_FIELDS) },
+        MeasurementDoc { name: DISTRIBUTION, tags: &DISTRIBUTION_TAGS, fields: docs(DISTRIBUTION_FIELDS) },
+        MeasurementDoc { name: QUALITY, tags: &QUALITY_TAGS, fields: docs(QUALITY_FIELDS) },
+        MeasurementDoc { name: EVIDENCE, tags: &SEGMENT_TAGS, fields: docs(EVIDENCE_FIELDS) },
+        MeasurementDoc { name: COMPARISON, tags: &COMPARISON_TAGS, fields: docs(COMPARISON_FIELDS) },
+        MeasurementDoc { name: SEGMENT, tags: &SEGMENT_TAGS, fields: docs(SEGMENT_FIELDS) },
+    ]
+}
+
+fn docs<T>(fields: &[Field<T>]) -> Vec<FieldDoc> {
+    fields
+        .iter()
+        .map(|Field { name, unit, meaning, read }| FieldDoc {
+            name,
+            type_name: read.type_name(),
+            unit,
+            meaning,
+        })
+        .collect()
+}
+
+/// The two fields of a verdict: the word, and its level for thresholds.
+const VERDICT_LEVELS: &str = "`verdict` as a number: 0 insufficient, 1 stable, 2 shifted, 3 drifted";
