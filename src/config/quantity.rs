@@ -62,7 +62,8 @@ pub(super) fn parse_rate(text: &str) -> Result<(f64, i64), String> {
     let Some((count, duration)) = text.split_once(" per ") else {
         return Err(format!("{text:?} is not a rate"));
     };
-    let count: f64 = count.trim().parse().map_err(|_| format!("in the rate {text:?}, {count:?} is no number"))?;
+    let count: f64 =
+        count.trim().parse().map_err(|_| format!("in the rate {text:?}, {count:?} is no number"))?;
     if !(count.is_finite() && count > 0.0) {
         return Err(format!("the rate {text:?} is not above zero"));
     }

@@ -99,7 +99,9 @@ impl<'a> Typed<'a> {
             (Kind::Integer { min, max }, Self::Integer(number)) => {
                 within(*number, min, max).map(|()| value(*number))
             }
-            (Kind::Number { min, max }, Self::Integer(number)) => number_within(&number.to_string(), min, max),
+            (Kind::Number { min, max }, Self::Integer(number)) => {
+                number_within(&number.to_string(), min, max)
+            }
             (Kind::Number { min, max }, Self::Number(text)) => number_within(text, min, max),
             (Kind::Rate, Self::Text(text)) => rate(text),
             (Kind::Duration { min_ms }, Self::Text(text)) => duration(text, min_ms),
@@ -126,7 +128,9 @@ impl<'a> Typed<'a> {
             (Kind::Integer { .. } | Kind::Number { .. }, Self::Text(text)) if text.parse::<f64>().is_ok() => {
                 mismatch.hint("write it without quotes")
             }
-            (Kind::Rate, Self::Integer(number)) => mismatch.hint(format!("write in how long: \"{number} per 30d\"")),
+            (Kind::Rate, Self::Integer(number)) => {
+                mismatch.hint(format!("write in how long: \"{number} per 30d\""))
+            }
             (Kind::Text | Kind::Path | Kind::Secret, Self::Integer(_) | Self::Number(_) | Self::Bool(_)) => {
                 mismatch.hint("write it in quotes")
             }
@@ -176,7 +180,9 @@ fn number_within(text: &str, min: f64, max: f64) -> Result<Value, Mismatch> {
 fn rate(text: &str) -> Result<Value, Mismatch> {
     match parse_rate(text) {
         Ok(_) => Ok(value(text)),
-        Err(message) => Err(Mismatch::new(message).hint("write how many in how long: \"1 per 30d\", \"2 per 7d\"")),
+        Err(message) => {
+            Err(Mismatch::new(message).hint("write how many in how long: \"1 per 30d\", \"2 per 7d\""))
+        }
     }
 }
 

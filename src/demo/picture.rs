@@ -290,11 +290,8 @@ mod tests {
             ..FeatureResult::empty(&name, ColumnKind::Numeric)
         };
         let start = START.plus_ms(hour * 3_600_000);
-        let stream = StreamKey {
-            model: MODEL.to_owned(),
-            version: CHAMPION.to_owned(),
-            variant: "none".to_owned(),
-        };
+        let stream =
+            StreamKey { model: MODEL.to_owned(), version: CHAMPION.to_owned(), variant: "none".to_owned() };
         WindowResult {
             events: 100,
             reference_rows: 1,

@@ -24,6 +24,7 @@ mod l_infinity;
 mod pair;
 mod psi;
 mod scorer;
+pub mod sequential;
 mod total_variation;
 mod wasserstein;
 

@@ -60,7 +60,8 @@ impl SegmentIndex {
         for dimension in &self.dimensions {
             members.clear();
             let values = cells.iter().skip(dimension.column).step_by(columns.max(1));
-            members.extend(values.enumerate().filter_map(|(row, cell)| Some((dimension.segment(*cell)?, row))));
+            members
+                .extend(values.enumerate().filter_map(|(row, cell)| Some((dimension.segment(*cell)?, row))));
             members.sort_unstable();
             for run in members.chunk_by(|a, b| a.0 == b.0) {
                 rows.clear();

@@ -75,7 +75,8 @@ impl Points {
     fn history(&mut self, tags: [Tag<'_>; 4], window: &WindowResult) {
         let at = window.end.0;
         for evidence in &window.evidence {
-            let name = evidence.segment.as_ref().map(|segment| format!("{}={}", segment.feature, segment.value));
+            let name =
+                evidence.segment.as_ref().map(|segment| format!("{}={}", segment.feature, segment.value));
             let segment = (TAG_SEGMENT, name.as_deref().unwrap_or(ALL_ROWS));
             let tags = with(tags, [(TAG_FEATURE, evidence.feature.as_str()), segment]);
             self.point(EVIDENCE, &tags, EVIDENCE_FIELDS, (evidence, at));

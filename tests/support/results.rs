@@ -3,8 +3,9 @@
 use driftline::{
     event::EventTime,
     result::{
-        BinShare, Check, ChiSquare, ColumnKind, ComparedFeature, Comparison, Evidence, FeatureResult, Finding,
-        Ks, NamedCount, NoisePoints, NumericSummary, Scores, SegmentResult, StreamKey, Verdict, WindowResult,
+        BinShare, Check, ChiSquare, ColumnKind, ComparedFeature, Comparison, Evidence, FeatureResult,
+        Finding, Ks, NamedCount, NoisePoints, NumericSummary, Scores, SegmentResult, StreamKey, Verdict,
+        WindowResult,
     },
 };
 

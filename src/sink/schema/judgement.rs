@@ -12,7 +12,12 @@ pub(in crate::sink) const QUALITY_FIELDS: &[Field<Finding>] = &[
         Read::Text(|f| Some(f.verdict.as_str().into())),
     ),
     field("verdict_level", "level", VERDICT_LEVELS, Read::Integer(|f| Some(f.verdict.level()))),
-    field("value", "by the check", "what the window has: a share, a count or a factor", Read::Float(|f| f.value)),
+    field(
+        "value",
+        "by the check",
+        "what the window has: a share, a count or a factor",
+        Read::Float(|f| f.value),
+    ),
     field("reference", "by the check", "what the reference has", Read::Float(|f| f.reference)),
     field(
         "noise_low",
