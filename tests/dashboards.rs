@@ -1,47 +1,32 @@
 //! The dashboards as files: whether Grafana can load them, whether every panel
-//! explains itself, and whether every name in a query is one that the sink
-//! writes. That every query runs and finds something is tested against the real
-//! servers (`tests/real_servers`); a Grafana that could render them is not to be
-//! had here.
+//! explains itself, whether every name in a query is one that the sink writes,
+//! and whether verdicts look the same everywhere. That every query runs and
+//! finds something is tested against the real servers (`tests/real_servers`); a
+//! Grafana that could render them is not to be had here.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use driftline::sink::schema::{MeasurementDoc, measurements};
+use driftline::{
+    result::{Check, ScoreName, Verdict},
+    sink::schema::{ALL_ROWS, MeasurementDoc, measurements},
+};
 use serde_json::{Value, json};
-use support::dashboards::{Chosen, DashboardQuery, drift, panels, queries, raw_queries, variables_in};
+use support::dashboards::{
+    Chosen, DashboardQuery, all, fields, fields_shown, identifiers, list, named, panels, queries,
+    raw_queries, shown, text, variables_in,
+};
 
 const DATASOURCE: &str = "${ds}";
+/// Variables of every dashboard, in this order: each narrows the next, and the
+/// way from one dashboard to another keeps them.
+const VARIABLES: [&str; 6] = ["ds", "model", "version", "variant", "window", "feature"];
 /// What Grafana defines by itself.
 const BUILT_IN: [&str; 4] = ["timeFilter", "__interval", "__url_time_range", "__data"];
 /// What an alias can use beside variables: the column, and tags as `tag_NAME`.
 const IN_ALIASES: &str = "col";
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
-}
-
-/// Panels that show something, without rows.
-fn shown(dashboard: &Value) -> Vec<&Value> {
-    panels(dashboard).into_iter().filter(|panel| panel["type"] != "row").collect()
-}
-
-/// Whatever is in double quotes in a query, and what of it is an alias.
-fn identifiers(query: &str) -> (Vec<&str>, BTreeSet<&str>) {
-    let parts: Vec<&str> = query.split('"').collect();
-    let mut names = Vec::new();
-    let mut aliases = BTreeSet::new();
-    for index in (1..parts.len()).step_by(2) {
-        if parts[index - 1].ends_with(" AS ") {
-            aliases.insert(parts[index]);
-        } else {
-            names.push(parts[index]);
-        }
-    }
-    (names, aliases)
-}
 
 /// The measurement that a query reads.
 fn source<'a>(query: &str, tables: &'a [MeasurementDoc]) -> &'a MeasurementDoc {
@@ -55,85 +40,109 @@ fn source<'a>(query: &str, tables: &'a [MeasurementDoc]) -> &'a MeasurementDoc {
         .unwrap_or_else(|| panic!("{name} is never written: {query}"))
 }
 
+/// All queries of all dashboards.
+fn every_query() -> Vec<DashboardQuery> {
+    all().iter().flat_map(|(_, dashboard)| raw_queries(dashboard)).collect()
+}
+
 #[test]
-fn the_file_is_one_that_grafana_loads_from_disk() {
-    let dashboard = drift();
-    assert_eq!(dashboard["id"], Value::Null, "an id belongs to one Grafana");
-    assert_eq!(dashboard["uid"], "driftline-drift");
-    assert_eq!(dashboard["schemaVersion"], 41);
-    assert_eq!(dashboard["version"], 1);
-    assert_eq!(dashboard["editable"], false);
-    assert!(dashboard.get("__inputs").is_none(), "inputs are for imports by hand");
-    assert_eq!(dashboard["tags"], json!(["driftline"]));
+fn the_files_are_ones_that_grafana_loads_from_disk() {
+    let dashboards = all();
+    let names: Vec<&str> = dashboards.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["drift", "verdicts"]);
+    for (name, dashboard) in &dashboards {
+        assert_eq!(dashboard["id"], Value::Null, "an id belongs to one Grafana");
+        assert_eq!(dashboard["uid"], format!("driftline-{name}"));
+        assert_eq!(dashboard["title"], format!("Driftline: {name}"));
+        assert_eq!(dashboard["schemaVersion"], 41);
+        assert_eq!(dashboard["version"], 1);
+        assert_eq!(dashboard["editable"], false);
+        assert!(dashboard.get("__inputs").is_none(), "inputs are for imports by hand");
+        assert_eq!(dashboard["tags"], json!(["driftline"]));
+    }
 }
 
 #[test]
 fn panels_have_their_own_id_and_place() {
-    let dashboard = drift();
-    let mut ids = BTreeSet::new();
-    let mut taken: BTreeMap<(u64, u64), String> = BTreeMap::new();
-    for panel in panels(&dashboard) {
-        let title = text(&panel["title"]).to_owned();
-        assert!(ids.insert(panel["id"].as_u64().unwrap()), "{title} has the id of another");
-        let place = |key: &str| panel["gridPos"][key].as_u64().unwrap();
-        let (x, y, w, h) = (place("x"), place("y"), place("w"), place("h"));
-        assert!(w > 0 && h > 0 && x + w <= 24, "{title} does not fit");
-        for cell in (x..x + w).flat_map(|column| (y..y + h).map(move |line| (column, line))) {
-            if let Some(other) = taken.insert(cell, title.clone()) {
-                panic!("{title} lies on {other}");
+    for (name, dashboard) in all() {
+        let mut ids = BTreeSet::new();
+        let mut taken: BTreeMap<(u64, u64), String> = BTreeMap::new();
+        for panel in panels(&dashboard) {
+            let title = text(&panel["title"]).to_owned();
+            assert!(ids.insert(panel["id"].as_u64().unwrap()), "{title} has the id of another");
+            let place = |key: &str| panel["gridPos"][key].as_u64().unwrap();
+            let (x, y, w, h) = (place("x"), place("y"), place("w"), place("h"));
+            assert!(w > 0 && h > 0 && x + w <= 24, "{title} does not fit");
+            for cell in (x..x + w).flat_map(|column| (y..y + h).map(move |line| (column, line))) {
+                if let Some(other) = taken.insert(cell, title.clone()) {
+                    panic!("{title} lies on {other}");
+                }
             }
         }
+        // Rows are full and follow each other without a gap.
+        let bottom = taken.keys().map(|(_, line)| line + 1).max().unwrap();
+        assert_eq!(taken.len() as u64, bottom * 24, "the grid of {name} has holes");
     }
-    // Rows are full and follow each other without a gap.
-    let bottom = taken.keys().map(|(_, line)| line + 1).max().unwrap();
-    assert_eq!(taken.len() as u64, bottom * 24, "the grid has holes");
 }
 
 #[test]
 fn every_panel_explains_itself() {
-    let dashboard = drift();
-    let mut titles = BTreeSet::new();
-    for panel in shown(&dashboard) {
-        let title = text(&panel["title"]);
-        assert!(!title.is_empty() && titles.insert(title), "`{title}` is empty or there twice");
-        let description = text(&panel["description"]);
-        assert!(description.len() > 80 && description.ends_with('.'), "{title}: {description}");
-        let defaults = &panel["fieldConfig"]["defaults"];
-        assert!(!text(&defaults["unit"]).is_empty(), "{title} has no unit");
-        assert!(!text(&defaults["noValue"]).is_empty(), "{title} does not say what no value means");
-    }
-    for variable in dashboard["templating"]["list"].as_array().unwrap() {
-        assert!(!text(&variable["label"]).is_empty() && !text(&variable["description"]).is_empty());
+    for (name, dashboard) in all() {
+        assert!(text(&dashboard["description"]).ends_with('.'), "{name}");
+        let mut titles = BTreeSet::new();
+        for panel in shown(&dashboard) {
+            let title = text(&panel["title"]);
+            assert!(!title.is_empty() && titles.insert(title), "`{title}` is empty or there twice");
+            let description = text(&panel["description"]);
+            assert!(description.len() > 80 && description.ends_with('.'), "{title}: {description}");
+            let defaults = &panel["fieldConfig"]["defaults"];
+            assert!(!text(&defaults["unit"]).is_empty(), "{title} has no unit");
+            assert!(!text(&defaults["noValue"]).is_empty(), "{title} does not say what no value means");
+        }
+        for variable in list(&dashboard["templating"]["list"]) {
+            assert!(!text(&variable["label"]).is_empty() && !text(&variable["description"]).is_empty());
+        }
     }
 }
 
 #[test]
 fn everything_reads_from_the_chosen_data_source() {
-    let dashboard = drift();
     let expected = json!({"type": "influxdb", "uid": DATASOURCE});
-    for panel in shown(&dashboard) {
-        assert_eq!(panel["datasource"], expected, "{}", panel["title"]);
-        let targets = panel["targets"].as_array().unwrap();
-        assert_eq!(targets.len(), 1, "{}: one query a panel", panel["title"]);
-        for target in targets {
-            assert_eq!(target["datasource"], expected, "{}", panel["title"]);
-            assert_eq!(target["rawQuery"], true);
-            assert!(["table", "time_series"].contains(&text(&target["resultFormat"])));
+    for (_, dashboard) in all() {
+        for panel in shown(&dashboard) {
+            let title = &panel["title"];
+            assert_eq!(panel["datasource"], expected, "{title}");
+            let targets = panel["targets"].as_array().unwrap();
+            let mut references = BTreeSet::new();
+            for target in targets {
+                assert!(references.insert(text(&target["refId"])), "{title}: one name, two queries");
+                assert_eq!(target["datasource"], expected, "{title}");
+                assert_eq!(target["rawQuery"], true);
+                let of_time = target["resultFormat"] == "time_series";
+                assert!(of_time || target["resultFormat"] == "table");
+                assert_eq!(of_time, !text(&target["alias"]).is_empty(), "{title}: series have names");
+            }
+            let is_merged = list(&panel["transformations"]).any(|step| step["id"] == "merge");
+            assert_eq!(
+                is_merged,
+                panel["type"] == "table" && targets.len() > 1,
+                "{title}: a table shows its first query, unless they are merged"
+            );
         }
-    }
-    let variables = dashboard["templating"]["list"].as_array().unwrap();
-    assert_eq!((&variables[0]["name"], &variables[0]["type"]), (&json!("ds"), &json!("datasource")));
-    assert_eq!(variables[0]["query"], "influxdb");
-    for variable in &variables[1..] {
-        assert_eq!(variable["datasource"], expected, "{}", variable["name"]);
-        assert_eq!(variable["refresh"], 2, "{} follows the time range", variable["name"]);
+        let variables = dashboard["templating"]["list"].as_array().unwrap();
+        assert_eq!((&variables[0]["name"], &variables[0]["type"]), (&json!("ds"), &json!("datasource")));
+        assert_eq!(variables[0]["query"], "influxdb");
+        for variable in &variables[1..] {
+            assert_eq!(variable["datasource"], expected, "{}", variable["name"]);
+            assert_eq!(variable["refresh"], 2, "{} follows the time range", variable["name"]);
+        }
     }
 }
 
 #[test]
 fn every_name_in_a_query_is_written_by_the_sink() {
     let tables = measurements();
-    for DashboardQuery { place, query, .. } in raw_queries(&drift()) {
+    for DashboardQuery { place, query, .. } in every_query() {
         let table = source(&query, &tables);
         let (names, aliases) = identifiers(&query);
         for name in names {
@@ -153,23 +162,47 @@ fn every_name_in_a_query_is_written_by_the_sink() {
 }
 
 #[test]
+fn every_word_that_a_query_asks_for_is_one_that_is_written() {
+    let mut asked = 0;
+    for DashboardQuery { place, query, .. } in every_query() {
+        let parts: Vec<&str> = query.split('\'').collect();
+        for index in (1..parts.len()).step_by(2) {
+            let (name, word) = (parts[index - 1].rsplit('"').nth(1).unwrap(), parts[index]);
+            let known: Vec<&str> = match name {
+                "verdict" => Verdict::ALL.map(Verdict::as_str).into(),
+                "score" => ScoreName::ALL.map(ScoreName::as_str).into(),
+                "check" => Check::ALL.map(Check::as_str).into(),
+                "feature" | "segment" => vec![ALL_ROWS],
+                // Whether there is a text at all.
+                "unseen_names" | "quality_detail" => vec![""],
+                _ => Vec::new(),
+            };
+            assert!(known.contains(&word), "{place}: {name} is never `{word}`");
+            asked += 1;
+        }
+    }
+    assert!(asked > 0);
+}
+
+#[test]
 fn the_measurements_are_all_shown() {
-    let used: BTreeSet<String> = raw_queries(&drift())
-        .iter()
-        .map(|query| source(&query.query, &measurements()).name.to_owned())
-        .collect();
-    let written: BTreeSet<String> = measurements().iter().map(|table| table.name.to_owned()).collect();
-    assert_eq!(used, written);
+    let tables = measurements();
+    let panels = every_query().into_iter().filter(|query| !query.is_variable);
+    let used: BTreeSet<&str> = panels.map(|query| source(&query.query, &tables).name).collect();
+    assert_eq!(used, tables.iter().map(|table| table.name).collect());
 }
 
 #[test]
 fn few_panels_may_stay_empty() {
-    let queries = raw_queries(&drift());
+    let queries = every_query();
     let optional: BTreeSet<&str> =
         queries.iter().filter(|query| query.may_be_empty()).map(|query| query.place.as_str()).collect();
     let expected = [
-        "Columns above 0.2",
-        "Columns from 0.1 to 0.2",
+        "Columns by effect",
+        "Columns in alarm",
+        "Columns of segments that are not stable",
+        "Findings of the checks",
+        "Kolmogorov-Smirnov",
         "Mean and quantiles",
         "Unseen categories",
         "Wasserstein distance",
@@ -179,90 +212,150 @@ fn few_panels_may_stay_empty() {
 
 #[test]
 fn variables_are_defined_before_they_are_used() {
-    let dashboard = drift();
-    let mut defined: BTreeSet<String> = BTreeSet::new();
-    for variable in dashboard["templating"]["list"].as_array().unwrap() {
-        let name = text(&variable["name"]);
-        for used in variables_in(text(&variable["query"])) {
-            assert!(defined.contains(&used), "variable {name} uses {used} before it is defined");
+    let tables = measurements();
+    for (name, dashboard) in all() {
+        let mut defined: Vec<&str> = Vec::new();
+        for variable in list(&dashboard["templating"]["list"]) {
+            for used in variables_in(text(&variable["query"])) {
+                assert!(defined.contains(&used.as_str()), "{variable} uses {used} before it is defined");
+            }
+            defined.push(text(&variable["name"]));
         }
-        assert!(defined.insert(name.to_owned()), "{name} is defined twice");
-    }
-    assert_eq!(
-        defined,
-        ["ds", "model", "version", "variant", "window", "feature"].map(str::to_owned).into(),
-        "each of them narrows the next"
-    );
-    let is_defined = |name: &str| defined.contains(name) || BUILT_IN.contains(&name);
-    for panel in panels(&dashboard) {
-        let mut without_aliases = panel.clone();
-        for target in without_aliases["targets"].as_array_mut().into_iter().flatten() {
-            let alias = text(&target["alias"]).to_owned();
-            target["alias"] = Value::Null;
-            let table = source(text(&target["query"]), &measurements()).tags;
-            for name in variables_in(&alias) {
-                let is_tag = name.strip_prefix("tag_").is_some_and(|tag| table.contains(&tag));
-                assert!(is_tag || name == IN_ALIASES, "{}: alias ${name}", panel["title"]);
+        let own: &[&str] = if name == "verdicts" { &["segment"] } else { &[] };
+        assert_eq!(defined, [&VARIABLES, own].concat(), "{name}");
+        for panel in panels(&dashboard) {
+            let mut without_aliases = panel.clone();
+            for target in without_aliases["targets"].as_array_mut().into_iter().flatten() {
+                let alias = target["alias"].take();
+                let tags = source(text(&target["query"]), &tables).tags;
+                for name in variables_in(text(&alias)) {
+                    let is_tag = name.strip_prefix("tag_").is_some_and(|tag| tags.contains(&tag));
+                    assert!(is_tag || name == IN_ALIASES, "{}: alias ${name}", panel["title"]);
+                }
+            }
+            for used in variables_in(&without_aliases.to_string()) {
+                let is_defined = defined.contains(&used.as_str()) || BUILT_IN.contains(&used.as_str());
+                assert!(is_defined, "{} uses ${used}, which nobody defines", panel["title"]);
             }
         }
-        for name in variables_in(&without_aliases.to_string()) {
-            assert!(is_defined(&name), "{} uses ${name}, which nobody defines", panel["title"]);
-        }
     }
-}
-
-/// The columns that a panel's query gives, with those that transformations add.
-fn columns(panel: &Value) -> BTreeSet<String> {
-    let query = text(&panel["targets"][0]["query"]);
-    let (select, rest) = query.split_once(" FROM ").unwrap();
-    let (names, aliases) = identifiers(select);
-    let grouped = rest.rsplit_once("GROUP BY ").map_or("", |(_, tags)| tags);
-    let mut columns: BTreeSet<String> =
-        if aliases.is_empty() { names.into_iter().collect() } else { aliases }
-            .into_iter()
-            .chain(identifiers(grouped).0)
-            .map(str::to_owned)
-            .collect();
-    columns.insert("Time".to_owned());
-    for transformation in panel["transformations"].as_array().into_iter().flatten() {
-        let binary = &transformation["options"]["binary"];
-        for side in ["left", "right"] {
-            assert!(columns.contains(text(&binary[side])), "{}: {binary}", panel["title"]);
-        }
-        columns.insert(text(&transformation["options"]["alias"]).to_owned());
-    }
-    columns
 }
 
 #[test]
-fn overrides_and_sorting_name_columns_that_are_there() {
-    for panel in shown(&drift()) {
-        let columns = columns(panel);
+fn overrides_and_sorting_name_fields_that_are_there() {
+    for panel in all().iter().flat_map(|(_, dashboard)| shown(dashboard)) {
+        let fields = fields(panel);
         let title = text(&panel["title"]);
-        for rule in panel["fieldConfig"]["overrides"].as_array().unwrap() {
-            assert_eq!(rule["matcher"]["id"], "byName");
+        let is_there = |name: &str| assert!(fields.contains(name), "{title}: {name} is none of {fields:?}");
+        for rule in list(&panel["fieldConfig"]["overrides"]) {
             let name = text(&rule["matcher"]["options"]);
-            assert!(columns.contains(name), "{title}: {name} is none of {columns:?}");
+            match text(&rule["matcher"]["id"]) {
+                "byName" => is_there(name),
+                "byRegexp" if name == "/.+/" => {}
+                // Series of any column: `/ noise$/`.
+                "byRegexp" => {
+                    is_there(&format!("*{}", name.strip_prefix('/').unwrap().strip_suffix("$/").unwrap()))
+                }
+                other => panic!("{title}: {other} is not known here"),
+            }
+            for property in
+                list(&rule["properties"]).filter(|property| property["id"] == "custom.fillBelowTo")
+            {
+                is_there(text(&property["value"]));
+            }
         }
-        for sort in panel["options"]["sortBy"].as_array().into_iter().flatten() {
-            let name = text(&sort["displayName"]);
-            assert!(columns.contains(name), "{title}: {name} is none of {columns:?}");
+        for sort in list(&panel["options"]["sortBy"]) {
+            is_there(text(&sort["displayName"]));
         }
+    }
+}
+
+#[test]
+fn verdicts_have_one_set_of_words_and_colours() {
+    let options = |key: fn(Verdict) -> String| -> Value {
+        let colour = ["#808080", "green", "yellow", "red"];
+        let entry = |verdict: Verdict| {
+            let level = usize::try_from(verdict.level()).unwrap();
+            let option = json!({"text": verdict.as_str(), "color": colour[level], "index": level});
+            (key(verdict), option)
+        };
+        json!([{"type": "value", "options": Verdict::ALL.map(entry).into_iter().collect::<serde_json::Map<_, _>>()}])
+    };
+    let levels = options(|verdict| verdict.level().to_string());
+    let words = options(|verdict| verdict.as_str().to_owned());
+    let mut seen = (0, 0);
+    for (_, dashboard) in all() {
+        for (field, panel) in fields_shown(&dashboard) {
+            let is_shown = fields(panel).contains(&field) || panel["type"] != "table";
+            if field.ends_with("verdict_level") && is_shown {
+                assert_eq!(panel["fieldConfig"]["defaults"]["mappings"], levels, "{}", panel["title"]);
+                seen.0 += 1;
+            } else if field == "verdict" && is_shown {
+                let rules = list(&panel["fieldConfig"]["overrides"]);
+                let mut rules = rules.filter(|rule| rule["matcher"]["options"] == "verdict");
+                let mut properties = list(&rules.next().unwrap()["properties"]);
+                assert!(
+                    properties.any(|p| p["id"] == "mappings" && p["value"] == words),
+                    "{}",
+                    panel["title"]
+                );
+                seen.1 += 1;
+            }
+        }
+    }
+    assert!(seen.0 > 5 && seen.1 > 3, "{seen:?}");
+}
+
+#[test]
+fn every_score_is_shown_beside_its_noise_point() {
+    let (drift, verdicts) = (named("drift"), named("verdicts"));
+    for score in ScoreName::ALL.map(ScoreName::as_str) {
+        let noise = format!("max(\"{score}_noise\") AS \"noise\"");
+        let panel =
+            shown(&drift).into_iter().find(|panel| text(&panel["targets"][0]["query"]).contains(&noise));
+        let panel = panel.unwrap_or_else(|| panic!("{score} is not shown"));
+        assert!(text(&panel["targets"][0]["query"]).contains(&format!("max(\"{score}\") AS \"{score}\"")));
+        let rule = &panel["fieldConfig"]["overrides"][0];
+        assert_eq!(rule["matcher"]["options"], "/ noise$/");
+        assert!(rule["properties"].to_string().contains(r#""fill":"dash""#), "{score}: {rule}");
+        // The table of drifted columns has a query for each score that a
+        // verdict can be about.
+        let ranked = format!("\"{score}\" AS \"value\", \"{score}_noise\" AS \"noise\"");
+        let asks = format!("\"rank\" > 0 AND \"score\" = '{score}'");
+        let queries = raw_queries(&verdicts);
+        let count = queries.iter().filter(|q| q.query.contains(&ranked) && q.query.contains(&asks)).count();
+        assert_eq!(count, 1, "{score} is ranked once");
     }
 }
 
 #[test]
 fn links_lead_to_dashboards_that_exist_and_keep_what_is_chosen() {
-    let dashboard = drift();
-    let text_of_panels = dashboard["panels"].to_string();
-    let targets: Vec<&str> = text_of_panels.split("\"/d/").skip(1).collect();
-    assert!(!targets.is_empty(), "the table leads to the detail");
-    for target in targets {
-        let (uid, rest) = target.split_once('?').unwrap();
-        assert_eq!(uid, text(&dashboard["uid"]));
-        for part in ["${__url_time_range}", "${ds:queryparam}", "${model:queryparam}", "var-feature="] {
-            assert!(rest.contains(part), "{part} is lost");
+    let dashboards = all();
+    let uids: Vec<&str> = dashboards.iter().map(|(_, dashboard)| text(&dashboard["uid"])).collect();
+    for (name, dashboard) in &dashboards {
+        let text_of_panels = dashboard["panels"].to_string();
+        let targets: Vec<&str> = text_of_panels.split("\"/d/").skip(1).collect();
+        assert!(!targets.is_empty(), "{name}: a table leads to the detail");
+        for target in targets {
+            let (uid, rest) = target.split_once('?').unwrap();
+            assert!(uids.contains(&uid), "{uid}");
+            let address = rest.split('"').next().unwrap();
+            assert!(
+                address.contains("${__url_time_range}") && address.contains("&var-feature="),
+                "{address}"
+            );
+            for variable in VARIABLES.iter().filter(|variable| **variable != "feature") {
+                assert!(
+                    address.contains(&format!("${{{variable}:queryparam}}")),
+                    "{variable} is lost: {address}"
+                );
+            }
         }
+        // From each dashboard to the others, at the top.
+        let link = &dashboard["links"][0];
+        assert_eq!(link["type"], "dashboards");
+        assert_eq!(link["tags"], dashboard["tags"]);
+        assert_eq!((&link["includeVars"], &link["keepTime"]), (&json!(true), &json!(true)));
     }
 }
 
@@ -278,7 +371,7 @@ fn values_with_special_characters_are_matched_as_they_are() {
         to_ms: 2,
         interval: "5m".to_owned(),
     };
-    let queries = queries(&drift(), &chosen);
+    let queries = queries(&named("drift"), &chosen);
     let all = queries.iter().find(|query| query.place == "Valid values").unwrap();
     assert_eq!(
         all.query,
@@ -287,7 +380,7 @@ fn values_with_special_characters_are_matched_as_they_are() {
 }
 
 #[test]
-fn provisioning_points_to_the_dashboard() {
+fn provisioning_and_the_readme_speak_of_the_files() {
     let read = |name: &str| {
         let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("dashboards").join(name);
         std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
@@ -303,4 +396,7 @@ fn provisioning_points_to_the_dashboard() {
     let provider = read("provisioning/dashboards/driftline.yaml");
     let path = provider.lines().find_map(|line| line.trim().strip_prefix("path: ")).unwrap();
     assert!(readme.contains(path), "the README mounts the dashboards at {path}");
+    for (name, _) in all() {
+        assert!(readme.contains(&format!("[{name}.json]({name}.json)")), "{name}");
+    }
 }

@@ -1,27 +1,42 @@
-//! The dashboard over what the daemon wrote.
+//! The dashboards over what the daemon wrote.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use serde_json::Value;
 
 use crate::{
     points,
-    setup::Setup,
+    setup::{Setup, path},
     simulated::{START_MS, Traffic},
     support::{
         dashboards::{self, Chosen},
-        servers::{Influx2, Kafka, or_skip},
+        servers::{Daemon, Influx2, Kafka, driftline, or_skip},
     },
 };
 
+/// The model's reference, and what makes the daemon write the measurements that
+/// no model has by itself.
+const MODEL: [&str; 2] = [
+    "reference = \"reference.json\"\n",
+    "reference = \"reference.json\"\nsegments = [\"channel\"]\ncompare_with = [\"previous\"]\n",
+];
+
 #[test]
 #[ignore = "needs real servers: run scripts/test"]
-fn every_query_of_the_dashboard_gives_rows() {
+fn every_query_of_the_dashboards_gives_rows() {
     let Some(kafka) = or_skip(Kafka::shared()) else { return };
     let Some(influx) = or_skip(Influx2::shared()) else { return };
-    let setup = Setup::with_reference("dashboard", kafka, influx);
+    let setup = Setup::new("dashboard", kafka, influx);
+    let config = config(&setup);
+    make_reference(&setup, &config);
     let events = setup.folder.join("events.csv");
     Traffic::FOUR_HOURS.write(&events);
     setup.publish(&events);
-    let mut daemon = setup.daemon();
+    let mut daemon = Daemon::start(&config);
     daemon.wait_for("writes 8 windows", |_| {
         (points::read(influx, &setup.bucket, "window").len() >= 8).then_some(())
     });
@@ -37,21 +52,44 @@ fn every_query_of_the_dashboard_gives_rows() {
             to_ms: START_MS + 5 * 3_600_000,
             interval: "1h".to_owned(),
         };
-        assert_all_give_rows(influx, &setup.bucket, &chosen);
+        for (name, dashboard) in dashboards::all() {
+            assert_all_give_rows(influx, &setup.bucket, (&name, &dashboard), &chosen);
+        }
     }
 }
 
-fn assert_all_give_rows(influx: &Influx2, bucket: &str, chosen: &Chosen) {
-    let queries = dashboards::queries(&dashboards::drift(), chosen);
-    assert!(!queries.is_empty());
-    let empty: Vec<String> = queries
-        .iter()
-        // What may be empty for a column of one kind says so itself.
-        .filter(|query| chosen.feature.is_none() || query.no_value.is_empty())
-        .filter(|query| !has_rows(&influx.influxql(bucket, &query.query)))
-        .map(|query| format!("{}: {}", query.place, query.query))
-        .collect();
-    assert!(empty.is_empty(), "no rows with {chosen:?}:\n{}", empty.join("\n"));
+/// The configuration of `setup`, with a segment and a further reference.
+fn config(setup: &Setup) -> PathBuf {
+    let file = setup.folder.join("dashboards.toml");
+    let text = setup.config_text();
+    assert!(text.contains(MODEL[0]));
+    fs::write(&file, text.replace(MODEL[0], MODEL[1])).unwrap();
+    file
+}
+
+fn make_reference(setup: &Setup, config: &Path) {
+    let training = setup.folder.join("training.csv");
+    Traffic::REFERENCE.write(&training);
+    let arguments = ["reference", "--model", "credit", "--config", path(config), "--from", path(&training)];
+    driftline(arguments).success();
+}
+
+/// Whether every variable and every panel has something to show. A panel that
+/// asks for the same of each score has it when one of its queries does; a
+/// column of one kind leaves the panels of the other empty.
+fn assert_all_give_rows(influx: &Influx2, bucket: &str, (name, dashboard): (&str, &Value), chosen: &Chosen) {
+    let mut rows: BTreeMap<String, (bool, Vec<String>)> = BTreeMap::new();
+    for query in dashboards::queries(dashboard, chosen) {
+        if chosen.feature.is_some() && query.may_be_empty() {
+            continue;
+        }
+        let entry = rows.entry(query.place).or_default();
+        entry.0 |= has_rows(&influx.influxql(bucket, &query.query));
+        entry.1.push(query.query);
+    }
+    assert!(!rows.is_empty());
+    rows.retain(|_, (has_rows, _)| !*has_rows);
+    assert!(rows.is_empty(), "{name}: no rows with {chosen:?}:\n{rows:#?}");
 }
 
 /// Whether any series has a row with a value beside its time.

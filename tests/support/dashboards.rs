@@ -1,6 +1,6 @@
-//! The queries of the dashboards, ready to run.
+//! The dashboards as files, and their queries, ready to run.
 
-use std::path::Path;
+use std::{collections::BTreeSet, fs, path::Path};
 
 use serde_json::Value;
 
@@ -33,20 +33,44 @@ pub struct DashboardQuery {
     pub no_value: String,
 }
 
+/// What panels say of which no rows are an answer of their own: nothing is
+/// wrong, or the chosen column is of the other kind.
+const ANSWERS_WITHOUT_ROWS: [&str; 6] = [
+    "no column is in alarm",
+    "every column is stable, or has too few values",
+    "the checks found nothing",
+    "every column of every segment is stable, or has too few values",
+    "no category was new",
+    "not a numeric column",
+];
+
 impl DashboardQuery {
-    /// Whether no rows are an answer of their own: no column is above a bound,
-    /// no category is new, the chosen column is not numeric.
+    /// Whether no rows are an answer of their own.
     pub fn may_be_empty(&self) -> bool {
-        ["none", "no category was new"].contains(&self.no_value.as_str())
-            || self.no_value.starts_with("not a numeric column")
+        ANSWERS_WITHOUT_ROWS.iter().any(|answer| self.no_value.starts_with(answer))
     }
 }
 
-/// `dashboards/drift.json`.
-pub fn drift() -> Value {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("dashboards/drift.json");
-    let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+/// Every file of `dashboards/`: its name without `.json`, and what it holds.
+pub fn all() -> Vec<(String, Value)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("dashboards");
+    let files = fs::read_dir(&folder).expect("the dashboards are there").map(|entry| entry.unwrap().path());
+    let mut all: Vec<(String, Value)> = files
+        .filter(|file| file.extension().is_some_and(|extension| extension == "json"))
+        .map(|file| {
+            let text = fs::read_to_string(&file).unwrap();
+            let dashboard =
+                serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+            (file.file_stem().unwrap().to_str().unwrap().to_owned(), dashboard)
+        })
+        .collect();
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    all
+}
+
+/// One of them.
+pub fn named(name: &str) -> Value {
+    all().into_iter().find(|(other, _)| other == name).unwrap_or_else(|| panic!("no dashboard {name}")).1
 }
 
 /// The panels and rows of a dashboard, those inside collapsed rows as well.
@@ -59,27 +83,39 @@ pub fn panels(dashboard: &Value) -> Vec<&Value> {
     all
 }
 
+/// Panels that show something, without rows.
+pub fn shown(dashboard: &Value) -> Vec<&Value> {
+    panels(dashboard).into_iter().filter(|panel| panel["type"] != "row").collect()
+}
+
+/// A text, or none.
+pub fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// The elements of a list that may be absent.
+pub fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
 /// Every query of a dashboard as it is written, with its place.
 pub fn raw_queries(dashboard: &Value) -> Vec<DashboardQuery> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let variables = dashboard["templating"]["list"].as_array().expect("a list of variables");
-    let mut queries: Vec<DashboardQuery> = variables
-        .iter()
+    let mut queries: Vec<DashboardQuery> = list(&dashboard["templating"]["list"])
         .filter(|variable| variable["type"] == "query")
         .map(|variable| DashboardQuery {
             place: format!("variable {}", text(&variable["name"])),
-            query: text(&variable["query"]),
+            query: text(&variable["query"]).to_owned(),
             is_variable: true,
             no_value: String::new(),
         })
         .collect();
     for panel in panels(dashboard) {
-        for target in panel["targets"].as_array().into_iter().flatten() {
+        for target in list(&panel["targets"]) {
             queries.push(DashboardQuery {
-                place: text(&panel["title"]),
-                query: text(&target["query"]),
+                place: text(&panel["title"]).to_owned(),
+                query: text(&target["query"]).to_owned(),
                 is_variable: false,
-                no_value: text(&panel["fieldConfig"]["defaults"]["noValue"]),
+                no_value: text(&panel["fieldConfig"]["defaults"]["noValue"]).to_owned(),
             });
         }
     }
@@ -104,6 +140,8 @@ fn substitute(query: &str, chosen: &Chosen) -> String {
         text.chars().map(escape).collect()
     };
     let range = format!("time >= {}ms AND time <= {}ms", chosen.from_ms, chosen.to_ms);
+    // The pattern for `All` is inserted as it is.
+    let all = || ".*".to_owned();
     let values = [
         ("$timeFilter", range),
         ("$__interval", chosen.interval.clone()),
@@ -111,8 +149,8 @@ fn substitute(query: &str, chosen: &Chosen) -> String {
         ("${version:regex}", regex(&chosen.version)),
         ("${variant:regex}", regex(&chosen.variant)),
         ("${window:regex}", regex(&chosen.window)),
-        // The pattern for `All` is inserted as it is.
-        ("${feature:regex}", chosen.feature.as_deref().map_or_else(|| ".*".to_owned(), regex)),
+        ("${feature:regex}", chosen.feature.as_deref().map_or_else(all, regex)),
+        ("${segment:regex}", all()),
     ];
     values.into_iter().fold(query.to_owned(), |query, (variable, value)| query.replace(variable, &value))
 }
@@ -125,4 +163,81 @@ pub fn variables_in(text: &str) -> Vec<String> {
         rest.strip_prefix('{').unwrap_or(rest).chars().take_while(|c| is_name(*c)).collect()
     };
     text.split('$').skip(1).map(name_of).filter(|name| !name.is_empty()).collect()
+}
+
+/// Whatever is in double quotes in a query, and what of it is an alias.
+pub fn identifiers(query: &str) -> (Vec<&str>, BTreeSet<&str>) {
+    let parts: Vec<&str> = query.split('"').collect();
+    let mut names = Vec::new();
+    let mut aliases = BTreeSet::new();
+    for index in (1..parts.len()).step_by(2) {
+        if parts[index - 1].ends_with(" AS ") {
+            aliases.insert(parts[index]);
+        } else {
+            names.push(parts[index]);
+        }
+    }
+    (names, aliases)
+}
+
+/// The columns that a query gives, without its tags.
+fn selected(query: &str) -> BTreeSet<String> {
+    let (select, _) = query.split_once(" FROM ").unwrap();
+    let columns = select.split(", ").map(|column| column.rsplit('"').nth(1).unwrap().to_owned());
+    columns.collect()
+}
+
+/// What the fields of a panel are called: the columns of a table, with those
+/// that transformations add, or the series, of which one that is named after a
+/// tag has `*` in its place.
+pub fn fields(panel: &Value) -> BTreeSet<String> {
+    let mut fields = BTreeSet::new();
+    for target in list(&panel["targets"]) {
+        let (query, alias) = (text(&target["query"]), text(&target["alias"]));
+        let columns = selected(query);
+        if alias.is_empty() {
+            let grouped = query.rsplit_once("GROUP BY ").map_or("", |(_, tags)| tags);
+            fields.extend(columns.into_iter().chain(identifiers(grouped).0.into_iter().map(str::to_owned)));
+            fields.insert("Time".to_owned());
+        } else {
+            let words = alias.split(' ').map(|word| if word.starts_with("$tag_") { "*" } else { word });
+            let pattern = words.collect::<Vec<_>>().join(" ");
+            fields.extend(columns.iter().map(|column| pattern.replace("$col", column)));
+        }
+    }
+    for step in list(&panel["transformations"]) {
+        let options = &step["options"];
+        let needs: Vec<&str> = match text(&step["id"]) {
+            "merge" => Vec::new(),
+            "calculateField" => ["left", "right"].map(|side| text(&options["binary"][side])).into(),
+            "groupingToMatrix" => {
+                ["rowField", "columnField", "valueField"].map(|field| text(&options[field])).into()
+            }
+            other => panic!("{other} is not known here"),
+        };
+        for need in &needs {
+            assert!(fields.contains(*need), "{}: {need} is none of {fields:?}", panel["title"]);
+        }
+        if let [row, column, _] = needs[..] {
+            // The names of the other columns are values of `column`.
+            fields = BTreeSet::from([format!("{row}\\{column}")]);
+        } else if !needs.is_empty() {
+            fields.insert(text(&options["alias"]).to_owned());
+        }
+    }
+    fields
+}
+
+/// Pairs of a field and a panel that shows it.
+pub fn fields_shown(dashboard: &Value) -> Vec<(String, &Value)> {
+    let of_panel = |panel: &'_ Value| -> Vec<String> {
+        list(&panel["targets"])
+            .flat_map(|target| identifiers(text(&target["query"]).split(" WHERE ").next().unwrap()).0)
+            .map(str::to_owned)
+            .collect()
+    };
+    shown(dashboard)
+        .into_iter()
+        .flat_map(|panel| of_panel(panel).into_iter().map(move |f| (f, panel)))
+        .collect()
 }
