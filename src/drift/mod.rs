@@ -15,6 +15,7 @@
 //! Refuses to judge: whether a score is noise depends on both sample sizes; the
 //! null distributions are in the documentation of each.
 
+pub mod checks;
 mod chi_square;
 mod cumulative;
 mod hellinger;
