@@ -151,13 +151,8 @@ struct Count {
 
 impl Count {
     fn new(reference: &Arc<Reference>, topic: &str) -> Self {
-        let model = ModelSpec {
-            name: "credit".to_owned(),
-            reference: ReferenceSpec::Ready { reference: Arc::clone(reference), covers_until: None },
-            bins: 10,
-            overrides: BTreeMap::new(),
-            join: None,
-        };
+        let ready = ReferenceSpec::Ready { reference: Arc::clone(reference), covers_until: None };
+        let model = ModelSpec::new("credit", ready);
         let core = Core::new(CoreSettings {
             mapping: EventMapping::default(),
             windows: WindowSettings::default(),

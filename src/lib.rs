@@ -28,6 +28,7 @@ pub mod decode;
 pub mod demo;
 pub mod drift;
 pub mod event;
+pub mod multivariate;
 pub mod ops;
 pub mod pipeline;
 pub mod profile;

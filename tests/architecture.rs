@@ -12,7 +12,8 @@ use std::{
 };
 
 /// Folders and files of the pure core, below `src/`.
-const CORE: [&str; 8] = ["event", "decode", "profile", "reference", "window", "drift", "result", "pipeline"];
+const CORE: [&str; 9] =
+    ["event", "decode", "profile", "reference", "window", "drift", "multivariate", "result", "pipeline"];
 
 /// Files of `pipeline` that belong to the shell: they wire the core to it.
 const SHELL_OF_PIPELINE: [&str; 3] = ["daemon", "daemon.rs", "reference_file.rs"];

@@ -9,7 +9,6 @@
 #![allow(clippy::cast_precision_loss)]
 
 use std::{
-    collections::BTreeMap,
     io::{BufRead, BufReader, Read},
     process::{Child, Command, Stdio},
     sync::{Arc, OnceLock},
@@ -26,6 +25,7 @@ use driftline::{
             Traffic,
         },
     },
+    drift::DriftSettings,
     event::{EventTime, MessageBatch, PartitionId},
     pipeline::{Core, CoreSettings, Input, ModelSpec, Outputs, ReferenceSpec},
     reference::{Reference, Value},
@@ -50,11 +50,8 @@ fn windows(traffic: &Traffic, hours: i64) -> Vec<WindowResult> {
         mapping: EventMapping::default(),
         windows: WindowSettings { min_events: 300, ..WindowSettings::default() },
         models: vec![ModelSpec {
-            name: MODEL.to_owned(),
-            reference: ReferenceSpec::Ready { reference: trained(), covers_until: None },
-            bins: 10,
-            overrides: BTreeMap::new(),
-            join: None,
+            drift: DriftSettings { sample_rows: 0, ..DriftSettings::default() },
+            ..ModelSpec::new(MODEL, ReferenceSpec::Ready { reference: trained(), covers_until: None })
         }],
         max_message_bytes: 1 << 20,
         delivered_until: None,

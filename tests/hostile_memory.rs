@@ -62,13 +62,7 @@ impl Fed {
         let core = Core::new(CoreSettings {
             mapping: EventMapping::default(),
             windows: WindowSettings { max_streams: MAX_STREAMS, ..WindowSettings::default() },
-            models: vec![ModelSpec {
-                name: "credit".to_owned(),
-                reference,
-                bins: 10,
-                overrides: BTreeMap::new(),
-                join,
-            }],
+            models: vec![ModelSpec { join, ..ModelSpec::new("credit", reference) }],
             max_message_bytes: MEGABYTE,
             delivered_until: None,
         });

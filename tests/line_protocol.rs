@@ -247,17 +247,20 @@ fn a_window_becomes_these_points() {
         lines[0],
         format!(
             "window,model=credit,variant=none,version=v1,window=1h start={NEW_YEAR_MS}i,events=1000i,labels=20i,\
-             reference_rows=50000i,unknown_features=0i {at}"
+             reference_rows=50000i,unknown_features=0i,verdict=\"stable\",verdict_level=1i,\
+             prediction_verdict=\"insufficient\",prediction_verdict_level=0i,quality_verdict=\"drifted\",\
+             quality_verdict_level=3i,drifted=0i,shifted=0i,alarms=2i,top_features=\"\" {at}"
         )
     );
     assert_eq!(
         lines[1],
         format!(
             "drift,feature=channel,model=credit,variant=none,version=v1,window=1h kind=\"categorical\",\
-             verdict=\"scored\",n=1000i,valid=990i,missing_share=0.01,invalid_share=0.0,unseen_share=0.002,\
+             verdict=\"stable\",verdict_level=1i,score=\"psi\",effect=0.125,rank=0i,effective_n=900.0,n=1000i,valid=990i,missing_share=0.01,invalid_share=0.0,unseen_share=0.002,\
              unseen_names=\"Fax, \\\"old\\\" (12)\",psi=0.25,jensen_shannon=0.02,hellinger=0.015,\
              total_variation=0.04,l_infinity=0.01,chi_square=11.5,chi_square_degrees_of_freedom=9i,\
-             chi_square_p_value=0.25 {at}"
+             chi_square_p_value=0.25,psi_noise=0.04,jensen_shannon_noise=0.05,hellinger_noise=0.05,\
+             total_variation_noise=0.05,l_infinity_noise=0.03,chi_square_noise=27.9 {at}"
         )
     );
     assert_eq!(
@@ -269,9 +272,20 @@ fn a_window_becomes_these_points() {
     );
     let age = lines.iter().find(|line| line.starts_with("drift,feature=age,")).unwrap();
     assert!(age.ends_with(&format!(
-        " kind=\"numeric\",verdict=\"insufficient\",n=0i,valid=0i,unseen_names=\"\" {at}"
+        " kind=\"numeric\",verdict=\"insufficient\",verdict_level=0i,score=\"psi\",rank=0i,n=0i,valid=0i,\
+         unseen_names=\"\" {at}"
     )));
-    assert_eq!(lines.len(), 1 + (1 + 3) + (1 + 10));
+    let count = |name: &str| lines.iter().filter(|line| line.starts_with(&format!("{name},"))).count();
+    let counts =
+        ["window", "drift", "distribution", "quality", "evidence", "comparison", "segment", "multivariate"];
+    assert_eq!(counts.map(count), [1, 2, 3 + 10, 2, 2, 2, 2, 1]);
+    let evidence = lines.iter().find(|line| line.starts_with("evidence,")).unwrap();
+    assert!(
+        evidence.starts_with("evidence,feature=channel,model=credit,segment=all,variant=none,"),
+        "{evidence}"
+    );
+    let segment = lines.iter().find(|line| line.starts_with("segment,")).unwrap();
+    assert!(segment.starts_with("segment,feature=channel,model=credit,segment=country\\=DE,"), "{segment}");
 }
 
 #[test]
@@ -301,8 +315,10 @@ fn fields_that_are_not_finite_are_counted() {
     column.missing_share = Some(f64::INFINITY);
     let mut points = Points::default();
     points.add(&window("credit", 1, vec![column]));
-    assert_eq!(points.omitted_fields, 2);
-    assert!(points.lines.iter().all(|line| !line.contains("psi=") && !line.contains("missing_share=")));
+    // In the column's own point, and in that of the segment.
+    assert_eq!(points.omitted_fields, 2 * 3);
+    let drift = points.lines.iter().find(|line| line.starts_with("drift,")).unwrap();
+    assert!(!drift.contains(",psi=") && !drift.contains("missing_share="), "{drift}");
 }
 
 /// Every field that a point has, whatever the values, has the type that its

@@ -16,12 +16,13 @@ use std::collections::BTreeMap;
 use driftline::{
     event::EventTime,
     pipeline::{ReferenceFileError, load_reference, store_reference},
-    profile::{Cell, Grid},
+    profile::{Cell, Counts, Grid},
     reference::{
-        Column, ColumnOverride, ColumnReport,
+        BuilderSettings, Column, ColumnOverride, ColumnReport,
         ColumnRole::{self, Feature, Prediction},
-        Reference, ReferenceBuilder, ReferenceError,
+        DesignEffect, FEWEST_WINDOWS, Ratio, Reference, ReferenceBuilder, ReferenceError,
         Value::{self, Bool, Missing, Number, Text},
+        degrees, ratio,
     },
     result::{ColumnKind, PREDICTION, PREDICTION_CLASS},
 };
@@ -82,8 +83,7 @@ fn mixed(rows: usize) -> Reference {
         cells.push(("member", Feature, Bool(row % 3 == 0)));
         cells.push((PREDICTION, Prediction, Number(skewed)));
         cells.push((PREDICTION_CLASS, Prediction, Number(f64::from(u8::from(skewed > 0.5)))));
-        builder.push_row(cells);
-        builder.observe_time(EventTime(1_700_000_000_000 + row as i64));
+        builder.push_row_at(EventTime(1_700_000_000_000 + row as i64), cells);
     }
     builder.finish("a test".to_owned()).unwrap().0
 }
@@ -329,6 +329,309 @@ fn what_was_changed_or_contradicts_itself_is_refused_with_the_reason() {
     }
 }
 
+const HOUR_MS: i64 = 3_600_000;
+
+/// Everything that a reference can hold, of an hour of `per_hour` rows after
+/// the other.
+fn full(hours: i64, per_hour: usize) -> (Reference, Vec<ColumnReport>) {
+    let settings = BuilderSettings {
+        window_ms: Some(HOUR_MS),
+        segments: ["colour", "age", "size"].map(str::to_owned).to_vec(),
+        max_segments: 2,
+        sample_rows: 20,
+        ..BuilderSettings::default()
+    };
+    let mut builder = ReferenceBuilder::new("credit", &BTreeMap::new(), settings);
+    let mut rng = ChaCha8Rng::seed_from_u64(9);
+    for hour in 0..hours {
+        for row in 0..per_hour {
+            let colour = ["red", "red", "red", "blue", "blue", "green"][rng.random_range(0..6)];
+            let mut cells: Row<'_> = vec![("age", Feature, Number(rng.random_range(0..50_i32).into()))];
+            match rng.random_range(0..8) {
+                0 => cells.push(("colour", Feature, Missing)),
+                1 => {}
+                _ => cells.insert(0, ("colour", Feature, Text(colour))),
+            }
+            if row % 5 == 0 {
+                let odd = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.25, -0.0][rng.random_range(0..5)];
+                cells.push(("odd", Feature, Number(odd)));
+            }
+            builder.push_row_at(EventTime(1_700_000_400_000 + hour * HOUR_MS + row as i64), cells);
+        }
+    }
+    builder.finish("a test".to_owned()).unwrap()
+}
+
+#[test]
+fn everything_is_read_back_to_the_bit() {
+    let (reference, _) = full(12, 60);
+    assert!(reference.calibration.is_some() && reference.sample.is_some() && reference.segments.len() == 2);
+    let json = reference.to_json();
+    let read = Reference::from_json(&json).unwrap();
+    assert_eq!(read, reference);
+    assert_eq!(read.to_json(), json);
+}
+
+#[test]
+fn a_reference_of_an_earlier_version_is_read_and_keeps_its_fingerprint() {
+    let json = small_json();
+    for field in ["calibration", "segments", "sample"] {
+        assert!(!json.contains(field), "what is not there is not written: {json}");
+    }
+    let read = Reference::from_json(&json).unwrap();
+    assert_eq!((read.calibration, read.segments.len(), read.sample), (None, 0, None));
+}
+
+#[test]
+fn segments_add_up_and_are_counted_like_windows() {
+    let (reference, reports) = full(12, 60);
+    let named = named(&reference.columns[1]);
+    let values: Vec<&str> = reference.segments.iter().map(|segment| segment.value.as_str()).collect();
+    assert_eq!((values, named.len()), (vec!["red", "blue"], 3), "the two most frequent");
+    // Rows of the third value and those without a value are in no segment.
+    let colours: Vec<u64> = reference.columns[1].counts.bins().collect();
+    for (segment, &rows) in reference.segments.iter().zip(&colours) {
+        assert_eq!(segment.rows, rows);
+        assert_eq!(segment.counts[1].valid(), rows, "all rows of a segment have its value");
+        assert!(segment.counts.iter().all(|counts| counts.rows() == rows));
+    }
+    for note in [("age", "not a categorical feature"), ("size", "no row has it")] {
+        let report = reports.iter().find(|report| report.name == note.0).unwrap();
+        assert!(report.note.contains(note.1), "{report:?}");
+    }
+    assert_eq!(reference.segment_problem("colour"), None);
+    assert!(reference.segment_problem("age").unwrap().contains("is numeric"));
+    assert!(reference.segment_problem("size").unwrap().contains("has no feature"));
+    assert!(mixed(50).segment_problem("colour").unwrap().contains("build it again"));
+}
+
+#[test]
+fn the_segments_of_all_values_together_are_the_reference() {
+    let mut builder = ReferenceBuilder::new(
+        "credit",
+        &BTreeMap::new(),
+        BuilderSettings { segments: vec!["colour".to_owned()], ..BuilderSettings::default() },
+    );
+    let mut rng = ChaCha8Rng::seed_from_u64(4);
+    for _ in 0..2_000 {
+        let colour = ["red", "blue", "green"][rng.random_range(0..3)];
+        let age = if rng.random::<f64>() < 0.1 { Missing } else { Number(rng.random::<f64>()) };
+        builder.push_row([("colour", Feature, Text(colour)), ("age", Feature, age)]);
+    }
+    let (reference, _) = builder.finish("a test".to_owned()).unwrap();
+    for (index, column) in reference.columns.iter().enumerate() {
+        let mut sum = Counts::new(&column.grid);
+        for segment in &reference.segments {
+            sum.merge(&segment.counts[index]).unwrap();
+        }
+        assert_eq!(sum, column.counts, "{}", column.name);
+    }
+}
+
+#[test]
+fn the_sample_holds_whole_rows() {
+    let settings = BuilderSettings { sample_rows: 100, ..BuilderSettings::default() };
+    let mut builder = ReferenceBuilder::new("credit", &BTreeMap::new(), settings);
+    for row in 0..1_000_u32 {
+        let name = format!("n{}", row % 7);
+        let mut cells: Row<'_> = vec![("a", Feature, Number(row.into())), ("c", Feature, Text(&name))];
+        // Some rows don't name a column, some say that it is missing.
+        match row % 3 {
+            0 => cells.push(("b", Feature, Number(f64::from(row) * 2.0))),
+            1 => cells.insert(0, ("b", Feature, Missing)),
+            _ => {}
+        }
+        builder.push_row(cells);
+    }
+    let (reference, _) = builder.finish("a test".to_owned()).unwrap();
+    let sample = reference.sample.as_ref().unwrap();
+    let names = named(&reference.columns[2]);
+    assert_eq!(sample.len(), 100);
+    let mut mean = 0.0;
+    for (_, cells) in sample.rows() {
+        let row = cells[0].to_f64();
+        let b = if (row as u32).is_multiple_of(3) { Cell::number(row * 2.0) } else { Cell::MISSING };
+        assert_eq!(cells[1], b, "row {row}");
+        assert_eq!(names[cells[2].code().unwrap() as usize], format!("n{}", row as u32 % 7));
+        mean += row / 100.0;
+    }
+    // Standard error 27.
+    assert!((mean - 499.5).abs() < 110.0, "{mean}");
+    let all = BuilderSettings { sample_rows: 5_000, ..BuilderSettings::default() };
+    let mut builder = ReferenceBuilder::new("credit", &BTreeMap::new(), all);
+    (0..30_u32).for_each(|row| builder.push_row([("a", Feature, Number(row.into()))]));
+    assert_eq!(builder.finish(String::new()).unwrap().0.sample.unwrap().len(), 30);
+}
+
+#[test]
+fn without_times_or_with_few_windows_there_is_no_calibration() {
+    assert!(mixed(2_000).calibration.is_none(), "no length of windows was given");
+    let few = FEWEST_WINDOWS as i64;
+    assert!(full(few - 1, 60).0.calibration.is_none());
+    assert_eq!(full(few, 60).0.calibration.unwrap().windows, few as u32);
+
+    let settings = || BuilderSettings { window_ms: Some(HOUR_MS), ..BuilderSettings::default() };
+    for timeless in [0, 100, 999] {
+        let mut builder = ReferenceBuilder::new("credit", &BTreeMap::new(), settings());
+        for row in 0..1_000_i32 {
+            let cells = [("x", Feature, Number(row.into()))];
+            let time = EventTime(1_700_000_000_000 + i64::from(row) * HOUR_MS / 50);
+            if row == timeless { builder.push_row(cells) } else { builder.push_row_at(time, cells) }
+        }
+        let (reference, _) = builder.finish(String::new()).unwrap();
+        assert!(reference.calibration.is_none(), "row {timeless} has no time");
+        assert!(reference.times.is_some());
+    }
+}
+
+#[test]
+fn absurd_times_and_lengths_of_windows_do_no_harm() {
+    for window_ms in [i64::MIN, -1, 0, 1, 7 * HOUR_MS, i64::MAX] {
+        let settings = BuilderSettings { window_ms: Some(window_ms), ..BuilderSettings::default() };
+        let mut builder = ReferenceBuilder::new("credit", &BTreeMap::new(), settings);
+        for row in 0..200_i32 {
+            let time = [i64::MIN, i64::MAX, 0, i64::from(row), i64::from(row) << 30][row as usize % 5];
+            builder.push_row_at(EventTime(time), [("x", Feature, Number(row.into()))]);
+        }
+        let (reference, _) = builder.finish(String::new()).unwrap();
+        assert_eq!(Reference::from_json(&reference.to_json()).unwrap(), reference);
+    }
+}
+
+/// Two samples drawn from one pot of `counts`, as counts; each row is drawn
+/// together with `copies - 1` like it.
+fn draw(rng: &mut ChaCha8Rng, counts: &[u64], window: usize) -> (Vec<u64>, Vec<u64>) {
+    let mut pot: Vec<usize> = counts
+        .iter()
+        .enumerate()
+        .flat_map(|(bin, &count)| std::iter::repeat_n(bin, count as usize))
+        .collect();
+    for place in 0..window {
+        let other = rng.random_range(place..pot.len());
+        pot.swap(place, other);
+    }
+    let mut drawn = vec![0; counts.len()];
+    pot[..window].iter().for_each(|&bin| drawn[bin] += 1);
+    let rest = counts.iter().zip(&drawn).map(|(all, own)| all - own).collect();
+    (drawn, rest)
+}
+
+#[test]
+fn the_ratio_of_random_rows_is_one_on_average_whatever_the_shares() {
+    let mut rng = ChaCha8Rng::seed_from_u64(11);
+    let pots: [&[u64]; 4] = [&[100; 10], &[5, 900], &[700, 200, 60, 25, 9, 3, 2, 1], &[1, 1, 1, 500, 0, 2]];
+    for counts in pots {
+        for window in [25, 300] {
+            let ratios: Vec<_> = (0..4_000)
+                .filter_map(|_| {
+                    let (drawn, rest) = draw(&mut rng, counts, window);
+                    ratio(&drawn, &rest)
+                })
+                .collect();
+            if ratios.is_empty() {
+                continue;
+            }
+            for of in [|ratio: &Ratio| ratio.shares, |ratio: &Ratio| ratio.cumulative] {
+                let n = ratios.len() as f64;
+                let mean = ratios.iter().map(of).sum::<f64>() / n;
+                let error =
+                    (ratios.iter().map(|ratio| (of(ratio) - mean).powi(2)).sum::<f64>() / n / n).sqrt();
+                // What is far from equality is raised a little.
+                assert!(
+                    (-4.5..6.5).contains(&((mean - 1.0) / error)),
+                    "{counts:?} of {window}: {mean} +- {error}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_ratio_is_chi_square_over_its_expectation() {
+    let (window, others) = ([30_u64, 25, 20, 25], [300_u64, 250, 280, 170]);
+    let pair = driftline::drift::CountPair::new(&others, &window).unwrap();
+    let statistic = driftline::drift::chi_square(&pair).unwrap().statistic;
+    let expected = 3.0 * 1_100.0 / 1_099.0;
+    assert!((ratio(&window, &others).unwrap().shares - statistic / expected).abs() < 1e-12);
+    assert_eq!(degrees(&window).map(|degrees| degrees.shares), Some(3.0));
+    // Two bins have one distribution function that differs.
+    assert_eq!(degrees(&[40, 60]).map(|degrees| (degrees.shares, degrees.cumulative)), Some((1.0, 1.0)));
+    for none in
+        [ratio(&[0, 0], &[5, 5]), ratio(&[5, 5], &[0, 0]), ratio(&[100], &[5]), ratio(&[100, 0], &[5, 0])]
+    {
+        assert_eq!(none, None);
+    }
+    assert_eq!(ratio(&[1; 3], &[1; 4]), None);
+}
+
+/// Mean over a hundred references of what their calibration says.
+fn effects_of(windows: i64, rows: usize, copies: usize) -> Vec<DesignEffect> {
+    let mut rng = ChaCha8Rng::seed_from_u64(12);
+    let reference = |_| {
+        let settings =
+            BuilderSettings { window_ms: Some(HOUR_MS), sample_rows: 0, ..BuilderSettings::default() };
+        let mut builder = ReferenceBuilder::new("credit", &BTreeMap::new(), settings);
+        for window in 0..windows {
+            for row in 0..rows / copies {
+                let value = rng.random::<f64>();
+                for copy in 0..copies {
+                    // A value of its own, in the same decile nearly always.
+                    let value = Number(value + copy as f64 * 1e-9);
+                    builder.push_row_at(EventTime(window * HOUR_MS + row as i64), [("x", Feature, value)]);
+                }
+            }
+        }
+        builder.finish(String::new()).unwrap().0.calibration.unwrap().columns[0].fixed.unwrap()
+    };
+    (0..40).map(reference).collect()
+}
+
+#[test]
+fn design_effects_are_those_of_the_rows_and_larger_where_few_windows_tell() {
+    let mean = |effects: &[DesignEffect], of: fn(&DesignEffect) -> f64| {
+        effects.iter().map(of).sum::<f64>() / effects.len() as f64
+    };
+    let independent = effects_of(100, 100, 1);
+    assert!((mean(&independent, |effect| effect.mean) - 1.0).abs() < 0.05);
+    let many = mean(&independent, |effect| effect.shares);
+    assert!((1.0..1.15).contains(&many), "{many}");
+    let few = mean(&effects_of(8, 100, 1), |effect| effect.shares);
+    assert!((1.1..1.6).contains(&few), "{few}");
+
+    let fives = effects_of(100, 500, 5);
+    let (plain, at_noise) = (mean(&fives, |effect| effect.mean), mean(&fives, |effect| effect.shares));
+    assert!((4.7..5.6).contains(&plain) && (4.8..6.2).contains(&at_noise), "{plain} {at_noise}");
+    let grown = fives[0].for_rows(1_000);
+    assert!((grown.shares - (1.0 + (fives[0].shares - 1.0) * 2.0)).abs() < 1e-12);
+    assert_eq!(fives[0].for_rows(10), DesignEffect { mean: fives[0].mean.max(1.0), ..fives[0] });
+}
+
+#[test]
+fn additions_that_contradict_the_columns_are_refused_with_the_reason() {
+    let json = full(12, 60).0.to_json();
+    for (from, to, reason) in [
+        (r#""window_ms":3600000"#, r#""window_ms":0"#, "its windows have no length"),
+        (r#""shares":1."#, r#""shares":-1."#, "a design effect is no number from 1"),
+        (r#""largest":60"#, r#""largest":0"#, "a design effect is no number from 1"),
+        (r#""value":"blue""#, r#""value":"red""#, r#"segment "colour" = "red" is there twice"#),
+        (r#""value":"blue""#, r#""value":"pink""#, "is no category of its feature"),
+        (
+            r#""segments":[{"feature":"colour""#,
+            r#""segments":[{"feature":"age""#,
+            "is not of a categorical feature",
+        ),
+        (r#""value":"red","rows":"#, r#""value":"red","rows":1"#, "another number of rows"),
+        (r#""sample":{"capacity":20"#, r#""sample":{"capacity":19"#, "out of order or not whole"),
+        (r#""sample":{"capacity":20"#, r#""sample":{"capacity":20000000"#, "out of order or not whole"),
+        (r#""hashes":["#, r#""hashes":[1,"#, "a cell of the sample is no value"),
+        (r#"],["1","1","0""#, r#"],["1","77","0""#, "its rows are not of the columns"),
+    ] {
+        assert!(json.contains(from), "{from} is not in {json}");
+        let error = Reference::from_json(&json.replacen(from, to, 1)).unwrap_err().to_string();
+        assert!(error.contains(reason), "{from} to {to} says: {error}");
+    }
+}
+
 /// Pieces that JSON parsers and validators trip over.
 const PIECES: [&str; 14] = [
     "0",
@@ -347,14 +650,21 @@ const PIECES: [&str; 14] = [
     "true",
 ];
 
+/// A stored reference with everything, made once.
+fn full_json() -> String {
+    static JSON: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| full(8, 30).0.to_json());
+    JSON.clone()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
     fn damaged_json_is_refused_and_never_panics(
         changes in proptest::collection::vec((any::<Index>(), 0_usize..12, prop::sample::select(&PIECES[..])), 1..4),
+        of_all in any::<bool>(),
     ) {
-        let whole = small_json();
+        let whole = if of_all { full_json() } else { small_json() };
         let mut json = whole.clone();
         for (at, cut, piece) in changes {
             let mut start = at.index(json.len());
@@ -374,12 +684,12 @@ proptest! {
     }
 
     #[test]
-    fn damaged_numbers_are_refused_and_never_panic(at in any::<Index>(), number in prop_oneof![
+    fn damaged_numbers_are_refused_and_never_panic(at in any::<Index>(), of_all in any::<bool>(), number in prop_oneof![
         any::<i64>().prop_map(|number| number.to_string()),
         any::<u64>().prop_map(|number| number.to_string()),
         any::<f64>().prop_filter("a number of JSON", |number| number.is_finite()).prop_map(|number| format!("{number:e}")),
     ]) {
-        let whole = small_json();
+        let whole = if of_all { full_json() } else { small_json() };
         // Numbers stand between these; the first piece has none.
         let starts: Vec<usize> = whole.match_indices([':', ',', '[', '"']).map(|(index, _)| index + 1)
             .filter(|&start| whole[start..].starts_with(|c: char| c.is_ascii_digit() || c == '-')).collect();

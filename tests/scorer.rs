@@ -10,7 +10,7 @@
 use std::{collections::BTreeMap, fs};
 
 use driftline::{
-    drift::Scorer,
+    drift::{ColumnJudge, DriftSettings, Scorer},
     profile::{Cell, Counts, Grid},
     reference::{Column, ColumnRole, ReferenceBuilder, Value},
     result::{FeatureResult, Scores, Verdict},
@@ -49,7 +49,16 @@ fn categories(column: &Column, names: &[&str]) -> Counts {
 }
 
 fn result(column: &Column, counts: &Counts) -> FeatureResult {
-    Scorer::default().feature_result(column, counts, 1)
+    judged(column, counts, 1)
+}
+
+fn judged(column: &Column, counts: &Counts, min_events: u64) -> FeatureResult {
+    judged_by(&mut Scorer::default(), column, counts, min_events)
+}
+
+fn judged_by(scorer: &mut Scorer, column: &Column, counts: &Counts, min_events: u64) -> FeatureResult {
+    let mut judge = ColumnJudge::new(column, &column.counts, None);
+    judge.judge(scorer, (column, &column.counts), counts, (&DriftSettings::default(), min_events))
 }
 
 fn scores(column: &Column, counts: &Counts) -> Scores {
@@ -185,7 +194,7 @@ fn shares_and_verdicts_say_what_there_was() {
     cells.extend([Cell::MISSING, Cell::MISSING, Cell::WRONG_TYPE, Cell::number(f64::NAN), Cell::ABSENT]);
     cells.extend([Cell::number(1e9), Cell::number(-3.0), Cell::number(f64::INFINITY)]);
     let counts = counts_of(&column, &cells);
-    let found = Scorer::default().feature_result(&column, &counts, 8);
+    let found = judged(&column, &counts, 8);
     assert_eq!((found.n, found.valid), (13, 8));
     assert_eq!(found.missing_share, Some(2.0 / 13.0));
     assert_eq!(found.invalid_share, Some(3.0 / 13.0));
@@ -194,7 +203,7 @@ fn shares_and_verdicts_say_what_there_was() {
     let summary = found.summary.unwrap();
     assert_eq!((summary.min, summary.max, summary.p50), (-3.0, 1e9, 5.0));
 
-    let insufficient = Scorer::default().feature_result(&column, &counts, 9);
+    let insufficient = judged(&column, &counts, 9);
     assert_eq!(insufficient.verdict, Verdict::Insufficient);
     assert!(insufficient.scores.is_none());
     assert_eq!(insufficient.summary, found.summary);
@@ -203,7 +212,7 @@ fn shares_and_verdicts_say_what_there_was() {
 #[test]
 fn an_empty_window_has_no_shares_no_summary_and_no_scores() {
     let column = numeric(&[1.0, 2.0, 3.0]);
-    let found = Scorer::default().feature_result(&column, &Counts::new(&column.grid), 0);
+    let found = judged(&column, &Counts::new(&column.grid), 0);
     assert_eq!((found.n, found.valid), (0, 0));
     assert_eq!((found.missing_share, found.invalid_share, found.unseen_share), (None, None, None));
     assert!(found.summary.is_none() && found.scores.is_none());
@@ -211,7 +220,7 @@ fn an_empty_window_has_no_shares_no_summary_and_no_scores() {
     assert!(found.bins.iter().all(|bin| bin.window == 0.0 && bin.reference > 0.0 || bin.reference == 0.0));
 
     let all_missing = counts_of(&column, &[Cell::MISSING; 4]);
-    let found = Scorer::default().feature_result(&column, &all_missing, 0);
+    let found = judged(&column, &all_missing, 0);
     assert_eq!((found.missing_share, found.unseen_share), (Some(1.0), None));
     assert!(found.scores.is_none());
 }
@@ -243,7 +252,7 @@ fn a_reused_scorer_gives_the_same_bits() {
         let window: Vec<f64> = (0..60).map(|_| rng.random::<f64>()).collect();
         let column = numeric(&reference);
         let counts = numbers(&column, &window);
-        assert_eq!(scorer.feature_result(&column, &counts, 1), result(&column, &counts));
+        assert_eq!(judged_by(&mut scorer, &column, &counts, 1), result(&column, &counts));
     }
 }
 

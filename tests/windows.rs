@@ -62,7 +62,7 @@ fn core(windows: WindowSettings, models: Vec<ModelSpec>) -> Core {
 }
 
 fn model(name: &str, reference: ReferenceSpec, join: Option<JoinSettings>) -> ModelSpec {
-    ModelSpec { name: name.to_owned(), reference, bins: 10, overrides: BTreeMap::new(), join }
+    ModelSpec { join, ..ModelSpec::new(name, reference) }
 }
 
 impl Bench {

@@ -139,12 +139,9 @@ pub fn reference(model: &str) -> Arc<Reference> {
 
 /// A core for `models` models of one reference, with windows of `size_ms`.
 pub fn core(models: usize, reference: &Arc<Reference>, size_ms: i64) -> Core {
-    let model = |index| ModelSpec {
-        name: format!("model-{index}"),
-        reference: ReferenceSpec::Ready { reference: Arc::clone(reference), covers_until: None },
-        bins: 10,
-        overrides: BTreeMap::new(),
-        join: None,
+    let model = |index| {
+        let ready = ReferenceSpec::Ready { reference: Arc::clone(reference), covers_until: None };
+        ModelSpec::new(&format!("model-{index}"), ready)
     };
     Core::new(CoreSettings {
         mapping: EventMapping::default(),

@@ -65,13 +65,9 @@ static BODY: LazyLock<Node> =
 
 /// A model whose rows come whole, and one whose halves are joined.
 fn core() -> Core {
-    let spec = |(name, join): (&str, Option<JoinSettings>)| ModelSpec {
-        name: name.to_owned(),
-        reference: ReferenceSpec::Ready { reference: Arc::clone(&REFERENCE), covers_until: None },
-        bins: 4,
-        overrides: BTreeMap::new(),
-        join,
-    };
+    let ready = || ReferenceSpec::Ready { reference: Arc::clone(&REFERENCE), covers_until: None };
+    let spec =
+        |(name, join): (&str, Option<JoinSettings>)| ModelSpec { join, ..ModelSpec::new(name, ready()) };
     let join = JoinSettings { timeout_ms: 3_000, max_waiting: 8 };
     Core::new(CoreSettings {
         mapping: EventMapping::default(),

@@ -15,11 +15,13 @@ use super::{
 use crate::{
     config::{Loaded, ModelSettings, ReferenceSource, TableMapping},
     decode::{Decoder, FieldSource, Row},
+    drift::DriftSettings,
     event::{EventKind, MessageBatch, RejectReason},
     pipeline::{push_event, store_reference},
-    reference::{ColumnOverride, ColumnReport, Reference, ReferenceBuilder},
+    reference::{BuilderSettings, ColumnOverride, ColumnReport, Reference, ReferenceBuilder},
     result::ColumnKind,
     source::files::{EventFiles, EventOptions, Required},
+    window::WindowSettings,
 };
 
 /// Bins of the cut without a configuration.
@@ -90,7 +92,8 @@ fn build(args: &Args, loaded: Option<&Loaded>) -> anyhow::Result<()> {
     let options =
         EventOptions { required: Required::Nothing, ..event_options(&args.table, Some(&model), &events) };
     let files = scan(&args.from, options)?;
-    let builder = take_rows(&files, &model)?;
+    let windows = loaded.map_or_else(WindowSettings::default, |loaded| loaded.settings.windows.clone());
+    let builder = take_rows(&files, &model, windows.size_ms)?;
     let (reference, reports) = builder.finish(source_text(&args.from))?;
     store_reference(output, &reference)?;
     print_reports(&reference, &reports);
@@ -108,6 +111,9 @@ fn model_settings(args: &Args, loaded: Option<&Loaded>) -> anyhow::Result<ModelS
             name: args.model.clone(),
             reference: ReferenceSource::FirstEvents(0),
             bins: DEFAULT_BINS,
+            drift: DriftSettings::default(),
+            segments: Vec::new(),
+            max_segments: BuilderSettings::default().max_segments,
             features: BTreeMap::new(),
             join: None,
             table: TableMapping::default(),
@@ -126,14 +132,14 @@ fn model_settings(args: &Args, loaded: Option<&Loaded>) -> anyhow::Result<ModelS
 }
 
 /// Puts the rows of all events of the model into a builder.
-fn take_rows(files: &EventFiles, model: &ModelSettings) -> anyhow::Result<ReferenceBuilder> {
+fn take_rows(files: &EventFiles, model: &ModelSettings, window_ms: i64) -> anyhow::Result<ReferenceBuilder> {
     let mut mapping = files.mapping();
     if !files.have_times() {
         mapping.time = FieldSource::Constant(NO_TIME.to_owned());
     }
     let mut rows = Rows {
         decoder: Decoder::new(&mapping, usize::MAX, [model.name.clone()]),
-        builder: ReferenceBuilder::new(&model.name, &model.features, model.bins),
+        builder: ReferenceBuilder::new(&model.name, &model.features, model.builder(window_ms)),
         rejected: BTreeMap::new(),
         has_times: files.have_times(),
     };
@@ -170,9 +176,8 @@ impl Rows {
             match self.decoder.decode(&message, "", &mut row) {
                 Ok(envelope) if envelope.kind == EventKind::Label => {}
                 Ok(envelope) => {
-                    if push_event(&mut self.builder, &envelope) && self.has_times {
-                        self.builder.observe_time(envelope.time);
-                    }
+                    let time = self.has_times.then_some(envelope.time);
+                    push_event(&mut self.builder, &envelope, time);
                 }
                 Err(reject) => {
                     self.rejected.entry(reject.reason).or_insert((0, reject.detail)).0 += 1;

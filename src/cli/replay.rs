@@ -119,10 +119,15 @@ fn model_specs(settings: &Settings, instead: Option<&std::path::Path>) -> anyhow
     if instead.is_some() && settings.models.len() > 1 {
         bail!("--reference is for one model; name it with --model");
     }
-    settings.models.iter().map(|model| model_spec(model, instead)).collect()
+    let window_ms = settings.windows.size_ms;
+    settings.models.iter().map(|model| model_spec(model, window_ms, instead)).collect()
 }
 
-fn model_spec(model: &ModelSettings, instead: Option<&std::path::Path>) -> anyhow::Result<ModelSpec> {
+fn model_spec(
+    model: &ModelSettings,
+    window_ms: i64,
+    instead: Option<&std::path::Path>,
+) -> anyhow::Result<ModelSpec> {
     let file = match &model.reference {
         ReferenceSource::File(path) => Some(path.as_path()),
         _ => None,
@@ -149,7 +154,8 @@ fn model_spec(model: &ModelSettings, instead: Option<&std::path::Path>) -> anyho
     Ok(ModelSpec {
         name: model.name.clone(),
         reference,
-        bins: model.bins,
+        learned: model.builder(window_ms),
+        drift: model.drift.clone(),
         overrides: model.features.clone(),
         join: model.join,
     })

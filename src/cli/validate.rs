@@ -82,7 +82,10 @@ fn check_reference(file: &ReferenceFile, errors: &mut Vec<Problem>, warnings: &m
             let message = format!("{} was made for the model {:?}", file.path.display(), reference.model);
             warnings.push(file.problem(message, rebuild));
         }
-        Ok(_) => {}
+        Ok(reference) => {
+            let problems = file.segments.iter().filter_map(|feature| reference.segment_problem(feature));
+            errors.extend(problems.map(|problem| file.problem(problem, rebuild.clone())));
+        }
     }
 }
 

@@ -88,6 +88,8 @@ pub struct ReferenceFile {
     pub model: Option<String>,
     /// The file.
     pub path: PathBuf,
+    /// Features whose values it is to have segments of.
+    pub segments: Vec<String>,
     /// Where the configuration names it.
     pub place: Place,
     /// Path of the key that names it.

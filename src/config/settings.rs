@@ -4,14 +4,19 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use crate::{
     decode::EventMapping,
+    drift::DriftSettings,
     event::EventTime,
     ops::{HttpSettings, LogSettings},
     pipeline::JoinSettings,
-    reference::ColumnOverride,
+    reference::{BuilderSettings, ColumnOverride},
     sink::InfluxSettings,
     source::KafkaSettings,
     window::WindowSettings,
 };
+
+/// Rows of the reference that a window's sample is held against: with so many,
+/// nearly all that can't be told lies in the window's own few rows.
+const REFERENCE_SAMPLE: usize = 2_000;
 
 /// Everything that a configuration file says.
 #[derive(Debug, Clone)]
@@ -48,12 +53,32 @@ pub struct ModelSettings {
     pub reference: ReferenceSource,
     /// Bins of the cut for histogram scores of numeric columns.
     pub bins: usize,
+    /// How its windows are judged.
+    pub drift: DriftSettings,
+    /// Categorical features whose values are judged each on its own.
+    pub segments: Vec<String>,
+    /// Values of each of them at most.
+    pub max_segments: usize,
     /// What is said about single features.
     pub features: BTreeMap<String, ColumnOverride>,
     /// Predictions wait for the features of the same id when present.
     pub join: Option<JoinSettings>,
     /// Which columns of a file are what.
     pub table: TableMapping,
+}
+
+impl ModelSettings {
+    /// What a reference of this model holds, when its windows are of this length.
+    #[must_use]
+    pub fn builder(&self, window_ms: i64) -> BuilderSettings {
+        BuilderSettings {
+            bins: self.bins,
+            window_ms: Some(window_ms),
+            segments: self.segments.clone(),
+            max_segments: self.max_segments,
+            sample_rows: if self.drift.sample_rows == 0 { 0 } else { REFERENCE_SAMPLE },
+        }
+    }
 }
 
 /// Where a reference comes from.

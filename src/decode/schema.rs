@@ -72,6 +72,10 @@ pub struct Row {
     /// Where in the payload the keys of features stand that the schema does
     /// not know.
     pub unknown: Vec<std::ops::Range<usize>>,
+    /// What the row is sampled by: the hash of its event id, or of its whole
+    /// message when it has none; 0 where nothing is sampled.
+    #[serde(default)]
+    pub hash: u64,
 }
 
 impl Categories {

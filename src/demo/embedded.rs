@@ -18,6 +18,7 @@ use super::{
 use crate::{
     config::{ModelSettings, ReferenceSource, Settings, TableMapping},
     decode::EventMapping,
+    drift::DriftSettings,
     ops::{HttpSettings, LogFormat, LogSettings},
     pipeline::{
         daemon::{self, DaemonHandle, Hooks, StartError},
@@ -126,6 +127,9 @@ fn settings(kafka: KafkaSettings, reference: &Path, port: u16) -> Settings {
             name: MODEL.to_owned(),
             reference: ReferenceSource::File(reference.to_owned()),
             bins: BINS,
+            drift: DriftSettings::default(),
+            segments: Vec::new(),
+            max_segments: 1,
             features: BTreeMap::new(),
             join: None,
             table: TableMapping::default(),

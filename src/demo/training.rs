@@ -18,14 +18,13 @@ pub(super) const BINS: usize = 10;
 pub fn reference(seed: u64) -> Result<Reference, ReferenceError> {
     let mut builder = ReferenceBuilder::new(MODEL, &BTreeMap::new(), BINS);
     for application in Traffic::training(seed) {
-        builder.observe_time(application.time);
         let features = FEATURES.iter().zip(application.features);
         let features = features.map(|(name, value)| (*name, ColumnRole::Feature, value));
         let outputs = [
             (PREDICTION, ColumnRole::Prediction, Value::Number(application.prediction)),
             (PREDICTION_CLASS, ColumnRole::Prediction, Value::Text(application.decision)),
         ];
-        builder.push_row(features.chain(outputs));
+        builder.push_row_at(application.time, features.chain(outputs));
     }
     Ok(builder.finish(format!("simulated training data, seed {seed}"))?.0)
 }

@@ -29,17 +29,21 @@ struct SideBySide {
 }
 
 impl Scorer {
-    /// What a window's `counts` say about `column`.
-    ///
-    /// With fewer than `min_events` valid values, with none, or against a
-    /// reference without any, the verdict is [`Verdict::Insufficient`] and there
-    /// are no scores. The same holds for counts that were made on another grid.
-    pub fn feature_result(&mut self, column: &Column, counts: &Counts, min_events: u64) -> FeatureResult {
+    /// What a window's `counts` are beside the column's `reference`, not yet
+    /// judged: without scores the verdict is [`Verdict::Insufficient`], and that
+    /// is with fewer than `min_events` valid values, with none on either side,
+    /// and for counts that were made on another grid.
+    pub(super) fn feature_result(
+        &mut self,
+        (column, reference): (&Column, &Counts),
+        counts: &Counts,
+        min_events: u64,
+    ) -> FeatureResult {
         let (n, valid) = (counts.rows(), counts.valid());
-        self.grid.fill(&column.counts, counts);
+        self.grid.fill(reference, counts);
         column.cut.sum_into(self.grid.reference.iter().copied(), &mut self.cut.reference);
         column.cut.sum_into(self.grid.window.iter().copied(), &mut self.cut.window);
-        let scores = if valid >= min_events { self.scores(column, counts) } else { None };
+        let scores = if valid >= min_events { self.scores(column, reference, counts) } else { None };
         FeatureResult {
             feature: column.name.clone(),
             kind: column.grid.kind(),
@@ -57,21 +61,21 @@ impl Scorer {
             effective_n: None,
             rank: None,
             quality: Vec::new(),
-            bins: self.bins(column, valid),
+            bins: self.bins(column, reference.valid(), valid),
             unseen: counts.unseen_names(),
         }
     }
 
     /// The scores; `None` when one side is empty.
-    fn scores(&mut self, column: &Column, counts: &Counts) -> Option<Scores> {
+    fn scores(&mut self, column: &Column, reference: &Counts, counts: &Counts) -> Option<Scores> {
         let on_grid = self.grid.pair()?;
         let (ks, wasserstein) = match &column.grid {
             Grid::Numeric(grid) => {
-                let range = common_range(&column.counts, counts)?;
+                let range = common_range(reference, counts)?;
                 let cumulative = cumulative_scores(&on_grid, range, |bin| span(grid, bin));
                 let ks = cumulative.ks(&on_grid, &mut self.paths);
                 let transport = cumulative.transport;
-                (Some(ks), standardised(transport, &column.counts, counts))
+                (Some(ks), standardised(transport, reference, counts))
             }
             Grid::Categorical(_) => (None, None),
         };
@@ -89,8 +93,7 @@ impl Scorer {
     }
 
     /// Both distributions on the cut, for pictures.
-    fn bins(&self, column: &Column, valid: u64) -> Vec<BinShare> {
-        let reference_valid = column.counts.valid();
+    fn bins(&self, column: &Column, reference_valid: u64, valid: u64) -> Vec<BinShare> {
         let counts = self.cut.reference.iter().zip(&self.cut.window);
         let labels = column.cut.labels().iter();
         labels

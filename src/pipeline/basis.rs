@@ -3,18 +3,71 @@
 use std::sync::Arc;
 
 use super::segments::SegmentIndex;
-use crate::reference::Reference;
+use crate::{
+    drift::{DriftSettings, moving::Season},
+    profile::Counts,
+    reference::{DesignEffect, Reference},
+};
 
-/// A reference with what counting needs to know about it.
+/// A reference with what counting and judging need to know about it.
 #[derive(Debug, Clone)]
 pub(super) struct Basis {
     pub(super) reference: Arc<Reference>,
     pub(super) segments: SegmentIndex,
+    pub(super) drift: DriftSettings,
+    /// The reference on the cuts: one per column, then one per column of each
+    /// segment.
+    pub(super) series: Vec<Series>,
+}
+
+/// What the evidence of one column, or of one column of a segment, is against.
+#[derive(Debug, Clone)]
+pub(super) struct Series {
+    /// The reference's counts on the cut.
+    pub(super) counts: Vec<u64>,
+    effect: Option<DesignEffect>,
+}
+
+impl Series {
+    /// How many of a window's `rows` carry the information of one.
+    pub(super) fn design_effect(&self, rows: u64) -> f64 {
+        self.effect.map_or(1.0, |effect| effect.for_rows(rows).shares)
+    }
 }
 
 impl Basis {
-    pub(super) fn shared(reference: Arc<Reference>) -> Arc<Self> {
+    pub(super) fn shared(reference: Arc<Reference>, drift: &DriftSettings) -> Arc<Self> {
         let segments = SegmentIndex::new(&reference);
-        Arc::new(Self { reference, segments })
+        let mut basis = Self { reference, segments, drift: drift.clone(), series: Vec::new() };
+        let own = basis.reference.columns.iter().map(|column| &column.counts);
+        let of_segments = basis.reference.segments.iter().flat_map(|segment| &segment.counts);
+        let columns = basis.reference.columns.len().max(1);
+        basis.series = own
+            .chain(of_segments)
+            .enumerate()
+            .filter_map(|(at, counts)| basis.one_series(at % columns, counts))
+            .collect();
+        Arc::new(basis)
+    }
+
+    fn one_series(&self, index: usize, reference: &Counts) -> Option<Series> {
+        let mut counts = Vec::new();
+        self.reference.columns.get(index)?.cut.sum_into(reference.bins(), &mut counts);
+        Some(Series { counts, effect: self.design_effect(index) })
+    }
+
+    /// How far the windows of a column stray from the reference without drift.
+    pub(super) fn design_effect(&self, column: usize) -> Option<DesignEffect> {
+        self.reference.calibration.as_ref()?.columns.get(column)?.fixed
+    }
+
+    /// How far they stray from earlier windows, as far as the reference knows.
+    pub(super) fn effect_at(&self, column: usize, season: Season) -> Option<DesignEffect> {
+        let known = self.reference.calibration.as_ref()?.columns.get(column)?;
+        match season {
+            Season::HourOfWeek => known.hour_of_week.or(known.fixed),
+            Season::HourOfDay => known.hour_of_day.or(known.fixed),
+            Season::None => known.fixed,
+        }
     }
 }

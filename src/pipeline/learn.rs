@@ -80,10 +80,8 @@ impl Learner {
     pub(super) fn take(&mut self, envelope: &Envelope<'_>) -> bool {
         let is_row = envelope.kind != EventKind::Label
             && self.wants(envelope.time)
-            && push_event(&mut self.builder, envelope);
-        if is_row {
-            self.builder.observe_time(envelope.time);
-        } else {
+            && push_event(&mut self.builder, envelope, Some(envelope.time));
+        if !is_row {
             self.left_out_until = self.left_out_until.max(Some(envelope.time));
         }
         is_row
@@ -122,9 +120,9 @@ impl Learner {
     }
 }
 
-/// Takes a decoded event as a row of a reference: its features and its
-/// prediction. `false` when it holds neither.
-pub fn push_event(builder: &mut ReferenceBuilder, envelope: &Envelope<'_>) -> bool {
+/// Takes a decoded event as a row of a reference, of this time if it has one:
+/// its features and its prediction. `false` when it holds neither.
+pub fn push_event(builder: &mut ReferenceBuilder, envelope: &Envelope<'_>, time: Option<EventTime>) -> bool {
     let mut cells: Vec<(&str, ColumnRole, Value<'_>)> = Vec::new();
     let features = envelope.features.and_then(loose_features).unwrap_or_default();
     for (name, value) in &features {
@@ -143,7 +141,10 @@ pub fn push_event(builder: &mut ReferenceBuilder, envelope: &Envelope<'_>) -> bo
     if cells.is_empty() {
         return false;
     }
-    builder.push_row(cells);
+    match time {
+        Some(time) => builder.push_row_at(time, cells),
+        None => builder.push_row(cells),
+    }
     true
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::basis::Basis;
 use crate::{
-    profile::{Cell, Counts},
+    profile::{Cell, Counts, RowSample},
     reference::{Column, Reference},
 };
 
@@ -23,6 +23,8 @@ pub(super) struct Pane {
     pub(super) unknown_features: u64,
     /// By the segment's place in the reference; `None` until a row is in it.
     pub(super) segments: Vec<Option<Part>>,
+    /// Whole rows, for what several columns do together.
+    pub(super) sample: RowSample,
 }
 
 /// The rows of one segment in a pane.
@@ -36,20 +38,19 @@ impl Pane {
     pub(super) fn new(basis: &Basis) -> Self {
         let counts = empty_counts(&basis.reference);
         let segments = vec![None; basis.segments.len()];
-        Self { counts, events: 0, labels: 0, unknown_features: 0, segments }
+        let sample = RowSample::new(basis.drift.sample_rows, basis.reference.columns.len());
+        Self { counts, events: 0, labels: 0, unknown_features: 0, segments, sample }
     }
 
-    pub(super) fn clear(&mut self) {
-        self.counts.iter_mut().for_each(Counts::clear);
-        self.segments.iter_mut().flatten().for_each(Part::clear);
-        (self.events, self.labels, self.unknown_features) = (0, 0, 0);
-    }
-
-    /// Counts rows: `cells` row by row, as many of each as there are columns,
-    /// at most [`BATCH_ROWS`] rows.
-    pub(super) fn add_rows(&mut self, basis: &Basis, cells: &[Cell]) {
+    /// Counts rows, at most [`BATCH_ROWS`] of them, by their `hashes`: `cells`
+    /// row by row, as many of each as there are columns.
+    pub(super) fn add_rows(&mut self, basis: &Basis, hashes: &[u64], cells: &[Cell]) {
         let columns = basis.reference.columns.len();
-        let rows = cells.len() / columns.max(1);
+        let rows = hashes.len();
+        if basis.drift.sample_rows > 0 {
+            let offered = hashes.iter().zip(cells.chunks(columns.max(1)));
+            offered.for_each(|(hash, cells)| self.sample.offer(*hash, cells));
+        }
         let mut buffer = [Cell::ABSENT; BATCH_ROWS];
         for (index, (counts, column)) in self.counts.iter_mut().zip(&basis.reference.columns).enumerate() {
             let of_column = cells.iter().skip(index).step_by(columns);
@@ -84,6 +85,8 @@ impl Pane {
     pub(super) fn fits(&self, basis: &Basis) -> bool {
         self.events.max(self.labels).max(self.unknown_features) <= MOST
             && counts_fit(&self.counts, &basis.reference)
+            && self.sample.fits(basis.reference.columns.len())
+            && self.sample.capacity() == basis.drift.sample_rows
             && self.segments.len() == basis.segments.len()
             && self.segments.iter().flatten().all(|part| part.fits(&basis.reference))
     }
@@ -93,6 +96,8 @@ impl Pane {
         self.events += other.events;
         self.labels += other.labels;
         self.unknown_features += other.unknown_features;
+        let merged = self.sample.merge(&other.sample);
+        debug_assert!(merged.is_ok(), "panes of one stream have one width");
         for (mine, theirs) in self.segments.iter_mut().zip(&other.segments) {
             match (mine, theirs) {
                 (Some(mine), Some(theirs)) => mine.merge(theirs),
@@ -105,16 +110,11 @@ impl Pane {
     /// Bytes of the counts.
     pub(super) fn heap_bytes(&self) -> usize {
         let parts = self.segments.iter().flatten().flat_map(|part| &part.counts);
-        self.counts.iter().chain(parts).map(Counts::heap_bytes).sum()
+        self.counts.iter().chain(parts).map(Counts::heap_bytes).sum::<usize>() + self.sample.heap_bytes()
     }
 }
 
 impl Part {
-    fn clear(&mut self) {
-        self.events = 0;
-        self.counts.iter_mut().for_each(Counts::clear);
-    }
-
     fn merge(&mut self, other: &Self) {
         self.events += other.events;
         merge_counts(&mut self.counts, &other.counts);

@@ -1,19 +1,24 @@
 //! One stream: the events of one model, version and variant, in panes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     basis::Basis,
-    pane::{BATCH_ROWS, Pane, Part, empty_counts},
+    judge::{self, Judge},
+    memory::{CutCounts, Memory, Scene},
+    pane::{BATCH_ROWS, Pane},
 };
 use crate::{
     decode::Row,
-    drift::Scorer,
+    drift::moving::KEPT_MS,
     event::EventTime,
-    profile::{Cell, Counts},
-    result::{FeatureResult, SegmentResult, StreamKey, WindowResult},
+    profile::Cell,
+    result::{StreamKey, WindowResult},
     window::{WindowSettings, window_ends},
 };
 
@@ -24,7 +29,8 @@ use crate::{
 #[derive(Debug, Clone, Default)]
 struct RowBatch {
     pane: i64,
-    rows: usize,
+    /// What the rows are sampled by, one each.
+    hashes: Vec<u64>,
     /// As many cells per row as there are columns.
     cells: Vec<Cell>,
 }
@@ -44,21 +50,26 @@ pub(super) struct Stream {
     /// Written windows that late events have changed since.
     #[serde(skip)]
     dirty: BTreeSet<i64>,
-    /// Where panes are merged for windows longer than one pane.
-    #[serde(skip)]
-    scratch: Option<Pane>,
+    /// What it knows of earlier windows.
+    memory: Memory,
+    /// Written windows that end behind this one say what they say together with
+    /// it, and it has changed.
+    stale_after: Option<i64>,
 }
 
 /// What a window's result needs besides the stream's own panes.
 pub(super) struct CloseContext<'a> {
     pub(super) settings: &'a WindowSettings,
     pub(super) basis: &'a Basis,
-    pub(super) scorer: &'a mut Scorer,
+    pub(super) judge: &'a mut Judge,
     pub(super) tag: &'a str,
+    /// Ends of the first windows of the model's streams.
+    pub(super) first_ends: &'a [i64],
 }
 
 impl Stream {
-    pub(super) fn new(key: StreamKey) -> Self {
+    /// A stream of which nothing was seen; windows up to `floor` are delivered.
+    pub(super) fn new(key: StreamKey, basis: &Basis, settings: &WindowSettings, floor: Option<i64>) -> Self {
         Self {
             key,
             panes: BTreeMap::new(),
@@ -66,22 +77,24 @@ impl Stream {
             last_closed: None,
             empty_run: 0,
             dirty: BTreeSet::new(),
-            scratch: None,
+            memory: Memory::new(basis, settings, floor),
+            stale_after: None,
         }
     }
 
     /// Takes a row into the pane starting at `pane`.
     #[inline]
     pub(super) fn add_row(&mut self, basis: &Basis, pane: i64, row: &Row) {
-        if self.batch.rows == BATCH_ROWS || (self.batch.pane != pane && self.batch.rows > 0) {
+        let waiting = self.batch.hashes.len();
+        if waiting == BATCH_ROWS || (self.batch.pane != pane && waiting > 0) {
             self.flush(basis);
         }
         let columns = basis.reference.columns.len();
         self.batch.pane = pane;
         self.batch.cells.extend(row.cells.iter().take(columns));
-        self.batch.rows += 1;
-        self.batch.cells.resize(self.batch.rows * columns, Cell::ABSENT);
-        if self.batch.rows == 1 || !row.unseen.is_empty() || !row.unknown.is_empty() {
+        self.batch.hashes.push(row.hash);
+        self.batch.cells.resize(self.batch.hashes.len() * columns, Cell::ABSENT);
+        if self.batch.hashes.len() == 1 || !row.unseen.is_empty() || !row.unknown.is_empty() {
             let open = self.panes.entry(pane).or_insert_with(|| Pane::new(basis));
             open.unknown_features += row.unknown.len() as u64;
             for (column, name) in &row.unseen {
@@ -111,6 +124,7 @@ impl Stream {
         if pane + settings.slide_ms > last_closed {
             return false;
         }
+        self.memory.correct(pane);
         let mut changed = false;
         for EventTime(end) in window_ends(settings, EventTime(pane)) {
             // What ends at or before the floor was delivered before a restart,
@@ -126,12 +140,12 @@ impl Stream {
 
     /// Moves the waiting rows into their pane's counts.
     pub(super) fn flush(&mut self, basis: &Basis) {
-        if self.batch.rows == 0 {
+        if self.batch.hashes.is_empty() {
             return;
         }
         let pane = self.panes.entry(self.batch.pane).or_insert_with(|| Pane::new(basis));
-        pane.add_rows(basis, &self.batch.cells);
-        self.batch.rows = 0;
+        pane.add_rows(basis, &self.batch.hashes, &self.batch.cells);
+        self.batch.hashes.clear();
         self.batch.cells.clear();
     }
 
@@ -181,41 +195,103 @@ impl Stream {
     pub(super) fn rewrite(&mut self, context: &mut CloseContext<'_>, mut emit: impl FnMut(WindowResult)) {
         while let Some(end) = self.dirty.pop_first() {
             emit(self.result(end, context));
+            self.stale_after = Some(self.stale_after.map_or(end, |stale| stale.min(end)));
         }
+    }
+
+    /// Writes the windows that say something together with one that changed.
+    ///
+    /// Not at once: with long graces and short windows, every late event would
+    /// write all of them.
+    pub(super) fn refresh(&mut self, context: &mut CloseContext<'_>, mut emit: impl FnMut(WindowResult)) {
+        let Some(stale_after) = self.stale_after.take() else { return };
+        let Some(last_closed) = self.last_closed else { return };
+        let slide = context.settings.slide_ms;
+        let from = stale_after.max(self.memory.begins_after().unwrap_or(i64::MIN));
+        // Windows without panes any more are beyond their grace.
+        let oldest = self.panes.keys().next().map_or(i64::MAX, |pane| pane + slide);
+        let mut end = (from + slide).max(oldest);
+        while end <= last_closed {
+            emit(self.result(end, context));
+            end += slide;
+        }
+    }
+
+    /// Whether [`Self::refresh`] has anything to write.
+    pub(super) fn is_stale(&self) -> bool {
+        self.stale_after.is_some()
+    }
+
+    /// End of the last window that was written.
+    pub(super) fn last_closed(&self) -> Option<i64> {
+        self.last_closed
+    }
+
+    /// Notes that the windows that end at `end` or later say something together
+    /// with one that is now another.
+    pub(super) fn mark_stale(&mut self, end: i64, settings: &WindowSettings) {
+        self.memory.correct(end - settings.slide_ms);
+        let before = end - settings.slide_ms;
+        self.stale_after = Some(self.stale_after.map_or(before, |stale| stale.min(before)));
+    }
+
+    /// End of the first window with rows or labels, as far as it is known.
+    pub(super) fn first_end(&self, settings: &WindowSettings) -> Option<i64> {
+        let open = self.panes.keys().next().map(|pane| pane + settings.slide_ms);
+        self.memory.first_end().or(open)
     }
 
     fn result(&mut self, end: i64, context: &mut CloseContext<'_>) -> WindowResult {
         self.flush(context.basis);
-        let start = end - context.settings.size_ms;
-        let mut panes = self.panes.range(start..end).map(|(_, pane)| pane);
-        let (first, second) = (panes.next(), panes.next());
-        let window = if let (Some(only), None) = (first, second) {
-            only
-        } else {
-            let merged = self.scratch.get_or_insert_with(|| Pane::new(context.basis));
-            merged.clear();
-            for pane in first.into_iter().chain(second).chain(panes) {
-                merged.merge(pane);
-            }
-            merged
-        };
-        let features = features(context, &window.counts);
-        let segments = segments(context, &window.segments);
-        WindowResult {
-            stream: self.key.clone(),
-            window: context.tag.to_owned(),
-            start: EventTime(start),
-            end: EventTime(end),
+        let basis = context.basis;
+        let (size, min_events) = (context.settings.size_ms, context.settings.min_events);
+        let window = window(&self.panes, end, basis, size);
+        let counts = CutCounts::new(basis, &window);
+        self.memory.keep(end, &counts);
+        let past = self.memory.past();
+        let mut result = WindowResult {
             events: window.events,
             labels: window.labels,
-            reference_rows: context.basis.reference.rows,
+            reference_rows: basis.reference.rows,
             unknown_features: window.unknown_features,
-            features,
-            segments,
-            quality: Vec::new(),
-            evidence: Vec::new(),
-            comparisons: Vec::new(),
+            features: context.judge.features(basis, &window, min_events),
+            segments: context.judge.segments(basis, &window, min_events),
+            quality: vec![judge::volume(past, end, window.events)],
+            several: context.judge.several(&window),
+            comparisons: context.judge.comparisons(basis, past, end, (&counts, min_events)),
+            ..WindowResult::empty(self.key.clone(), context.tag, EventTime(end - size), EventTime(end))
+        };
+        drop(window);
+        let scene = self.scene(context);
+        let panes = &self.panes;
+        let earlier = |end| CutCounts::new(basis, &self::window(panes, end, basis, size));
+        let rate = scene.rate_at(end);
+        let detectors = self.memory.detectors_at((end, &counts), &scene, earlier);
+        result.evidence = judge::evidence(basis, detectors, rate);
+        result.rank();
+        result
+    }
+
+    /// What the evidence of this stream depends on beside its memory.
+    fn scene<'c>(&self, context: &CloseContext<'c>) -> Scene<'c> {
+        let size = context.settings.size_ms;
+        let whole = |pane: &i64| pane.div_euclid(size) * size + size;
+        Scene {
+            basis: context.basis,
+            pending: self.panes.keys().map(whole).collect(),
+            first_ends: context.first_ends,
+            rate: context.basis.drift.false_alarms.rate_per_window(size),
         }
+    }
+
+    /// Takes the windows that can't change any more into the memory for good.
+    pub(super) fn settle(&mut self, context: &CloseContext<'_>, watermark: i64) {
+        let Some(last_closed) = self.last_closed else { return };
+        let until = last_closed.min(watermark.saturating_sub(context.settings.grace_ms));
+        let scene = self.scene(context);
+        let (panes, basis, size) = (&self.panes, context.basis, context.settings.size_ms);
+        let counts_of = |end| CutCounts::new(basis, &window(panes, end, basis, size));
+        self.memory.settle(until, &scene, counts_of);
     }
 
     /// Forgets panes that no window can need any more.
@@ -223,7 +299,7 @@ impl Stream {
         while let Some((&pane, _)) = self.panes.first_key_value() {
             let last_end = pane + settings.size_ms;
             let written = self.last_closed.is_some_and(|closed| closed >= last_end);
-            let waiting = self.batch.rows > 0 && self.batch.pane == pane;
+            let waiting = !self.batch.hashes.is_empty() && self.batch.pane == pane;
             // A window that is to be written again needs all of its panes.
             let dirty = self.dirty.first().is_some_and(|end| end - settings.size_ms <= pane);
             if !written || waiting || dirty || last_end + settings.grace_ms > watermark {
@@ -234,9 +310,15 @@ impl Stream {
     }
 
     /// Whether nothing is left to write or to remember about this stream.
-    pub(super) fn is_finished(&self, settings: &WindowSettings) -> bool {
+    pub(super) fn is_finished(&self, settings: &WindowSettings, watermark: i64) -> bool {
+        let remembers = self.last_closed.is_some_and(|end| end.saturating_add(KEPT_MS) > watermark);
+        self.is_silent(settings) && !remembers
+    }
+
+    /// Whether nothing is left to write about it; it may still be remembered.
+    pub(super) fn is_silent(&self, settings: &WindowSettings) -> bool {
         self.panes.is_empty()
-            && self.batch.rows == 0
+            && self.batch.hashes.is_empty()
             && self.dirty.is_empty()
             && (self.last_closed.is_none() || self.empty_run >= settings.max_empty_windows)
     }
@@ -244,37 +326,36 @@ impl Stream {
     /// Whether a stream that was read back has been counted on the grids of
     /// `basis`, at times up to `latest`.
     pub(super) fn fits(&self, basis: &Basis, latest: i64) -> bool {
-        let times = self.panes.keys().copied().chain(self.last_closed);
+        let times = self.panes.keys().copied().chain(self.last_closed).chain(self.stale_after);
         times.into_iter().all(|time| (0..=latest).contains(&time))
             && self.panes.values().all(|pane| pane.fits(basis))
     }
 
+    /// Begins the memory anew when one that was read back is of other settings,
+    /// which the counts do not depend on.
+    pub(super) fn check_memory(&mut self, basis: &Basis, settings: &WindowSettings) {
+        if !self.memory.fits(basis, settings, self.last_closed) {
+            let written = self.last_closed.map(|end| end - settings.size_ms);
+            self.memory = Memory::new(basis, settings, written);
+        }
+    }
+
     /// Number of open panes and their bytes.
     pub(super) fn size(&self) -> (usize, usize) {
-        let bytes = self.panes.values().map(Pane::heap_bytes).sum();
-        (self.panes.len(), bytes)
+        let bytes: usize = self.panes.values().map(Pane::heap_bytes).sum();
+        (self.panes.len(), bytes + self.memory.heap_bytes())
     }
 }
 
-/// What a window's counts say about every column.
-fn features(context: &mut CloseContext<'_>, counts: &[Counts]) -> Vec<FeatureResult> {
-    let min_events = context.settings.min_events;
-    let columns = context.basis.reference.columns.iter().zip(counts);
-    columns.map(|(column, counts)| context.scorer.feature_result(column, counts, min_events)).collect()
-}
-
-/// What a window says about every segment of the reference.
-fn segments(context: &mut CloseContext<'_>, parts: &[Option<Part>]) -> Vec<SegmentResult> {
-    let basis = context.basis;
-    let known = basis.reference.segments.iter().zip(parts);
-    known
-        .map(|(segment, part)| {
-            let events = part.as_ref().map_or(0, |part| part.events);
-            let features = match part {
-                Some(part) => features(context, &part.counts),
-                None => features(context, &empty_counts(&basis.reference)),
-            };
-            SegmentResult { feature: segment.feature.clone(), value: segment.value.clone(), events, features }
-        })
-        .collect()
+/// The panes of the window that ends at `end`, merged where there are several.
+fn window<'p>(panes: &'p BTreeMap<i64, Pane>, end: i64, basis: &Basis, size_ms: i64) -> Cow<'p, Pane> {
+    let mut panes = panes.range(end - size_ms..end).map(|(_, pane)| pane);
+    match (panes.next(), panes.next()) {
+        (Some(only), None) => Cow::Borrowed(only),
+        (first, second) => {
+            let mut merged = Pane::new(basis);
+            first.into_iter().chain(second).chain(panes).for_each(|pane| merged.merge(pane));
+            Cow::Owned(merged)
+        }
+    }
 }

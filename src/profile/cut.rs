@@ -48,6 +48,12 @@ impl Cut {
         &self.labels
     }
 
+    /// The bin of the cut that a bin of the grid belongs to.
+    #[must_use]
+    pub fn bin_of(&self, bin: usize) -> Option<usize> {
+        self.of_bin.get(bin).map(|&bin| bin as usize)
+    }
+
     /// Sums the counts of a grid's bins into `out`, which is cleared first.
     pub fn sum_into(&self, bins: impl Iterator<Item = u64>, out: &mut Vec<u64>) {
         out.clear();

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CategoricalGrid, NumericGrid};
+use super::{CategoricalGrid, Cell, NumericGrid};
 use crate::result::ColumnKind;
 
 /// The bins of one column. Bins are numbered from 0; what is no usable value
@@ -24,6 +24,20 @@ impl Grid {
         match self {
             Self::Numeric(_) => ColumnKind::Numeric,
             Self::Categorical(_) => ColumnKind::Categorical,
+        }
+    }
+
+    /// The bin that [`super::Counts`] count a cell in; `None` for what has none.
+    #[must_use]
+    pub fn bin_of(&self, cell: Cell) -> Option<usize> {
+        match self {
+            Self::Numeric(grid) => {
+                let value = cell.to_f64();
+                value.is_finite().then(|| grid.bin_of(value + 0.0))
+            }
+            Self::Categorical(grid) => {
+                cell.code().map(|code| code as usize).filter(|&code| code < grid.bins())
+            }
         }
     }
 

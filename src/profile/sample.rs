@@ -264,11 +264,10 @@ impl TryFrom<StoredSample> for RowSample {
         let kept = hashes.into_iter().enumerate().map(|(slot, hash)| Kept { hash, slot }).collect();
         let mut sample = Self { kept, cells, ..Self::new(capacity, columns) };
         let pairs = sample.rows().zip(sample.rows().skip(1));
-        let in_order = |((a, x), (b, y)): ((u64, &[Cell]), (u64, &[Cell]))| {
-            a.cmp(&b).then_with(|| compare(x, y, columns)).is_lt()
-        };
-        if let Some(wrong) = pairs.map(in_order).position(|in_order| !in_order) {
-            return Err(SampleError::Order(wrong + 1));
+        for (place, ((before, left), (hash, right))) in pairs.enumerate() {
+            if before.cmp(&hash).then_with(|| compare(left, right, columns)).is_ge() {
+                return Err(SampleError::Order(place + 1));
+            }
         }
         sample.set_limit();
         Ok(sample)

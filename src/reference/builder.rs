@@ -4,7 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ahash::AHashMap;
 
-use super::{ColumnReport, ColumnRole, Reference, ReferenceError, collected::Collected};
+use super::{
+    BuilderSettings, Calibration, ColumnReport, ColumnRole, Reference, ReferenceError,
+    calibration::RowWindows,
+    collected::Collected,
+    rows::Rows,
+    sampled,
+    segments::{SegmentReference, segments},
+    times::RowTimes,
+};
 use crate::{
     event::EventTime,
     profile::{LONGEST_NAME, shortened},
@@ -40,16 +48,18 @@ pub struct ColumnOverride {
 /// Takes rows and makes a reference of them.
 ///
 /// Keeps every value until [`Self::finish`], since exact quantiles need all of
-/// them: eight bytes per value that a row names, and the different texts of a
-/// column once. A million rows of 24 columns take 200 MB. A column that a row
-/// doesn't name is missing in it, also in rows before the column first came.
+/// them: eight bytes per value that a row names, as many for each gap between
+/// the rows that name a column, the different texts of a column once, and eight
+/// bytes per row for its time where there is to be a calibration. A million rows
+/// of 24 columns take 200 MB. A column that a row doesn't name is missing in it,
+/// also in rows before the column first came.
 #[derive(Debug)]
 pub struct ReferenceBuilder {
     model: String,
     overrides: BTreeMap<String, ColumnOverride>,
-    bins: usize,
+    settings: BuilderSettings,
     rows: u64,
-    times: Option<(EventTime, EventTime)>,
+    times: RowTimes,
     /// In the order in which they came first.
     columns: Vec<Collected>,
     features: AHashMap<Box<str>, usize>,
@@ -61,15 +71,20 @@ pub struct ReferenceBuilder {
 }
 
 impl ReferenceBuilder {
-    /// Nothing taken yet; `bins` is the number of bins of the cut.
+    /// Nothing taken yet. A number in place of settings is the number of bins
+    /// of the cut, and nothing beside grids and counts is made.
     #[must_use]
-    pub fn new(model: &str, overrides: &BTreeMap<String, ColumnOverride>, bins: usize) -> Self {
+    pub fn new(
+        model: &str,
+        overrides: &BTreeMap<String, ColumnOverride>,
+        settings: impl Into<BuilderSettings>,
+    ) -> Self {
         Self {
             model: model.to_owned(),
             overrides: overrides.clone(),
-            bins,
+            settings: settings.into(),
             rows: 0,
-            times: None,
+            times: RowTimes::default(),
             columns: Vec::new(),
             features: AHashMap::new(),
             predictions: AHashMap::new(),
@@ -92,7 +107,17 @@ impl ReferenceBuilder {
         self.surplus
     }
 
-    /// Takes one row: columns with their role and value.
+    /// Takes one row of this event time: columns with their role and value.
+    pub fn push_row_at<'a>(
+        &mut self,
+        time: EventTime,
+        cells: impl IntoIterator<Item = (&'a str, ColumnRole, Value<'a>)>,
+    ) {
+        self.push_row(cells);
+        self.times.note(self.rows, time, self.settings.window_ms.is_some());
+    }
+
+    /// Takes one row without a time: columns with their role and value.
     pub fn push_row<'a>(&mut self, cells: impl IntoIterator<Item = (&'a str, ColumnRole, Value<'a>)>) {
         self.rows += 1;
         for (position, (name, role, value)) in cells.into_iter().enumerate() {
@@ -132,12 +157,6 @@ impl ReferenceBuilder {
         Some(index)
     }
 
-    /// Notes the event time of a row.
-    pub fn observe_time(&mut self, time: EventTime) {
-        let (from, until) = self.times.unwrap_or((time, time));
-        self.times = Some((from.min(time), until.max(time)));
-    }
-
     /// The reference, and how each column came out, left out ones included.
     ///
     /// Columns are numeric when at least half of their values are numbers, and
@@ -153,6 +172,7 @@ impl ReferenceBuilder {
         self.columns.sort_by(|a, b| (a.role, &a.name).cmp(&(b.role, &b.name)));
         let mut reports = Vec::new();
         let mut columns = Vec::new();
+        let mut taken = Vec::new();
         for collected in std::mem::take(&mut self.columns) {
             let name = collected.name.to_string();
             if collected.role == ColumnRole::Feature && self.predictions.contains_key(&*name) {
@@ -160,9 +180,10 @@ impl ReferenceBuilder {
                 reports.push(ColumnReport::left_out(name, note));
                 continue;
             }
-            match collected.finish(self.kind_of(&collected), self.rows, self.bins) {
+            match collected.finish(self.kind_of(&collected), self.rows, self.settings.bins) {
                 Ok((column, findings)) => {
                     columns.push(column);
+                    taken.push(collected);
                     reports.push(ColumnReport::taken(name, findings));
                 }
                 Err(unusable) => reports.push(ColumnReport::left_out(name, unusable.note())),
@@ -179,16 +200,50 @@ impl ReferenceBuilder {
         if columns.is_empty() {
             return Err(ReferenceError::NoColumns(self.rows));
         }
+        let rows: Vec<Rows<'_>> =
+            taken.iter().zip(&columns).map(|(collected, column)| Rows::new(collected, column)).collect();
+        let calibration = self.calibrate(&rows);
+        let segments = self.segments(&rows, &mut reports);
+        let sample = sampled::sample(&rows, self.rows, self.settings.sample_rows);
         let reference = Reference {
             model: self.model,
             rows: self.rows,
             source,
-            times: self.times,
+            times: self.times.range(),
             covers_until: None,
             columns,
-            segments: Vec::new(),
+            calibration,
+            segments,
+            sample,
         };
         Ok((reference, reports))
+    }
+
+    /// How far the rows' windows stray, where all rows have a time.
+    fn calibrate(&self, columns: &[Rows<'_>]) -> Option<Calibration> {
+        let window_ms = self.settings.window_ms.filter(|&window_ms| window_ms > 0)?;
+        let windows = RowWindows::new(self.times.of_all(self.rows)?, window_ms)?;
+        let columns =
+            columns.iter().map(|rows| windows.calibrate(rows.column().cut.bins(), rows.cut_bins())).collect();
+        Some(Calibration { window_ms, windows: windows.len(), columns })
+    }
+
+    /// The segments that the settings name; what can't have any gets a note.
+    fn segments(&self, columns: &[Rows<'_>], reports: &mut Vec<ColumnReport>) -> Vec<SegmentReference> {
+        let mut all = Vec::new();
+        let features: BTreeSet<&String> = self.settings.segments.iter().collect();
+        for &feature in &features {
+            if let Some(segments) = segments(columns, feature, self.settings.max_segments) {
+                all.extend(segments);
+                continue;
+            }
+            if let Some(report) = reports.iter_mut().find(|report| report.name == *feature) {
+                report.add("no segments by it: it is not a categorical feature");
+            } else {
+                reports.push(ColumnReport::left_out(feature.clone(), "no segments by it: no row has it"));
+            }
+        }
+        all
     }
 
     fn kind_of(&self, column: &Collected) -> Option<ColumnKind> {

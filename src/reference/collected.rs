@@ -18,7 +18,8 @@ const TOO_LONG: &str = match str::from_utf8(&[b'?'; LONGEST_NAME + 1]) {
 /// Cells handed to the counts at once.
 const CHUNK: usize = 4096;
 
-/// One column's values: eight bytes each, plus its different texts once.
+/// One column's values: eight bytes each, as many for each gap between the rows
+/// that name it, plus its different texts once.
 #[derive(Debug)]
 pub(super) struct Collected {
     pub(super) name: Box<str>,
@@ -26,9 +27,18 @@ pub(super) struct Collected {
     /// Numbers, texts by their code in `texts`, and missing values; the rows
     /// that don't name the column have none.
     cells: Vec<Cell>,
+    /// Where rows that follow each other begin.
+    runs: Vec<Run>,
     texts: AHashMap<Box<str>, u32>,
     /// The row that the last cell is of, counted from 1.
     last_row: u64,
+}
+
+/// The first of several rows that follow each other, each with a cell.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    cell: u32,
+    row: u32,
 }
 
 /// Why a column can't be part of a reference.
@@ -51,7 +61,14 @@ impl Unusable {
 
 impl Collected {
     pub(super) fn new(name: &str, role: ColumnRole) -> Self {
-        Self { name: name.into(), role, cells: Vec::new(), texts: AHashMap::new(), last_row: 0 }
+        Self {
+            name: name.into(),
+            role,
+            cells: Vec::new(),
+            runs: Vec::new(),
+            texts: AHashMap::new(),
+            last_row: 0,
+        }
     }
 
     /// Takes the column's value in a row; the last one if the row has several.
@@ -65,6 +82,10 @@ impl Collected {
         };
         if self.last_row == row {
             self.cells.pop();
+        } else if self.cells.is_empty() || self.last_row + 1 != row {
+            // Memory ends long before four billion rows.
+            let number = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+            self.runs.push(Run { cell: number(self.cells.len() as u64), row: number(row - 1) });
         }
         self.cells.push(cell);
         self.last_row = row;
@@ -125,7 +146,7 @@ impl Collected {
             ColumnKind::Categorical => self.categorical_grid(&texts, &numbers).ok_or(Unusable::NoValue)?,
         };
         let numbers = numbers.len() as u64;
-        let counts = self.count(&grid, &texts, rows);
+        let counts = self.count(&grid, rows);
         let cut = Cut::new(&grid, &counts, bins);
         let text_cells = self.cells.iter().filter(|cell| cell.code().is_some()).count() as u64;
         let findings = Findings {
@@ -172,29 +193,55 @@ impl Collected {
         Some((Grid::Categorical(CategoricalGrid::from_counts(tally)), distinct))
     }
 
-    /// Counts the values just as a window's values are counted.
-    fn count(&self, grid: &Grid, texts: &[&str], rows: u64) -> Counts {
-        let code_of = |name: &str| match grid {
-            Grid::Categorical(grid) => Cell::category(grid.code_of(name.as_bytes())),
-            Grid::Numeric(_) => spelled_number(name.as_bytes()).map_or(Cell::WRONG_TYPE, Cell::number),
-        };
-        let codes: Vec<Cell> = texts.iter().map(|text| code_of(text)).collect();
-        let convert = |cell: &Cell| match cell.code() {
+    /// What the column's texts are on its grid, by code.
+    pub(super) fn codes_on(&self, grid: &Grid) -> Vec<Cell> {
+        self.texts().iter().map(|text| cell_of(text, grid)).collect()
+    }
+
+    /// The cells as the decoder would give them for events.
+    pub(super) fn cells_on<'a>(
+        &'a self,
+        grid: &'a Grid,
+        codes: &'a [Cell],
+    ) -> impl Iterator<Item = Cell> + 'a {
+        self.cells.iter().map(move |cell| match cell.code() {
             Some(code) => codes.get(code as usize).copied().unwrap_or(Cell::WRONG_TYPE),
             None if grid.kind() == ColumnKind::Categorical && cell.to_f64().is_finite() => {
-                code_of(&category_text(cell.to_f64()))
+                cell_of(&category_text(cell.to_f64()), grid)
             }
             None => *cell,
-        };
+        })
+    }
+
+    /// The rows that the cells are of, counted from 0, in ascending order.
+    pub(super) fn row_numbers(&self) -> impl Iterator<Item = usize> + '_ {
+        let ends = self.runs.iter().skip(1).map(|run| run.cell as usize).chain([self.cells.len()]);
+        self.runs.iter().zip(ends).flat_map(|(run, end)| (run.row as usize..).take(end - run.cell as usize))
+    }
+
+    /// Counts the values just as a window's values are counted.
+    fn count(&self, grid: &Grid, rows: u64) -> Counts {
         let mut counts = Counts::new(grid);
+        let codes = self.codes_on(grid);
+        let mut cells = self.cells_on(grid, &codes);
         let mut buffer = Vec::with_capacity(CHUNK);
-        for cells in self.cells.chunks(CHUNK) {
+        loop {
             buffer.clear();
-            buffer.extend(cells.iter().map(convert));
+            buffer.extend(cells.by_ref().take(CHUNK));
+            if buffer.is_empty() {
+                break;
+            }
             counts.add_cells(grid, &buffer);
         }
         counts.add_missing(rows - counts.rows());
         counts
+    }
+}
+
+fn cell_of(text: &str, grid: &Grid) -> Cell {
+    match grid {
+        Grid::Categorical(grid) => Cell::category(grid.code_of(text.as_bytes())),
+        Grid::Numeric(_) => spelled_number(text.as_bytes()).map_or(Cell::WRONG_TYPE, Cell::number),
     }
 }
 

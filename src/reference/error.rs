@@ -50,6 +50,22 @@ pub enum ReferenceError {
         /// Rows of the reference.
         rows: u64,
     },
+    /// What the reference's windows scatter by contradicts itself.
+    #[error("the calibration can't be used: {0}")]
+    Calibration(&'static str),
+    /// The sample of rows contradicts the columns.
+    #[error("the sample of rows can't be used: {0}")]
+    Sample(&'static str),
+    /// A segment contradicts itself or the columns.
+    #[error("segment {feature:?} = {value:?} {problem}")]
+    Segment {
+        /// The feature that it is of.
+        feature: String,
+        /// The value that its rows have.
+        value: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
 }
 
 /// A stored column that contradicts itself.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Reference, ReferenceError};
+use super::{Reference, ReferenceError, sampled};
 
 /// Raised when the meaning of a stored field changes.
 const FORMAT: u64 = 1;
@@ -85,7 +85,12 @@ impl Reference {
                 rows: self.rows,
             }),
             None if self.columns.is_empty() => Err(ReferenceError::NoColumns(self.rows)),
-            None => Ok(()),
+            None => {
+                self.check_segments()?;
+                let columns = &self.columns;
+                self.calibration.as_ref().map_or(Ok(()), |calibration| calibration.check(columns.len()))?;
+                self.sample.as_ref().map_or(Ok(()), |sample| sampled::check(sample, columns))
+            }
         }
     }
 }

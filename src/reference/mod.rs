@@ -2,26 +2,40 @@
 //!
 //! A reference is counts like any other, on the grids that were made from it.
 //! [`ReferenceBuilder`] makes one of rows; [`Reference::to_json`] and
-//! [`Reference::from_json`] store it.
+//! [`Reference::from_json`] store it. Beside the counts, it holds how its own
+//! windows scatter ([`Calibration`]), the counts of segments and a sample of its
+//! rows, where wanted.
 //!
 //! Promises: a reference that was read back equals the one that was stored, to
 //! the bit; whatever contradicts itself is refused with the reason.
 
 mod builder;
+mod calibration;
 mod collected;
 mod error;
 mod json;
 mod report;
+mod rows;
+mod sampled;
+mod scatter;
+mod segments;
+mod settings;
+mod times;
 
 use serde::{Deserialize, Serialize};
 
 pub use builder::{ColumnOverride, MOST_COLUMNS, ReferenceBuilder, Value};
+pub use calibration::{Calibration, ColumnCalibration, FEWEST_WINDOWS, MOST_WINDOWS};
+pub(crate) use calibration::{DAY_MS, WEEK_MS};
 pub use error::{ColumnError, ReferenceError};
 pub use report::ColumnReport;
+pub use scatter::{DesignEffect, Ratio, degrees, ratio};
+pub use segments::SegmentReference;
+pub use settings::BuilderSettings;
 
 use crate::{
     event::EventTime,
-    profile::{Counts, Cut, Grid},
+    profile::{Counts, Cut, Grid, RowSample},
 };
 
 /// What a model's columns looked like when it was known to be good.
@@ -42,23 +56,18 @@ pub struct Reference {
     pub covers_until: Option<EventTime>,
     /// The columns: features in order of their names, then the predictions.
     pub columns: Vec<Column>,
-    /// The parts of the rows that are judged each on its own.
+    /// How far its own windows stray; `None` without event times or with too
+    /// few windows: then rows can only be taken for independent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
+    /// Counts of segments: by the names of the features, their most frequent
+    /// values first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub segments: Vec<SegmentReference>,
-}
-
-/// The rows of a reference that have one value of a categorical feature.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SegmentReference {
-    /// The feature.
-    pub feature: String,
-    /// Its value in these rows.
-    pub value: String,
-    /// Number of these rows.
-    pub rows: u64,
-    /// Their counts on the grids of the reference's columns, in their order.
-    pub counts: Vec<Counts>,
+    /// Some of its rows as they are: a cell per column, numbers or codes on the
+    /// column's grid.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "sampled")]
+    pub sample: Option<RowSample>,
 }
 
 /// One column of a reference.

@@ -44,6 +44,14 @@ impl ColumnReport {
         Self { name, kind: None, valid: 0, distinct: 0, note: note.into() }
     }
 
+    /// Adds what has come out later.
+    pub(super) fn add(&mut self, note: &str) {
+        if !self.note.is_empty() {
+            self.note.push_str("; ");
+        }
+        self.note.push_str(note);
+    }
+
     pub(super) fn taken(name: String, findings: Findings) -> Self {
         let Findings { kind, valid, distinct, .. } = findings;
         Self { name, kind: Some(kind), valid, distinct, note: findings.notes().join("; ") }

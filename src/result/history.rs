@@ -47,7 +47,7 @@ pub struct SegmentName {
 /// A window beside another reference than the model's fixed one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
-    /// As the configuration names it, such as `previous` or `rolling 7d`.
+    /// As the configuration names it, such as `previous` or `rolling-7d`.
     pub reference: String,
     /// What the reference is made of, where that is not plain.
     pub detail: String,

@@ -7,6 +7,7 @@
 
 mod history;
 mod judgement;
+mod multivariate;
 mod overview;
 mod quality;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use history::{ComparedFeature, Comparison, Evidence, SegmentName};
 pub use judgement::{NoisePoints, ScoreName, Verdict};
+pub use multivariate::{DomainResult, FeatureShare, MultivariateResult, ReconstructionResult};
 pub use quality::{Check, Finding};
 
 use crate::event::EventTime;
@@ -62,6 +64,9 @@ pub struct WindowResult {
     pub segments: Vec<SegmentResult>,
     /// What is said about the window as a whole.
     pub quality: Vec<Finding>,
+    /// What a sample of its rows says about several columns at a time; `None`
+    /// when none is kept.
+    pub several: Option<MultivariateResult>,
     /// What this window and those before it say together, per column and
     /// segment.
     pub evidence: Vec<Evidence>,

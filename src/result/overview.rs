@@ -60,6 +60,7 @@ impl WindowResult {
             features: Vec::new(),
             segments: Vec::new(),
             quality: Vec::new(),
+            several: None,
             evidence: Vec::new(),
             comparisons: Vec::new(),
         }
@@ -107,7 +108,7 @@ impl WindowResult {
 
     /// Numbers the columns that are not stable: drifted ones first, each by
     /// effect, equals by their names.
-    pub(crate) fn rank(&mut self) {
+    pub fn rank(&mut self) {
         let mut order: Vec<&mut FeatureResult> =
             self.features.iter_mut().filter(|column| column.verdict >= Verdict::Shifted).collect();
         order.sort_by(|a, b| {

@@ -8,9 +8,9 @@ use super::{
     line_protocol::{FieldValue, write_point},
     schema::{
         ALL_ROWS, COMPARISON, COMPARISON_FIELDS, DISTRIBUTION, DISTRIBUTION_FIELDS, DRIFT, DRIFT_FIELDS,
-        EVIDENCE, EVIDENCE_FIELDS, Field, QUALITY, QUALITY_FIELDS, Read, SEGMENT, SEGMENT_FIELDS, TAG_BIN,
-        TAG_CHECK, TAG_FEATURE, TAG_MODEL, TAG_REFERENCE, TAG_SEGMENT, TAG_VARIANT, TAG_VERSION, TAG_WINDOW,
-        WINDOW, WINDOW_FIELDS,
+        EVIDENCE, EVIDENCE_FIELDS, Field, MULTIVARIATE, MULTIVARIATE_FIELDS, QUALITY, QUALITY_FIELDS, Read,
+        SEGMENT, SEGMENT_FIELDS, TAG_BIN, TAG_CHECK, TAG_FEATURE, TAG_MODEL, TAG_REFERENCE, TAG_SEGMENT,
+        TAG_VARIANT, TAG_VERSION, TAG_WINDOW, WINDOW, WINDOW_FIELDS,
     },
 };
 use crate::result::{Finding, WindowResult};
@@ -53,6 +53,9 @@ impl Points {
                 self.point(DISTRIBUTION, &tags, DISTRIBUTION_FIELDS, (bin, at));
             }
             self.quality(tags, &column.feature, &column.quality, at);
+        }
+        if let Some(several) = &window.several {
+            self.point(MULTIVARIATE, &tags, MULTIVARIATE_FIELDS, (several, at));
         }
         for segment in &window.segments {
             let name = format!("{}={}", segment.feature, segment.value);

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use driftline::{
-    event::{EventTime, MessageBatch},
-    pipeline::{Core, Input, Outputs},
+    event::{EventTime, MessageBatch, PartitionId},
+    pipeline::{Core, Input, Outputs, Snapshot},
     result::WindowResult,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::{
-    scenario::{Key, PARTITIONS, START, Scenario, id_of, text_of},
+    scenario::{Key, PARTITIONS, START, Scenario, id_of, memory_of, text_of},
     seeds,
 };
 
@@ -19,6 +19,7 @@ use crate::{
 #[derive(Default)]
 struct Database {
     windows: BTreeMap<Key, String>,
+    memory: BTreeMap<Key, String>,
     writes: BTreeMap<Key, u32>,
 }
 
@@ -27,6 +28,7 @@ impl Database {
         for result in results.iter().filter(|result| result.events + result.labels > 0) {
             let (key, text) = text_of(result);
             *self.writes.entry(key.clone()).or_default() += 1;
+            self.memory.insert(key.clone(), memory_of(result));
             self.windows.insert(key, text);
         }
     }
@@ -126,6 +128,25 @@ impl<'a> Run<'a> {
         self.assign();
     }
 
+    /// A clean restart: everything goes through a snapshot.
+    fn sleep_and_wake(&mut self) {
+        let named = |id: PartitionId| Some(("events".to_owned(), id.0 as i32));
+        let Some(snapshot) = self.core.snapshot(&named) else { return };
+        let bytes = rmp_serde::to_vec_named(&snapshot).unwrap();
+        let snapshot: Snapshot<'_> = rmp_serde::from_slice(&bytes).unwrap();
+        assert!(snapshot.is_plausible());
+        let place = |partition| {
+            let known = snapshot.partitions.iter();
+            Some((id_of(partition), known.into_iter().position(|at| at.partition == partition as i32)?))
+        };
+        let partitions: Vec<_> = (0..PARTITIONS).filter_map(place).collect();
+        self.core = self.scenario.core(None, [false; 2]);
+        self.step(Input::Restore { snapshot: &snapshot, partitions: &partitions });
+        for partition in 0..PARTITIONS {
+            self.step(Input::Assigned(id_of(partition), EventTime(self.clock)));
+        }
+    }
+
     fn finish(mut self) -> (Core, Database, u32) {
         // Silence: the partitions fall idle and event time passes by the clock.
         for _ in 0..30 {
@@ -145,6 +166,7 @@ fn simulate(seed: u64, may_crash: bool) -> u32 {
     while !run.is_done() || run.out.results.len() > 1_000 {
         match rng.random_range(0..100) {
             0..6 if may_crash && run.crashes < 8 => run.crash(&mut rng),
+            0..2 if !may_crash => run.sleep_and_wake(),
             0..15 => {
                 run.clock += i64::from(rng.random_range(0..2_000_u32));
                 let now = EventTime(run.clock);
@@ -171,6 +193,10 @@ fn simulate(seed: u64, may_crash: bool) -> u32 {
         assert_eq!(&database.windows[key], text, "seed {seed}: window {key:?}");
     }
     if !may_crash {
+        let memory = in_one_go(&scenario);
+        for (key, text) in &memory.memory {
+            assert_eq!(&database.memory[key], text, "seed {seed}: what {key:?} says of earlier windows");
+        }
         let (decoded, dropped) = (counters.decoded.iter().sum::<u64>(), counters.dropped.iter().sum::<u64>());
         assert_eq!(counters.messages, decoded, "seed {seed}: every message is in a counter");
         assert_eq!(dropped, 0, "seed {seed}: nothing came too late, {:?}", counters.dropped);
@@ -180,6 +206,25 @@ fn simulate(seed: u64, may_crash: bool) -> u32 {
         }
     }
     crashes
+}
+
+/// What is said of windows and those before them when every event comes in order
+/// and in one batch.
+fn in_one_go(scenario: &Scenario) -> Database {
+    let mut core = scenario.core(None, [false; 2]);
+    let (mut out, mut batch) = (Outputs::default(), MessageBatch::default());
+    for (offset, payload) in (0..).zip(scenario.in_order()) {
+        batch.push(id_of(0), offset, None, Some(payload.as_bytes()));
+    }
+    core.step(Input::Assigned(id_of(0), EventTime(START)), &mut out);
+    core.step(Input::Batch { batch: &batch, topics: &[], now: None }, &mut out);
+    core.step(Input::CaughtUp(id_of(0), true), &mut out);
+    for second in 0..30 {
+        core.step(Input::Tick(EventTime(START + 100_000 + second * 4_000)), &mut out);
+    }
+    let mut database = Database::default();
+    database.write(&out.results);
+    database
 }
 
 #[test]

@@ -7,12 +7,12 @@ use std::{
 
 use driftline::{
     decode::EventMapping,
-    drift::Scorer,
+    drift::{ColumnJudge, DriftSettings, Scorer, moving::MovingReference},
     event::{EventTime, PartitionId},
     pipeline::{Core, CoreSettings, JoinSettings, ModelSpec, ReferenceSpec},
     profile::{Cell, Counts, Grid},
-    reference::{ColumnOverride, ColumnRole, Reference, ReferenceBuilder, Value},
-    result::WindowResult,
+    reference::{BuilderSettings, ColumnOverride, ColumnRole, Reference, ReferenceBuilder, Value},
+    result::{StreamKey, WindowResult},
     window::WindowSettings,
 };
 use rand::RngExt;
@@ -129,7 +129,8 @@ impl Scenario {
             lateness_ms,
             grace_ms: if rng.random_bool(0.5) { 0 } else { rng.random_range(1..4_000) },
             idle_timeout_ms: 5_000,
-            min_events: 5,
+            // What noise is takes milliseconds to work out, anew in every core.
+            min_events: if rng.random_bool(0.03) { 20 } else { 1_000 },
             ..WindowSettings::default()
         };
         let join = rng.random_bool(0.3);
@@ -172,7 +173,15 @@ impl Scenario {
             ModelSpec {
                 name: name.to_owned(),
                 reference: ReferenceSpec::Ready { reference: Arc::clone(&REFERENCE), covers_until: None },
-                bins: 10,
+                learned: BuilderSettings::from(10),
+                drift: DriftSettings {
+                    sample_rows: 0,
+                    compare_with: vec![
+                        MovingReference::Previous { windows: 1 },
+                        MovingReference::Rolling { ms: 20_000 },
+                    ],
+                    ..DriftSettings::default()
+                },
                 overrides: changed.then(|| ("never".to_owned(), never)).into_iter().collect(),
                 join: self.join.then_some(JoinSettings { timeout_ms: 10_000, max_waiting: 10_000 }),
             }
@@ -184,6 +193,19 @@ impl Scenario {
             max_message_bytes: 10_000,
             delivered_until,
         })
+    }
+
+    /// All messages that can be used, in order of their event times.
+    pub(crate) fn in_order(&self) -> Vec<String> {
+        let mut payloads: Vec<(i64, String)> = Vec::new();
+        for event in &self.events {
+            for payload in event.payloads(self.join) {
+                let is_half = payload.contains(r#""kind":"feature""#);
+                payloads.push((event.time - if is_half { event.features_lead_ms } else { 0 }, payload));
+            }
+        }
+        payloads.sort();
+        payloads.into_iter().map(|(_, payload)| payload).collect()
     }
 
     /// What every window with data must say in the end, computed in one go.
@@ -198,6 +220,10 @@ impl Scenario {
             })
             .collect();
         let mut scorer = Scorer::default();
+        let settings =
+            (&DriftSettings { sample_rows: 0, ..DriftSettings::default() }, self.windows.min_events);
+        let judge = |column| ColumnJudge::new(column, &column.counts, None);
+        let mut judges: Vec<ColumnJudge> = REFERENCE.columns.iter().map(judge).collect();
         let mut expected = BTreeMap::new();
         for (model, version, end) in keys {
             let inside = |event: &&Event| {
@@ -206,7 +232,7 @@ impl Scenario {
             let (labels, rows): (Vec<&Event>, Vec<&Event>) =
                 self.events.iter().filter(inside).partition(|event| event.is_label);
             let mut columns = Vec::new();
-            for (index, column) in REFERENCE.columns.iter().enumerate() {
+            for ((index, column), judge) in REFERENCE.columns.iter().enumerate().zip(&mut judges) {
                 let mut counts = Counts::new(&column.grid);
                 for event in &rows {
                     counts.add_cells(&column.grid, &[event.cells()[index]]);
@@ -214,9 +240,14 @@ impl Scenario {
                         counts.note_unseen("violet", 1);
                     }
                 }
-                columns.push(scorer.feature_result(column, &counts, self.windows.min_events));
+                columns.push(judge.judge(&mut scorer, (column, &column.counts), &counts, settings));
             }
-            let columns = serde_json::to_string(&columns).unwrap();
+            let key =
+                StreamKey { model: model.to_owned(), version: version.to_owned(), variant: String::new() };
+            let empty = WindowResult::empty(key, "", EventTime(end - size), EventTime(end));
+            let mut window = WindowResult { features: columns, ..empty };
+            window.rank();
+            let columns = serde_json::to_string(&window.features).unwrap();
             let text = format!("{} {} {columns}", rows.len(), labels.len());
             expected.insert((model.to_owned(), version.to_owned(), end), text);
         }
@@ -229,6 +260,11 @@ pub(crate) fn text_of(result: &WindowResult) -> (Key, String) {
     let features = serde_json::to_string(&result.features).unwrap();
     let key = (result.stream.model.clone(), result.stream.version.clone(), result.end.0);
     (key, format!("{} {} {features}", result.events, result.labels))
+}
+
+/// What a result says of its window and the windows before it.
+pub(crate) fn memory_of(result: &WindowResult) -> String {
+    serde_json::to_string(&(&result.evidence, &result.comparisons, &result.quality)).unwrap()
 }
 
 pub(crate) fn id_of(partition: usize) -> PartitionId {

@@ -9,7 +9,9 @@ type Row = (u64, Vec<Cell>);
 
 fn sampled(capacity: usize, columns: usize, rows: &[Row]) -> RowSample {
     let mut sample = RowSample::new(capacity, columns);
-    rows.iter().for_each(|(hash, cells)| sample.offer(*hash, cells));
+    for (hash, cells) in rows {
+        sample.offer(*hash, cells);
+    }
     sample
 }
 

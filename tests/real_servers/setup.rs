@@ -33,6 +33,8 @@ pub struct Setup {
     pub bucket: String,
     /// Lines of `[windows]`.
     pub windows: &'static str,
+    /// Lines of `[[models]]` beside its name and reference.
+    pub model: &'static str,
     /// Lines of `[models.table]`.
     pub table: &'static str,
     brokers: String,
@@ -50,6 +52,7 @@ impl Setup {
             dead_letters,
             bucket: influx.bucket(name),
             windows: "size = \"1h\"\nlateness = \"1m\"\nmin_events = 20\n",
+            model: "",
             table: TABLE,
             brokers: kafka.brokers(),
             influx: influx.url(),
@@ -82,7 +85,7 @@ impl Setup {
 
     /// The configuration.
     pub fn config_text(&self) -> String {
-        let Self { topic, dead_letters, bucket, windows, table, brokers, influx, .. } = self;
+        let Self { topic, dead_letters, bucket, windows, model, table, brokers, influx, .. } = self;
         let (org, token) = (Influx2::ORG, Influx2::TOKEN);
         format!(
             r#"state_dir = "state"
@@ -99,6 +102,7 @@ dead_letter_topic = "{dead_letters}"
 [[models]]
 name = "credit"
 reference = "reference.json"
+{model}
 [models.table]
 {table}
 [influxdb]

@@ -89,12 +89,14 @@ fn wait_at_most_2_s(mut is_true: impl FnMut() -> bool) -> bool {
     false
 }
 
+type MakeScene = fn(&'static str, &Kafka, &Influx2) -> Scene;
+
 /// Kills a daemon under load so many times and compares.
-fn kills_change_no_point(name: &'static str, kills: u32, edits: &[(&str, &str)]) {
+fn kills_change_no_point(make: MakeScene, name: &'static str, kills: u32, edits: &[(&str, &str)]) {
     let Some(kafka) = or_skip(Kafka::shared()) else { return };
     let Some(influx) = or_skip(Influx2::shared()) else { return };
     let seed = seed();
-    let scene = Scene::new(name, kafka, influx);
+    let scene = make(name, kafka, influx);
     // With a name it is back in the group at once; without one the group would
     // wait for the session of the dead, and most kills would meet nothing else.
     let named = ("group = ", "instance_id = \"rough\"\ngroup = ");
@@ -111,13 +113,13 @@ fn kills_change_no_point(name: &'static str, kills: u32, edits: &[(&str, &str)])
 #[test]
 #[ignore = "needs real servers: run scripts/test"]
 fn fifty_kills_change_no_point() {
-    kills_change_no_point("kills", 50, &[]);
+    kills_change_no_point(Scene::new, "kills", 50, &[]);
 }
 
 #[test]
 #[ignore = "needs real servers: run scripts/test"]
 fn twenty_kills_without_checkpoints_change_no_point() {
-    kills_change_no_point("kills-stateless", 20, &[("state_dir = \"state\"\n", "")]);
+    kills_change_no_point(Scene::forgetful, "kills-stateless", 20, &[("state_dir = \"state\"\n", "")]);
 }
 
 #[test]
@@ -185,7 +187,7 @@ fn members_that_come_and_go_change_no_point() {
     let Some(kafka) = or_skip(Kafka::shared()) else { return };
     let Some(influx) = or_skip(Influx2::shared()) else { return };
     for strategy in ["range,roundrobin", "cooperative-sticky"] {
-        let scene = Scene::new("members", kafka, influx);
+        let scene = Scene::forgetful("members", kafka, influx);
         let session = "\"session.timeout.ms\" = \"6000\"";
         let edit = format!("{session}\n\"partition.assignment.strategy\" = \"{strategy}\"");
         let configs = ["one", "two"].map(|name| scene.config(name, &[(session, &edit)]));

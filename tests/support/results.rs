@@ -3,9 +3,9 @@
 use driftline::{
     event::EventTime,
     result::{
-        BinShare, Check, ChiSquare, ColumnKind, ComparedFeature, Comparison, Evidence, FeatureResult,
-        Finding, Ks, NamedCount, NoisePoints, NumericSummary, Scores, SegmentResult, StreamKey, Verdict,
-        WindowResult,
+        BinShare, Check, ChiSquare, ColumnKind, ComparedFeature, Comparison, DomainResult, Evidence,
+        FeatureResult, FeatureShare, Finding, Ks, MultivariateResult, NamedCount, NoisePoints,
+        NumericSummary, ReconstructionResult, Scores, SegmentResult, StreamKey, Verdict, WindowResult,
     },
 };
 
@@ -46,7 +46,16 @@ pub fn numeric(feature: &str, psi: f64) -> FeatureResult {
         bins: (0..10)
             .map(|bin| BinShare { label: format!("[{bin}0, {}0)", bin + 1), reference: 0.1, window: 0.1 })
             .collect(),
-        noise: Some(NoisePoints { psi: Some(0.04), ks: Some(0.07), ..NoisePoints::default() }),
+        noise: Some(NoisePoints {
+            psi: Some(0.04),
+            ks: Some(0.07),
+            wasserstein: Some(0.1),
+            jensen_shannon: Some(0.05),
+            hellinger: Some(0.05),
+            total_variation: Some(0.05),
+            l_infinity: Some(0.03),
+            chi_square: Some(27.9),
+        }),
         effect: Some(psi / 2.0),
         effective_n: Some(900.0),
         quality: vec![Finding {
@@ -54,7 +63,7 @@ pub fn numeric(feature: &str, psi: f64) -> FeatureResult {
             verdict: Verdict::Drifted,
             value: Some(0.01),
             reference: Some(0.001),
-            noise_low: None,
+            noise_low: Some(0.0),
             noise_high: Some(0.004),
             effect: Some(10.0),
             detail: "missing: 0.1 % → 1.0 %".to_owned(),
@@ -70,8 +79,10 @@ pub fn categorical(feature: &str, psi: f64) -> FeatureResult {
     column.kind = ColumnKind::Categorical;
     column.summary = None;
     if let Some(scores) = &mut column.scores {
-        scores.ks = None;
-        scores.wasserstein = None;
+        (scores.ks, scores.wasserstein) = (None, None);
+    }
+    if let Some(noise) = &mut column.noise {
+        (noise.ks, noise.wasserstein) = (None, None);
     }
     column.bins = vec![bin("Direct", 0.5, 0.375), bin("Online TA", 0.5, 0.5), bin("other", 0.0, 0.125)];
     column.unseen = vec![NamedCount { name: "Fax, \"old\"".to_owned(), count: 12 }];
@@ -112,7 +123,31 @@ pub fn window(model: &str, hour: i64, features: Vec<FeatureResult>) -> WindowRes
         noise: Some(0.05),
         effect: Some(0.03),
     });
+    let carrier = || vec![FeatureShare { feature: "age".to_owned(), share: 0.75 }];
     WindowResult {
+        several: Some(MultivariateResult {
+            verdict: Verdict::Drifted,
+            reference_rows: 2_000,
+            window_rows: 256,
+            reconstruction: Some(ReconstructionResult {
+                verdict: Verdict::Stable,
+                reference_error: 0.4,
+                window_error: 0.41,
+                noise_low: 0.36,
+                noise_high: 0.45,
+                effect: 1.025,
+                features: Vec::new(),
+            }),
+            domain: Some(DomainResult {
+                verdict: Verdict::Drifted,
+                auc: 0.625,
+                low: 0.59,
+                high: 0.66,
+                noise_point: 0.56,
+                effect: 0.125,
+                features: carrier(),
+            }),
+        }),
         events: 1_000,
         labels: 20,
         reference_rows: 50_000,

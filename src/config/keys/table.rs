@@ -210,7 +210,7 @@ pub const KEYS: &[KeySpec] = &[
     effect("models[].minimum_effect.ks", "0.1", "least effect in `ks` that is called drifted"),
     effect(
         "models[].minimum_effect.wasserstein",
-        "0.2",
+        "0.25",
         "least effect in `wasserstein` that is called drifted, in standard deviations",
     ),
     effect("models[].minimum_effect.jensen_shannon", "0.1", "least effect in `jensen_shannon`"),
@@ -222,8 +222,8 @@ pub const KEYS: &[KeySpec] = &[
         "models[].compare_with",
         Kind::TextList,
         Absent("the reference only"),
-        "further references, each with a verdict of its own: `previous` or `previous 3` (windows back), \
-         `rolling 7d` (the last days), `seasonal` or `seasonal 4` (the same hour of so many earlier weeks)",
+        "further references, each with a verdict of its own: `previous` or `previous-3` (windows back), \
+         `rolling-7d` (the last days), `seasonal-4w` (the same hour of the last weeks)",
     ),
     key(
         "models[].segments",

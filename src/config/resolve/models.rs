@@ -46,6 +46,8 @@ impl Resolver<'_> {
     }
 
     fn model(&mut self, path: &str, raw: raw::Model, windows: &WindowSettings) -> Option<ModelSettings> {
+        let drift = self.drift(path, &raw, windows);
+        let segments = self.segments(path, &raw);
         let name = self.required(raw.name, &join(path, "name"), "name = \"…\", as events name the model");
         let reference_key = join(path, "reference");
         let hint = "reference = \"file.json\", or { first_events = 10000 } to learn it from the stream";
@@ -53,7 +55,13 @@ impl Resolver<'_> {
         let reference = reference.and_then(|reference| self.reference(&reference_key, &reference, windows));
         if let Some(ReferenceSource::File(path)) = &reference {
             let place = self.places.of(&reference_key, Part::Value);
-            let file = ReferenceFile { model: name.clone(), path: path.clone(), place, key: reference_key };
+            let file = ReferenceFile {
+                model: name.clone(),
+                path: path.clone(),
+                segments: segments.clone(),
+                place,
+                key: reference_key,
+            };
             self.report.reference_files.push(file);
         }
         let features_path = join(path, "features");
@@ -72,6 +80,9 @@ impl Resolver<'_> {
             name: name?,
             reference: reference?,
             bins: raw.bins,
+            drift: drift?,
+            segments,
+            max_segments: raw.max_segments,
             features,
             join: join_settings,
             table,

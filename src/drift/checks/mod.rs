@@ -75,6 +75,7 @@ impl Default for CheckSettings {
 /// Both sides of one column, as the checks see them.
 struct Sides<'a> {
     column: &'a Column,
+    reference: &'a Counts,
     window: &'a Counts,
     /// The bins of reference and window, in the grid's order.
     reference_bins: Vec<u64>,
@@ -84,7 +85,8 @@ struct Sides<'a> {
     deff: f64,
 }
 
-/// What a window says about one column.
+/// What a window says about one column, against its `reference` or that of a
+/// segment, on the column's grid.
 ///
 /// `deff` is the design effect: how many rows of the stream say as much as one
 /// independent row; both sample sizes are divided by it.
@@ -96,16 +98,22 @@ struct Sides<'a> {
 /// are insufficient throughout. So are stuck and cardinality where the column is
 /// constant or in another unit, which says why few bins hold all of it.
 #[must_use]
-pub fn column_checks(column: &Column, window: &Counts, settings: &CheckSettings, deff: f64) -> Vec<Finding> {
+pub fn column_checks(
+    (column, reference): (&Column, &Counts),
+    window: &Counts,
+    settings: &CheckSettings,
+    deff: f64,
+) -> Vec<Finding> {
     let mut sides = Sides {
         column,
+        reference,
         window,
         reference_bins: Vec::new(),
         window_bins: Vec::new(),
         settings,
         deff: at_least_one(deff),
     };
-    column.counts.copy_bins(&mut sides.reference_bins);
+    reference.copy_bins(&mut sides.reference_bins);
     window.copy_bins(&mut sides.window_bins);
     let comparable = sides.reference_bins.len() == sides.window_bins.len();
     match &column.grid {
@@ -160,7 +168,7 @@ fn insufficient(check: Check) -> Finding {
 
 impl Sides<'_> {
     fn reference(&self) -> &Counts {
-        &self.column.counts
+        self.reference
     }
 
     /// Whether so many rows of the window are enough to say something.

@@ -10,6 +10,13 @@ pub struct Budget {
     per_ms: i64,
 }
 
+impl Default for Budget {
+    /// One false alarm in 30 days.
+    fn default() -> Self {
+        Self { alarms: 1.0, per_ms: 30 * 86_400_000 }
+    }
+}
+
 impl Budget {
     /// `alarms` per `per_ms` milliseconds; `None` unless both are positive and
     /// finite.

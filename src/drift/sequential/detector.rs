@@ -17,6 +17,10 @@ const MARGIN: f64 = 3.0;
 /// A window whose log evidence comes so near to the bar is not taken for one
 /// without drift.
 const SUSPICION: f64 = 3.0;
+/// Starts that live at once: more come from no detector.
+const MOST_STARTS: usize = 32;
+/// So many windows of a second are nine million years.
+pub(super) const MOST_WINDOWS: u64 = 1 << 48;
 /// Windows that are pooled, at least, where nothing speaks of a change.
 const POOLED: u64 = 4;
 
@@ -91,6 +95,20 @@ impl Detector {
         } else {
             self.history.add(&rows);
         }
+    }
+
+    /// Whether a detector that was read back can go on with windows of so many
+    /// bins.
+    #[must_use]
+    pub fn fits(&self, bins: usize) -> bool {
+        let is_new = self.windows == 0 && self.starts.is_empty();
+        let fits = self.reference.len() == bins
+            && self.starts.len() <= MOST_STARTS
+            && self.starts.iter().all(|start| start.fits(bins, self.windows));
+        self.windows <= MOST_WINDOWS
+            && (is_new || fits)
+            && self.history.fits(bins)
+            && self.log_evidence.is_finite()
     }
 
     /// Natural logarithm of the evidence, never below 0, which is none, nor above

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{detector::MOST_WINDOWS, start::is_count};
+
 /// Windows after which the rows so far become part of the baseline; a week, four
 /// weeks, … of hours.
 const SIZES: [u64; 4] = [168, 672, 2_688, 10_752];
@@ -36,6 +38,16 @@ impl History {
         if larger && SIZES.contains(&self.gathered.windows) {
             self.baseline = Some(self.gathered.clone());
         }
+    }
+
+    /// Whether what was read back can be added to.
+    pub(super) fn fits(&self, bins: usize) -> bool {
+        let fits = |pool: &Pool| {
+            pool.windows <= MOST_WINDOWS
+                && (pool.counts.is_empty() || pool.counts.len() == bins)
+                && pool.counts.iter().all(|count| is_count(*count))
+        };
+        fits(&self.gathered) && self.baseline.iter().all(fits)
     }
 
     /// Begins to gather anew; the baseline stays.

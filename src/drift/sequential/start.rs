@@ -36,6 +36,16 @@ impl Start {
         self.windows(now) <= LIVES << self.level()
     }
 
+    /// Whether one that was read back can be one of `windows` windows of so many
+    /// bins.
+    pub(super) fn fits(&self, bins: usize, windows: u64) -> bool {
+        (1..=windows).contains(&self.first)
+            && self.counts.len() == bins
+            && self.counts.iter().all(|count| is_count(*count))
+            && self.given_up.is_finite()
+            && self.log_evidence.is_finite()
+    }
+
     /// Windows from its first to `now`, both included.
     pub(super) fn windows(&self, now: u64) -> u64 {
         now.saturating_sub(self.first) + 1
@@ -56,6 +66,11 @@ impl Start {
     fn level(&self) -> u32 {
         self.first.trailing_zeros().min(TOP)
     }
+}
+
+/// Whether this can be a number of rows.
+pub(super) fn is_count(count: f64) -> bool {
+    (0.0..=1e18).contains(&count)
 }
 
 #[cfg(test)]

@@ -20,8 +20,8 @@ use super::{
 };
 use crate::{
     decode::{Decoder, EventMapping, Row},
-    drift::Scorer,
     event::{EventTime, Message, MessageBatch, PartitionId, Reject, RejectReason},
+    profile::row_hash,
     result::WindowResult,
     window::{Watermarks, WindowSettings},
 };
@@ -117,7 +117,6 @@ pub struct Core {
     /// that begin anew. Empty when none are.
     replayed_until: Vec<i64>,
     floor: Option<i64>,
-    scorer: Scorer,
     counters: Counters,
     /// Whether any model is learning its reference.
     learning: bool,
@@ -150,7 +149,6 @@ impl Core {
             holds: Holds::default(),
             replayed_until: Vec::new(),
             floor: settings.delivered_until.map(|time| time.0),
-            scorer: Scorer::default(),
             counters: Counters::default(),
             next_due: i64::MAX,
         }
@@ -198,7 +196,7 @@ impl Core {
             Input::Restore { snapshot, partitions } => self.restore(snapshot, partitions),
             Input::End => self.close(true, out),
         }
-        self.rewrite_dirty(out);
+        self.rewrite_dirty(matches!(input, Input::Tick(_) | Input::End), out);
     }
 
     fn take(
@@ -213,6 +211,8 @@ impl Core {
         let payload = message.value.unwrap_or_default();
         self.counters.bytes += payload.len() as u64;
         let envelope = self.decoder.decode(&message, topic, &mut self.row)?;
+        // The same for both halves of a row, and after a replay.
+        self.row.hash = row_hash(envelope.id.as_deref().map_or(payload, str::as_bytes));
         let time = envelope.time;
         if let Some(now) = now
             && time > now.plus_ms(self.windows.max_future_ms)
@@ -293,7 +293,7 @@ impl Core {
         };
         let mut next_due: Option<i64> = None;
         for model in &mut self.models {
-            model.close_due(&mut context, &mut self.scorer, &self.tag, flush, &mut out.results);
+            model.close_due(&mut context, &self.tag, flush, &mut out.results);
             let due = model.next_due(&context);
             next_due = [next_due, due].into_iter().flatten().min();
         }
@@ -310,7 +310,9 @@ impl Core {
         self.models.iter().map(Model::join_timeout_ms).max().unwrap_or(0)
     }
 
-    fn rewrite_dirty(&mut self, out: &mut Outputs) {
+    /// Writes what late events have changed; when `is_time`, also what depends
+    /// on it.
+    fn rewrite_dirty(&mut self, is_time: bool, out: &mut Outputs) {
         if !self.replayed_until.is_empty() {
             // Points could leave only with a checkpoint, and there is none now.
             return;
@@ -322,7 +324,10 @@ impl Core {
             counters: &mut self.counters,
         };
         for model in &mut self.models {
-            model.rewrite_dirty(&mut context, &mut self.scorer, &self.tag, &mut out.results);
+            model.rewrite_dirty(&mut context, &self.tag, &mut out.results);
+            if is_time {
+                model.refresh(&mut context, &self.tag, &mut out.results);
+            }
         }
     }
 

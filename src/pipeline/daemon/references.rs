@@ -34,7 +34,8 @@ pub(super) fn model_specs(
             Ok(ModelSpec {
                 name: model.name.clone(),
                 reference: reference_spec(model, store)?,
-                bins: model.bins,
+                learned: model.builder(settings.windows.size_ms),
+                drift: model.drift.clone(),
                 overrides: model.features.clone(),
                 join: model.join,
             })
@@ -46,6 +47,9 @@ fn reference_spec(model: &ModelSettings, store: &LearnedReferences) -> Result<Re
     let learning = match &model.reference {
         ReferenceSource::File(path) => {
             let reference = Arc::new(load(&model.name, path)?);
+            for problem in model.segments.iter().filter_map(|feature| reference.segment_problem(feature)) {
+                tracing::warn!(model = model.name, problem, "segments are not judged");
+            }
             return Ok(ReferenceSpec::Ready { reference, covers_until: None });
         }
         ReferenceSource::FirstEvents(count) => Learning::FirstEvents(*count),
@@ -189,7 +193,9 @@ fn fingerprint(model: &ModelSettings) -> u64 {
         ReferenceSource::TimeRange { from, until } => format!("range {} {}", from.0, until.0),
         ReferenceSource::File(_) => String::new(),
     };
-    let _ = write!(text, " bins {}", model.bins);
+    let sampled = model.drift.sample_rows > 0;
+    let _ = write!(text, " bins {} sampled {sampled}", model.bins);
+    let _ = write!(text, " segments {:?} {}", model.segments, model.max_segments);
     for (name, column) in &model.features {
         let kind = match column.kind {
             None => "inferred",
@@ -220,13 +226,16 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::{config::TableMapping, reference::ColumnOverride};
+    use crate::{config::TableMapping, drift::DriftSettings, reference::ColumnOverride};
 
     fn model(name: &str, count: u64) -> ModelSettings {
         ModelSettings {
             name: name.to_owned(),
             reference: ReferenceSource::FirstEvents(count),
             bins: 10,
+            drift: DriftSettings::default(),
+            segments: Vec::new(),
+            max_segments: 20,
             features: BTreeMap::new(),
             join: None,
             table: TableMapping::default(),

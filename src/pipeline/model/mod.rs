@@ -11,13 +11,13 @@ use super::{
     basis::Basis,
     counters::{Counters, DropReason},
     join::{Half, Joiner, Offer, Waiting},
+    judge::Judge,
     learn::{LearnedReference, Learner},
     snapshot::Meaning,
     stream::{CloseContext, Stream},
 };
 use crate::{
     decode::{ColumnPlace, Envelope, Row, Schema},
-    drift::Scorer,
     event::{EventKind, EventTime, Reject, RejectReason},
     profile::FrequentNames,
     reference::{ColumnRole, ReferenceBuilder},
@@ -44,6 +44,8 @@ pub(super) struct Model {
     joiner: Option<Joiner>,
     unknown: FrequentNames,
     has_dirty: bool,
+    /// Made when the first window is judged.
+    judge: Option<Judge>,
 }
 
 /// The parts of the core that a model needs while it takes an event.
@@ -85,6 +87,7 @@ impl Model {
             joiner,
             unknown: FrequentNames::default(),
             has_dirty: false,
+            judge: None,
         }
     }
 
@@ -94,6 +97,7 @@ impl Model {
         self.has_dirty = false;
         self.joiner = self.spec.join.map(Joiner::new);
         if matches!(self.state, State::Learning(_)) {
+            self.judge = None;
             self.state = initial_state(&self.spec, settings);
         }
     }
@@ -140,7 +144,8 @@ impl Model {
             State::Ready { floor_end, .. } => *floor_end,
         };
         self.note_unknown(payload, row, context.counters);
-        let stream = self.stream(envelope, context.settings)?;
+        let floor = self.floor(context.floor);
+        let stream = self.stream(envelope, context.settings, floor)?;
         let pane = pane_start(context.settings, envelope.time).0;
         // Features may be for a prediction that is later by as much.
         let joins_later = envelope.kind == EventKind::Feature && self.joiner.is_some();
@@ -184,7 +189,12 @@ impl Model {
     }
 
     /// The stream's number; makes it if there is room.
-    fn stream(&mut self, envelope: &Envelope<'_>, settings: &WindowSettings) -> Result<usize, Reject> {
+    fn stream(
+        &mut self,
+        envelope: &Envelope<'_>,
+        settings: &WindowSettings,
+        floor: Option<i64>,
+    ) -> Result<usize, Reject> {
         let named = |text: &'_ str| if text.is_empty() { UNNAMED.to_owned() } else { text.to_owned() };
         let is = |key: &str, text: &str| key == text || (text.is_empty() && key == UNNAMED);
         let matches = |stream: &Stream| {
@@ -194,6 +204,9 @@ impl Model {
             return Ok(self.last_stream);
         }
         let found = self.streams.iter().position(matches);
+        if found.is_none() && self.streams.len() >= settings.max_streams {
+            self.make_room(settings);
+        }
         self.last_stream = match found {
             Some(index) => index,
             None if self.streams.len() >= settings.max_streams => {
@@ -205,11 +218,13 @@ impl Model {
                 return Err(Reject::new(RejectReason::TooManyStreams, detail));
             }
             None => {
-                self.streams.push(Stream::new(StreamKey {
+                let State::Ready { basis, .. } = &self.state else { return Ok(0) };
+                let key = StreamKey {
                     model: self.spec.name.clone(),
                     version: named(&envelope.version),
                     variant: named(&envelope.variant),
-                }));
+                };
+                self.streams.push(Stream::new(key, basis, settings, floor));
                 self.streams.len() - 1
             }
         };
@@ -284,6 +299,10 @@ impl Model {
 
     fn mark_dirty(&mut self, stream: usize, pane: i64, context: &mut TakeContext<'_>) {
         let Some(closed) = self.close_watermark(context.watermark) else { return };
+        let end = pane + context.settings.slide_ms;
+        if end <= closed {
+            self.mark_shares_stale(stream, end, context.settings);
+        }
         let floor = self.floor(context.floor);
         if let Some(stream) = self.streams.get_mut(stream)
             && stream.mark_dirty(context.settings, pane, floor, closed)
@@ -291,6 +310,16 @@ impl Model {
             context.counters.late_counted += 1;
             self.has_dirty = true;
         }
+    }
+
+    /// A stream that began earlier than it seemed has its share of the false
+    /// alarms from then on: what other streams said meanwhile was with more.
+    fn mark_shares_stale(&mut self, stream: usize, end: i64, settings: &WindowSettings) {
+        let first_end = self.streams.get(stream).and_then(|stream| stream.first_end(settings));
+        if first_end.is_some_and(|first| first <= end) {
+            return;
+        }
+        self.streams.iter_mut().for_each(|stream| stream.mark_stale(end, settings));
     }
 
     /// The reference, when the learning of it is complete.
@@ -309,7 +338,10 @@ impl Model {
             Ok((learned, covers_until)) => {
                 let floor_end = Some(floor_end(settings, covers_until));
                 self.meaning = restore::meaning(&self.spec, Some(&learned.reference));
-                self.state = State::Ready { basis: Basis::shared(Arc::clone(&learned.reference)), floor_end };
+                self.state = State::Ready {
+                    basis: Basis::shared(Arc::clone(&learned.reference), &self.spec.drift),
+                    floor_end,
+                };
                 Ok(learned)
             }
             Err(error) => {
@@ -338,13 +370,13 @@ impl Model {
     pub(super) fn close_due(
         &mut self,
         context: &mut TakeContext<'_>,
-        scorer: &mut Scorer,
         tag: &str,
         flush: bool,
         results: &mut Vec<WindowResult>,
     ) {
-        let State::Ready { basis, .. } = &self.state else { return };
-        let basis = Arc::clone(basis);
+        if self.is_learning() {
+            return;
+        }
         let closed = if flush { Some(i64::MAX) } else { self.close_watermark(context.watermark) };
         let Some(closed) = closed else { return };
         while let Some(waiting) = self.joiner.as_mut().and_then(|joiner| {
@@ -352,30 +384,67 @@ impl Model {
         }) {
             self.give_up(&waiting, DropReason::NoPrediction, context);
         }
-        let floor = self.floor(context.floor);
+        // What is corrected comes before what is new, and before it is settled.
+        self.rewrite_dirty(context, tag, results);
+        self.refresh(context, tag, results);
         let settings = context.settings;
-        let mut close = CloseContext { settings, basis: &basis, scorer, tag };
-        let due = |stream: &Stream| {
-            let wanted = !flush || stream.has_open_data(settings, floor);
-            stream.next_end(settings, floor).filter(|&end| wanted && end <= closed)
-        };
-        while let Some(end) = self.streams.iter().filter_map(due).min() {
-            for stream in self.streams.iter_mut().filter(|stream| due(stream) == Some(end)) {
-                results.push(stream.close(end, &mut close));
-                context.counters.windows_closed += 1;
+        let floor = self.floor(context.floor);
+        let mut closed_windows = 0;
+        self.with_streams(context, tag, |streams, close| {
+            let due = |stream: &Stream| {
+                let wanted = !flush || stream.has_open_data(settings, floor);
+                stream.next_end(settings, floor).filter(|&end| wanted && end <= closed)
+            };
+            while let Some(end) = streams.iter().filter_map(due).min() {
+                for stream in streams.iter_mut().filter(|stream| due(stream) == Some(end)) {
+                    results.push(stream.close(end, close));
+                    closed_windows += 1;
+                }
             }
-        }
+            if !flush {
+                streams.iter_mut().for_each(|stream| stream.settle(close, closed));
+            }
+        });
+        context.counters.windows_closed += closed_windows;
         if !flush {
             self.retire(settings, closed);
         }
+    }
+
+    /// Does something with the streams, given what judging them needs.
+    fn with_streams(
+        &mut self,
+        context: &TakeContext<'_>,
+        tag: &str,
+        act: impl FnOnce(&mut [Stream], &mut CloseContext<'_>),
+    ) {
+        let State::Ready { basis, .. } = &self.state else { return };
+        let settings = context.settings;
+        let first_ends: Vec<i64> =
+            self.streams.iter().filter_map(|stream| stream.first_end(settings)).collect();
+        let judge = self.judge.get_or_insert_with(|| Judge::new(basis));
+        let mut close = CloseContext { settings, basis, judge, tag, first_ends: &first_ends };
+        act(&mut self.streams, &mut close);
     }
 
     fn retire(&mut self, settings: &WindowSettings, closed: i64) {
         for stream in &mut self.streams {
             stream.retire(settings, closed);
         }
-        let mut is_needed: Vec<bool> =
-            self.streams.iter().map(|stream| !stream.is_finished(settings)).collect();
+        let is_needed = self.streams.iter().map(|stream| !stream.is_finished(settings, closed)).collect();
+        self.keep_streams(is_needed);
+    }
+
+    /// Forgets the silent stream that was written last the longest ago, so that
+    /// there is room for another.
+    fn make_room(&mut self, settings: &WindowSettings) {
+        let silent = self.streams.iter().enumerate().filter(|(_, stream)| stream.is_silent(settings));
+        let oldest = silent.min_by_key(|(_, stream)| stream.last_closed()).map(|(index, _)| index);
+        self.keep_streams((0..self.streams.len()).map(|index| Some(index) != oldest).collect());
+    }
+
+    /// Forgets the streams that are not needed and that no row waits for.
+    fn keep_streams(&mut self, mut is_needed: Vec<bool>) {
         if is_needed.iter().all(|is_needed| *is_needed) {
             return;
         }
@@ -391,21 +460,34 @@ impl Model {
     pub(super) fn rewrite_dirty(
         &mut self,
         context: &mut TakeContext<'_>,
-        scorer: &mut Scorer,
         tag: &str,
         results: &mut Vec<WindowResult>,
     ) {
-        let State::Ready { basis, .. } = &self.state else { return };
-        if !std::mem::take(&mut self.has_dirty) {
+        if self.is_learning() || !std::mem::take(&mut self.has_dirty) {
             return;
         }
-        let mut close = CloseContext { settings: context.settings, basis, scorer, tag };
-        for stream in &mut self.streams {
-            stream.rewrite(&mut close, |result| {
-                context.counters.windows_rewritten += 1;
-                results.push(result);
-            });
+        let before = results.len();
+        self.with_streams(context, tag, |streams, close| {
+            streams.iter_mut().for_each(|stream| stream.rewrite(close, |result| results.push(result)));
+        });
+        context.counters.windows_rewritten += (results.len() - before) as u64;
+    }
+
+    /// Writes the windows that say something together with ones that changed.
+    pub(super) fn refresh(
+        &mut self,
+        context: &mut TakeContext<'_>,
+        tag: &str,
+        results: &mut Vec<WindowResult>,
+    ) {
+        if !self.streams.iter().any(Stream::is_stale) {
+            return;
         }
+        let before = results.len();
+        self.with_streams(context, tag, |streams, close| {
+            streams.iter_mut().for_each(|stream| stream.refresh(close, |result| results.push(result)));
+        });
+        context.counters.windows_rewritten += (results.len() - before) as u64;
     }
 
     pub(super) fn is_learning(&self) -> bool {
@@ -435,11 +517,11 @@ impl Model {
 fn initial_state(spec: &ModelSpec, settings: &WindowSettings) -> State {
     match &spec.reference {
         ReferenceSpec::Ready { reference, covers_until } => State::Ready {
-            basis: Basis::shared(Arc::clone(reference)),
+            basis: Basis::shared(Arc::clone(reference), &spec.drift),
             floor_end: covers_until.map(|until| floor_end(settings, until)),
         },
         ReferenceSpec::Learn(learning) => {
-            let builder = ReferenceBuilder::new(&spec.name, &spec.overrides, spec.bins);
+            let builder = ReferenceBuilder::new(&spec.name, &spec.overrides, spec.learned.clone());
             State::Learning(Box::new(Learner::new(*learning, builder)))
         }
     }

@@ -74,6 +74,9 @@ impl Model {
             self.leave_out(end);
         }
         self.streams = state.streams.to_vec();
+        if let State::Ready { basis, .. } = &self.state {
+            self.streams.iter_mut().for_each(|stream| stream.check_memory(basis, settings));
+        }
         self.unknown = state.unknown.clone().into_owned();
         if let Some(joiner) = &mut self.joiner {
             joiner.restore(state.waiting.iter().cloned());
@@ -91,5 +94,6 @@ pub(super) fn meaning(spec: &ModelSpec, reference: Option<&Arc<Reference>>) -> M
         ("reference".to_owned(), reference),
         ("ignored features".to_owned(), ignored.collect::<Vec<_>>().join(", ")),
         ("join".to_owned(), join.to_owned()),
+        ("sample_rows".to_owned(), spec.drift.sample_rows.to_string()),
     ]
 }

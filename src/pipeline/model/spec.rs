@@ -3,9 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
+    drift::DriftSettings,
     event::EventTime,
     pipeline::{JoinSettings, Learning},
-    reference::{ColumnOverride, Reference},
+    reference::{BuilderSettings, ColumnOverride, Reference},
     result::StreamKey,
 };
 
@@ -16,12 +17,29 @@ pub struct ModelSpec {
     pub name: String,
     /// What its windows are compared with.
     pub reference: ReferenceSpec,
-    /// Bins of the cut for numeric columns of a learned reference.
-    pub bins: usize,
     /// What is said about single features.
     pub overrides: BTreeMap<String, ColumnOverride>,
+    /// How its windows are judged.
+    pub drift: DriftSettings,
+    /// What a learned reference holds.
+    pub learned: BuilderSettings,
     /// Whether and how predictions wait for their features.
     pub join: Option<JoinSettings>,
+}
+
+impl ModelSpec {
+    /// A model with this reference and nothing else that is not by default.
+    #[must_use]
+    pub fn new(name: &str, reference: ReferenceSpec) -> Self {
+        Self {
+            name: name.to_owned(),
+            reference,
+            drift: DriftSettings::default(),
+            learned: BuilderSettings::default(),
+            overrides: BTreeMap::new(),
+            join: None,
+        }
+    }
 }
 
 /// Where the core gets a model's reference from.

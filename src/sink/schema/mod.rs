@@ -12,10 +12,12 @@ use std::borrow::Cow;
 
 mod drift;
 mod judgement;
+mod multivariate;
 mod window;
 
 pub(super) use drift::{DISTRIBUTION_FIELDS, DRIFT_FIELDS, SEGMENT_FIELDS};
 pub(super) use judgement::{COMPARISON_FIELDS, EVIDENCE_FIELDS, QUALITY_FIELDS};
+pub(super) use multivariate::MULTIVARIATE_FIELDS;
 pub(super) use window::WINDOW_FIELDS;
 
 /// What one window held, and what is said about it as a whole.
@@ -32,6 +34,8 @@ pub const EVIDENCE: &str = "evidence";
 pub const COMPARISON: &str = "comparison";
 /// One column of one segment in one window.
 pub const SEGMENT: &str = "segment";
+/// What a sample of rows says about several columns at a time.
+pub const MULTIVARIATE: &str = "multivariate";
 
 /// Tag: the model's name.
 pub const TAG_MODEL: &str = "model";
@@ -57,7 +61,7 @@ pub const ALL_ROWS: &str = "all";
 
 /// Tags of [`DRIFT`].
 pub const DRIFT_TAGS: [&str; 5] = [TAG_MODEL, TAG_VERSION, TAG_VARIANT, TAG_FEATURE, TAG_WINDOW];
-/// Tags of [`WINDOW`].
+/// Tags of [`WINDOW`] and of [`MULTIVARIATE`].
 pub const WINDOW_TAGS: [&str; 4] = [TAG_MODEL, TAG_VERSION, TAG_VARIANT, TAG_WINDOW];
 /// Tags of [`DISTRIBUTION`].
 pub const DISTRIBUTION_TAGS: [&str; 6] =
@@ -134,6 +138,7 @@ pub fn measurements() -> Vec<MeasurementDoc> {
         MeasurementDoc { name: QUALITY, tags: &QUALITY_TAGS, fields: docs(QUALITY_FIELDS) },
         MeasurementDoc { name: EVIDENCE, tags: &SEGMENT_TAGS, fields: docs(EVIDENCE_FIELDS) },
         MeasurementDoc { name: COMPARISON, tags: &COMPARISON_TAGS, fields: docs(COMPARISON_FIELDS) },
+        MeasurementDoc { name: MULTIVARIATE, tags: &WINDOW_TAGS, fields: docs(MULTIVARIATE_FIELDS) },
         MeasurementDoc { name: SEGMENT, tags: &SEGMENT_TAGS, fields: docs(SEGMENT_FIELDS) },
     ]
 }
