@@ -199,7 +199,7 @@ fn shares_and_verdicts_say_what_there_was() {
     assert_eq!(found.missing_share, Some(2.0 / 13.0));
     assert_eq!(found.invalid_share, Some(3.0 / 13.0));
     assert_eq!(found.unseen_share, Some(2.0 / 8.0));
-    assert_eq!(found.verdict, Verdict::Stable);
+    assert_eq!(found.verdict, Verdict::Drifted);
     let summary = found.summary.unwrap();
     assert_eq!((summary.min, summary.max, summary.p50), (-3.0, 1e9, 5.0));
 

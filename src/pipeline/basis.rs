@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::segments::SegmentIndex;
 use crate::{
     drift::{DriftSettings, moving::Season},
-    profile::Counts,
+    profile::{Counts, rows_with_room},
     reference::{DesignEffect, Reference},
 };
 
@@ -15,6 +15,8 @@ pub(super) struct Basis {
     pub(super) reference: Arc<Reference>,
     pub(super) segments: SegmentIndex,
     pub(super) drift: DriftSettings,
+    /// Rows of a window's sample; 0 for none.
+    pub(super) sample_rows: usize,
     /// The reference on the cuts: one per column, then one per column of each
     /// segment.
     pub(super) series: Vec<Series>,
@@ -38,7 +40,8 @@ impl Series {
 impl Basis {
     pub(super) fn shared(reference: Arc<Reference>, drift: &DriftSettings) -> Arc<Self> {
         let segments = SegmentIndex::new(&reference);
-        let mut basis = Self { reference, segments, drift: drift.clone(), series: Vec::new() };
+        let sample_rows = rows_with_room(drift.sample_rows, reference.columns.len());
+        let mut basis = Self { reference, segments, drift: drift.clone(), sample_rows, series: Vec::new() };
         let own = basis.reference.columns.iter().map(|column| &column.counts);
         let of_segments = basis.reference.segments.iter().flat_map(|segment| &segment.counts);
         let columns = basis.reference.columns.len().max(1);

@@ -21,6 +21,7 @@ use crate::{
     event::EventTime,
     multivariate,
     profile::Counts,
+    reference::Column,
     result::{
         ComparedFeature, Comparison, Evidence, FeatureResult, Finding, MultivariateResult, SegmentName,
         SegmentResult, Verdict,
@@ -40,22 +41,21 @@ pub(super) struct Judge {
 impl Judge {
     pub(super) fn new(basis: &Basis) -> Self {
         let reference = &basis.reference;
-        let judges = |counts: &[Counts]| {
-            let columns = reference.columns.iter().zip(counts).enumerate();
-            let judge =
-                |(index, (column, counts))| ColumnJudge::new(column, counts, basis.design_effect(index));
-            columns.map(judge).collect()
+        let judge = |(index, (column, counts)): (usize, (&Column, &Counts))| {
+            ColumnJudge::new(column, counts, basis.design_effect(index))
         };
-        let own: Vec<Counts> = reference.columns.iter().map(|column| column.counts.clone()).collect();
-        let settings = multivariate::Settings { window_rows: basis.drift.sample_rows, ..Default::default() };
+        let own = reference.columns.iter().map(|column| (column, &column.counts));
+        let of_segment =
+            |counts: &[Counts]| reference.columns.iter().zip(counts).enumerate().map(judge).collect();
+        let settings = multivariate::Settings { window_rows: basis.sample_rows, ..Default::default() };
         Self {
             scorer: Scorer::default(),
-            columns: judges(&own),
-            segments: reference.segments.iter().map(|segment| judges(&segment.counts)).collect(),
+            columns: own.enumerate().map(judge).collect(),
+            segments: reference.segments.iter().map(|segment| of_segment(&segment.counts)).collect(),
             several: reference
                 .sample
                 .as_ref()
-                .filter(|_| basis.drift.sample_rows > 0)
+                .filter(|_| basis.sample_rows > 0)
                 .and_then(|sample| multivariate::Judge::new(reference, sample, settings)),
         }
     }

@@ -38,7 +38,7 @@ impl Pane {
     pub(super) fn new(basis: &Basis) -> Self {
         let counts = empty_counts(&basis.reference);
         let segments = vec![None; basis.segments.len()];
-        let sample = RowSample::new(basis.drift.sample_rows, basis.reference.columns.len());
+        let sample = RowSample::new(basis.sample_rows, basis.reference.columns.len());
         Self { counts, events: 0, labels: 0, unknown_features: 0, segments, sample }
     }
 
@@ -47,7 +47,7 @@ impl Pane {
     pub(super) fn add_rows(&mut self, basis: &Basis, hashes: &[u64], cells: &[Cell]) {
         let columns = basis.reference.columns.len();
         let rows = hashes.len();
-        if basis.drift.sample_rows > 0 {
+        if basis.sample_rows > 0 {
             let offered = hashes.iter().zip(cells.chunks(columns.max(1)));
             offered.for_each(|(hash, cells)| self.sample.offer(*hash, cells));
         }
@@ -86,7 +86,7 @@ impl Pane {
         self.events.max(self.labels).max(self.unknown_features) <= MOST
             && counts_fit(&self.counts, &basis.reference)
             && self.sample.fits(basis.reference.columns.len())
-            && self.sample.capacity() == basis.drift.sample_rows
+            && self.sample.capacity() == basis.sample_rows
             && self.segments.len() == basis.segments.len()
             && self.segments.iter().flatten().all(|part| part.fits(&basis.reference))
     }

@@ -35,5 +35,5 @@ pub use grid::Grid;
 pub(crate) use names::shortened;
 pub use names::{FrequentNames, KEPT_NAMES, LONGEST_NAME, NAME_BYTES};
 pub use numeric::{BODY_EDGES, EdgesError, NumericGrid};
-pub use sample::{MOST_SAMPLED_ROWS, RowSample, SampleError, row_hash};
+pub use sample::{MOST_SAMPLED_ROWS, RowSample, SampleError, row_hash, rows_with_room};
 pub use stored::CountsError;

@@ -27,6 +27,17 @@ pub const MOST_SAMPLED_ROWS: usize = 1 << 14;
 /// widest reference.
 const WIDEST_ROW: usize = 1 << 13;
 
+/// Cells of a sample at most, so that wide rows take no more memory than many:
+/// 8 MB.
+const MOST_CELLS: usize = 1 << 20;
+
+/// Rows that a sample of rows of so many columns is to keep, when `wanted` are:
+/// as many as have room.
+#[must_use]
+pub fn rows_with_room(wanted: usize, columns: usize) -> usize {
+    wanted.min(MOST_CELLS / columns.max(1))
+}
+
 /// The hash of an event id by which rows are sampled: XXH64 with seed 0.
 ///
 /// Samples are stored and merged with those of other processes and versions,

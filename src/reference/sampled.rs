@@ -6,11 +6,11 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use super::{Column, ReferenceError, rows::Rows};
-use crate::profile::{Cell, Grid, RowSample, row_hash};
+use crate::profile::{Cell, Grid, RowSample, row_hash, rows_with_room};
 
 /// The sample of at most `most` of so many rows; `None` when it would be empty.
 pub(super) fn sample(columns: &[Rows<'_>], rows: u64, most: usize) -> Option<RowSample> {
-    let mut sample = RowSample::new(most, columns.len());
+    let mut sample = RowSample::new(rows_with_room(most, columns.len()), columns.len());
     // Hash and number of the rows that will be in it.
     let mut chosen: Vec<(u64, u64)> = (0..rows).map(|row| (row_hash(&row.to_le_bytes()), row)).collect();
     chosen.sort_unstable();
