@@ -12,6 +12,7 @@
 //! | [`reference`](mod@reference) | training data or a stretch of the stream | grids and their reference counts |
 //! | [`window`] | event times | panes, watermarks, closed windows |
 //! | [`drift`] | reference counts, window counts | scores |
+//! | [`multivariate`] | samples of rows | whether features go together as they did |
 //! | [`result`] | scores | window results, the type that every consumer reads |
 //! | [`sink`] | window results | points in InfluxDB |
 //! | [`checkpoint`] | the state between two steps | a file that a restart goes on from |

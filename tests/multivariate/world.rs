@@ -34,25 +34,25 @@ pub(crate) enum Change {
 /// Features `n00`, `n01` … (numbers), then `z0` … (categories).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct World {
-    pub numbers: usize,
-    pub categories: usize,
+    pub(crate) numbers: usize,
+    pub(crate) categories: usize,
     /// Share of values that are missing.
-    pub missing: f64,
+    pub(crate) missing: f64,
     /// Whether numbers are lognormal, or counts, or heavy-tailed, in turn.
-    pub odd: bool,
+    pub(crate) odd: bool,
 }
 
 impl World {
-    pub const PLAIN: Self = Self { numbers: 20, categories: 0, missing: 0.0, odd: false };
-    pub const ODD: Self = Self { numbers: 12, categories: 4, missing: 0.03, odd: true };
+    pub(crate) const PLAIN: Self = Self { numbers: 20, categories: 0, missing: 0.0, odd: false };
+    pub(crate) const ODD: Self = Self { numbers: 12, categories: 4, missing: 0.03, odd: true };
 
-    pub fn names(self) -> Vec<String> {
+    pub(crate) fn names(self) -> Vec<String> {
         let numbers = (0..self.numbers).map(|feature| format!("n{feature:02}"));
         numbers.chain((0..self.categories).map(|feature| format!("z{feature}"))).collect()
     }
 
     /// One row, the second half of the numbers sharing a factor.
-    pub fn row(self, rng: &mut ChaCha8Rng, change: Change) -> Vec<Option<Datum>> {
+    pub(crate) fn row(self, rng: &mut ChaCha8Rng, change: Change) -> Vec<Option<Datum>> {
         let mut numbers: Vec<f64> = (0..self.numbers).map(|_| rng.sample(StandardNormal)).collect();
         let factor: f64 = rng.sample(StandardNormal);
         if change != Change::Decoupling {
@@ -90,18 +90,18 @@ impl World {
         row.into_iter().map(|datum| (rng.random::<f64>() >= self.missing).then_some(datum)).collect()
     }
 
-    pub fn rows(self, seed: u64, rows: usize, change: Change) -> Vec<Vec<Option<Datum>>> {
+    pub(crate) fn rows(self, seed: u64, rows: usize, change: Change) -> Vec<Vec<Option<Datum>>> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         (0..rows).map(|_| self.row(&mut rng, change)).collect()
     }
 
     /// A reference of `rows` rows, and a sample of `sampled` of them.
-    pub fn reference(self, seed: u64, rows: usize, sampled: usize) -> (Reference, RowSample) {
+    pub(crate) fn reference(self, seed: u64, rows: usize, sampled: usize) -> (Reference, RowSample) {
         self.reference_of(seed, &self.rows(seed, rows, Change::Nothing), sampled)
     }
 
     /// A reference of these rows, and a sample of `sampled` of them.
-    pub fn reference_of(
+    pub(crate) fn reference_of(
         self,
         seed: u64,
         rows: &[Vec<Option<Datum>>],
@@ -125,14 +125,14 @@ impl World {
     }
 
     /// The sample of a window of `rows` rows.
-    pub fn window(self, reference: &Reference, seed: u64, rows: usize, change: Change) -> RowSample {
+    pub(crate) fn window(self, reference: &Reference, seed: u64, rows: usize, change: Change) -> RowSample {
         sample(reference, seed, rows, &self.rows(seed, rows, change))
     }
 }
 
 /// A value.
 #[derive(Debug, Clone, Copy)]
-pub enum Datum {
+pub(crate) enum Datum {
     Number(f64),
     Category(usize),
 }
@@ -141,7 +141,12 @@ const CATEGORIES: [&str; 16] =
     ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p"];
 
 /// Samples rows by random hashes.
-pub fn sample(reference: &Reference, seed: u64, capacity: usize, rows: &[Vec<Option<Datum>>]) -> RowSample {
+pub(crate) fn sample(
+    reference: &Reference,
+    seed: u64,
+    capacity: usize,
+    rows: &[Vec<Option<Datum>>],
+) -> RowSample {
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x5eed);
     let mut sample = RowSample::new(capacity, reference.columns.len());
     for row in rows {
@@ -150,7 +155,7 @@ pub fn sample(reference: &Reference, seed: u64, capacity: usize, rows: &[Vec<Opt
     sample
 }
 
-pub fn cells(reference: &Reference, row: &[Option<Datum>]) -> Vec<Cell> {
+pub(crate) fn cells(reference: &Reference, row: &[Option<Datum>]) -> Vec<Cell> {
     let cell = |(column, datum): (&driftline::reference::Column, &Option<Datum>)| match (&column.grid, datum)
     {
         (_, None) => Cell::MISSING,
