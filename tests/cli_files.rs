@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use driftline::result::{FeatureResult, WindowResult};
+use driftline::result::{FeatureResult, Verdict, WindowResult};
 use rdkafka::{
     ClientConfig, Message,
     consumer::{BaseConsumer, Consumer},
@@ -247,11 +247,15 @@ fn the_table_the_picture_and_the_summary_say_what_happened() {
     csv += "1,2,3\n9000,yesterday,1,1,DE,1,true,0.5\n";
     std::fs::write(scene.path().join("broken.csv"), csv).unwrap();
     let (stdout, stderr) = succeeds(scene.path(), &["replay", "--config", "driftline.toml", "broken.csv"]);
-    let lines: Vec<&str> = stdout.lines().collect();
+    let lines: Vec<&str> = stdout.lines().take_while(|line| !line.is_empty()).collect();
     assert_eq!(lines.len(), 4, "{stdout}");
     assert!(lines[1].starts_with("2026-01-01        credit") && lines[1].contains("amount "), "{stdout}");
     assert!(lines[2].starts_with("2026-01-01 01:00  credit"), "{stdout}");
-    assert!(!stdout.contains('\u{1b}'), "no colours in a pipe");
+    fits_a_pipe(&stdout);
+    let windows = windows(&scene.replay(&["broken.csv"]));
+    for (line, window) in lines[1..].iter().zip(&windows) {
+        assert!(line.contains(&format!("  {}  ", worst(window).as_str())), "{line}");
+    }
     for part in [
         "600 events in",
         "3 windows",
@@ -262,12 +266,14 @@ fn the_table_the_picture_and_the_summary_say_what_happened() {
     }
     let (all, _) =
         succeeds(scene.path(), &["replay", "--config", "driftline.toml", "--features", "broken.csv"]);
-    assert_eq!(all.lines().filter(|line| line.trim_start().starts_with("country ")).count(), 3, "{all}");
+    assert_eq!(all.lines().filter(|line| line.starts_with("    country ")).count(), 3, "{all}");
+    fits_a_pipe(&all);
     let picture = ["replay", "--config", "driftline.toml", "--output", "matrix", "broken.csv"];
     let (picture, _) = succeeds(scene.path(), &picture);
     assert!(picture.contains("credit: 3 windows from 2026-01-01 to 2026-01-01 02:00"), "{picture}");
     let amount = picture.lines().find(|line| line.starts_with("amount")).unwrap();
-    assert!(amount.contains("▓▓▓") || amount.contains("███"), "{picture}");
+    let blocks: String = windows.iter().map(|window| block(window, "amount")).collect();
+    assert!(amount.contains(&blocks), "{blocks} in {picture}");
     let strict = driftline(scene.path(), &["replay", "--config", "driftline.toml", "--strict", "broken.csv"]);
     assert_eq!(strict.status.code(), Some(1));
     assert!(
@@ -275,6 +281,109 @@ fn the_table_the_picture_and_the_summary_say_what_happened() {
         "{}",
         texts(&strict).1
     );
+}
+
+/// No colours, and no line of more than 100 characters.
+fn fits_a_pipe(text: &str) {
+    assert!(!text.contains('\u{1b}'), "no colours in a pipe: {text}");
+    for line in text.lines() {
+        assert!(line.chars().count() <= 100, "{line}");
+    }
+}
+
+fn worst(window: &WindowResult) -> Verdict {
+    window.verdict().max(window.prediction_verdict()).max(window.quality_verdict())
+}
+
+fn in_alarm(window: &WindowResult, name: &str) -> bool {
+    let mut of_all = window.evidence.iter().filter(|evidence| evidence.segment.is_none());
+    of_all.any(|evidence| evidence.alarm && evidence.feature == name)
+}
+
+/// What the picture shows of a column.
+fn block(window: &WindowResult, name: &str) -> char {
+    let column = feature(window, name);
+    match column.verdict.max(column.quality_verdict()) {
+        _ if in_alarm(window, name) => '█',
+        Verdict::Insufficient => '·',
+        Verdict::Stable => '░',
+        Verdict::Shifted => '▒',
+        Verdict::Drifted => '▓',
+    }
+}
+
+#[test]
+fn the_table_ends_with_what_all_windows_said_of_each_column() {
+    let scene = Scene::new();
+    scene.reference("csv");
+    let (text, _) = succeeds(scene.path(), &["replay", "--config", "driftline.toml", "production.csv"]);
+    fits_a_pipe(&text);
+    let (_, summary) = text.split_once("\n\n").unwrap();
+    let head = "credit: 3 windows of 1h from 2026-01-01 to 2026-01-01 02:00, 600 events\n";
+    assert!(summary.starts_with(head), "{summary}");
+    let windows = windows(&scene.replay(&["production.csv"]));
+    for column in &windows[0].features {
+        let name = &column.feature;
+        let row = summary.lines().find(|line| line.starts_with(&format!("  {name} "))).unwrap();
+        let cells: Vec<&str> = row.split_whitespace().skip(1).collect();
+        for (verdict, cell) in Verdict::ALL.into_iter().zip(&cells) {
+            let count = windows.iter().filter(|window| feature(window, name).verdict == verdict).count();
+            let expected = if count == 0 { "-".to_owned() } else { count.to_string() };
+            assert_eq!(**cell, expected, "{} in {row}", verdict.as_str());
+        }
+        let mut was = false;
+        let onsets = windows.iter().filter(|window| {
+            let (before, now) = (was, in_alarm(window, name));
+            was = now;
+            now && !before
+        });
+        let onsets = onsets.count();
+        assert_eq!(cells[4], if onsets == 0 { "-".to_owned() } else { onsets.to_string() }, "{row}");
+        let effects = windows.iter().filter_map(|window| feature(window, name).effect);
+        if let Some(largest) = effects.max_by(f64::total_cmp) {
+            assert!(row.contains(&format!(" {largest:.3}  01-01 ")), "{largest} in {row}");
+        }
+    }
+}
+
+#[test]
+fn a_verdict_is_explained_by_its_bins() {
+    let scene = Scene::new();
+    scene.reference("csv");
+    let replay = ["replay", "--config", "driftline.toml", "--explain", "amount"];
+    let (text, _) =
+        succeeds(scene.path(), &[&replay[..], &["--at", "2026-01-01 01:30", "production.csv"]].concat());
+    fits_a_pipe(&text);
+    let windows = windows(&scene.replay(&["production.csv"]));
+    let head = "amount of credit, 2026-01-01 01:00 to 2026-01-01 02:00, 200 events\n";
+    let (_, told) = text.split_once(head).unwrap();
+    let column = feature(&windows[1], "amount");
+    assert!(told.contains(&format!("{:.3}", psi(&windows[1], "amount"))), "{told}");
+    assert!(told.contains(&format!("{}.\n", column.verdict.as_str())), "{told}");
+    let mut parts = 0.0;
+    for bin in &column.bins {
+        let row =
+            told.lines().find(|line| line.get(2..).is_some_and(|line| line.starts_with(&bin.label))).unwrap();
+        let change = format!("{:+.1} pts", 100.0 * (bin.window - bin.reference));
+        let shares = [bin.reference, bin.window].map(|share| format!("{:.1}%", 100.0 * share));
+        assert!(row.contains(&change) && shares.iter().all(|share| row.contains(share)), "{row}");
+        let bars = row.chars().filter(|c| ('█'..='▏').contains(c)).count();
+        assert!(bars >= 1, "{row}");
+        parts += row.split_whitespace().last().unwrap().trim_end_matches('%').parse::<f64>().unwrap();
+    }
+    assert!((parts - 100.0).abs() < 1.0, "{parts}");
+    let reference = driftline::pipeline::load_reference(&scene.path().join("reference.json")).unwrap();
+    let mean =
+        reference.columns.iter().find(|column| column.name == "amount").unwrap().counts.mean().unwrap();
+    let row = told.lines().find(|line| line.starts_with("reference ")).unwrap();
+    assert!(row.contains(&format!(" {mean:.2} ")), "{mean} in {row}");
+
+    let (text, _) =
+        succeeds(scene.path(), &[&replay[..], &["--explain", "country", "production.csv"]].concat());
+    assert!(text.contains("\namount of credit, ") && text.contains("\ncountry of credit, "), "{text}");
+    let (text, _) =
+        succeeds(scene.path(), &[&replay[..], &["--at", "2026-02-01", "production.csv"]].concat());
+    assert!(text.contains("no window at 2026-02-01 has amount"), "{text}");
 }
 
 #[test]
@@ -301,6 +410,44 @@ fn what_can_not_work_ends_with_its_code_and_a_hint() {
             vec!["replay", "--config", "driftline.toml", "--output", "influx", "production.csv"],
             1,
             "needs [influxdb]",
+        ),
+        (
+            vec!["replay", "--config", "driftline.toml", "--explain", "Amuont", "missing.csv"],
+            1,
+            "no feature \"Amuont\"; did you mean \"amount\"?",
+        ),
+        (
+            vec!["replay", "--config", "driftline.toml", "--explain", "postcode", "missing.csv"],
+            1,
+            "there are agent, amount, country, prediction, prediction_class, vip",
+        ),
+        (
+            vec![
+                "replay",
+                "--config",
+                "driftline.toml",
+                "--output",
+                "ndjson",
+                "--explain",
+                "vip",
+                "production.csv",
+            ],
+            1,
+            "below the table",
+        ),
+        (
+            vec![
+                "replay",
+                "--config",
+                "driftline.toml",
+                "--explain",
+                "vip",
+                "--at",
+                "noon",
+                "production.csv",
+            ],
+            2,
+            "2026-01-31 12:00",
         ),
         (
             vec!["publish", "--config", "driftline.toml", "--topic", "t", "production.csv"],

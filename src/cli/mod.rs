@@ -8,8 +8,8 @@ mod reference;
 mod replay;
 mod run;
 mod validate;
+mod verdicts;
 mod window_output;
-mod windows_table;
 
 use std::process::ExitCode;
 

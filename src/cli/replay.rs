@@ -13,11 +13,12 @@ use indicatif::ProgressBar;
 use super::{
     Exit,
     event_files::{TableArgs, event_options, load_config, model_of, note_sorting, plural, row_bar, scan},
+    verdicts::{Explainer, Question},
     window_output::{Output, OutputFormat, SinkAway},
 };
 use crate::{
     config::{ModelSettings, ReferenceSource, Settings},
-    event::{MessageBatch, RejectReason},
+    event::{EventTime, MessageBatch, RejectReason, parse_rfc3339},
     ops::grouped,
     pipeline::{
         Core, CoreSettings, Counters, DropReason, Input, LearnedReference, Learning, ModelSpec, Outputs,
@@ -55,8 +56,22 @@ pub(super) struct Args {
     /// With the table: every feature of every window
     #[arg(long)]
     features: bool,
+    /// Below the table: why this feature's verdict is what it is; may be repeated
+    #[arg(long, value_name = "FEATURE")]
+    explain: Vec<String>,
+    /// The time of the window to explain, in place of the one with the largest effect
+    #[arg(long, value_name = "TIME", value_parser = time, requires = "explain")]
+    at: Option<EventTime>,
     #[command(flatten)]
     table: TableArgs,
+}
+
+/// A time as RFC 3339, or as the table writes it, in UTC.
+fn time(text: &str) -> Result<EventTime, String> {
+    ["", "Z", ":00Z", " 00:00:00Z"]
+        .into_iter()
+        .find_map(|rest| parse_rfc3339(format!("{text}{rest}").as_bytes()))
+        .ok_or_else(|| "write 2026-01-31, \"2026-01-31 12:00\" or 2026-01-31T12:00:00Z".to_owned())
 }
 
 pub(super) fn run(args: &Args) -> Exit {
@@ -87,6 +102,7 @@ fn replay(args: &Args, mut settings: Settings) -> anyhow::Result<Exit> {
         settings.models = vec![model.clone()];
     }
     let models = model_specs(&settings, args.reference.as_deref())?;
+    let explainer = explainer(args, &models)?;
     let files = scan(&args.events, event_options(&args.table, model.as_ref(), &settings.events))?;
     let lateness = settings.windows.lateness_ms;
     note_sorting(&files, lateness);
@@ -98,7 +114,7 @@ fn replay(args: &Args, mut settings: Settings) -> anyhow::Result<Exit> {
         delivered_until: None,
     });
     let bar = row_bar(&files, "replaying");
-    let output = Output::open(args.output, args.features, &settings, bar.clone())?;
+    let output = Output::open(args.output, args.features, explainer, &settings, bar.clone())?;
     let mut run = Run { core, output, bar, first_rejects: BTreeMap::new(), failures: Vec::new() };
     let started = Instant::now();
     run.feed(&files, lateness)?;
@@ -112,6 +128,26 @@ fn replay(args: &Args, mut settings: Settings) -> anyhow::Result<Exit> {
         bail!("no window was written{}", still_learning.map(|what| format!("; {what}")).unwrap_or_default());
     }
     Ok(exit)
+}
+
+/// What is to be explained, of references that are there or will be learned.
+fn explainer(args: &Args, models: &[ModelSpec]) -> anyhow::Result<Explainer> {
+    if !args.explain.is_empty() && args.output != OutputFormat::Table {
+        bail!("--explain is told below the table; leave --output out");
+    }
+    let mut explainer = Explainer::new(Question { columns: args.explain.clone(), at: args.at });
+    let mut learns = false;
+    for model in models {
+        match &model.reference {
+            ReferenceSpec::Ready { reference, .. } => explainer.reference(reference),
+            ReferenceSpec::Learn(_) => learns = true,
+        }
+    }
+    // A name that is wrong is told before any file is read, where that can be.
+    if !learns {
+        explainer.check()?;
+    }
+    Ok(explainer)
 }
 
 /// Every model with its reference, or with what it is to learn from the files.
@@ -195,6 +231,7 @@ impl Run {
             self.first_rejects.entry(reject.reason).or_insert(reject.detail);
         }
         for LearnedReference { reference, columns } in &out.learned {
+            self.output.learned(reference);
             let rows = plural(reference.rows, "row");
             let text = format!("note: the reference of {} was learned from {rows}", reference.model);
             self.bar.suspend(|| {

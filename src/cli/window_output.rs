@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Write},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -11,20 +12,17 @@ use tokio::runtime::Runtime;
 
 use super::{
     Exit,
-    event_files::{plural, stdout_has_colour},
-    windows_table::{Matrix, WindowsTable},
+    event_files::plural,
+    verdicts::{Explainer, Matrix, Tally, Terminal, WindowLines, summary},
 };
 use crate::{
     config::Settings,
     ops::{LogFormat, LogSettings, init_logs},
+    reference::Reference,
     result::WindowResult,
     sink::{InfluxSink, SinkStatus},
 };
 
-/// Features in a line of the table.
-const WORST_FEATURES: usize = 3;
-/// Columns of a terminal that does not tell its width, and of a pipe.
-const DEFAULT_WIDTH: usize = 100;
 /// How long a server may give no sign before the replay is given up.
 const SILENCE: Duration = Duration::from_secs(30);
 /// Pause between two looks at a full queue.
@@ -33,7 +31,7 @@ const FULL_PAUSE: Duration = Duration::from_millis(5);
 /// What to do with windows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum OutputFormat {
-    /// A line per window with the features that moved most
+    /// A line per window, then the verdicts of all windows
     Table,
     /// At the end, a picture of all windows: a line per feature, a block per window
     Matrix,
@@ -50,23 +48,57 @@ pub(super) struct Output {
 }
 
 enum Kind {
-    Table { table: WindowsTable, all_features: bool, has_header: bool },
-    Matrix { table: WindowsTable, matrix: Matrix },
+    Table(Box<TableOutput>),
+    Matrix(Matrix),
     Ndjson,
     Influx { sink: InfluxSink, runtime: Runtime, windows: u64, registry: prometheus::Registry },
 }
 
+/// The table, and what is told below it.
+struct TableOutput {
+    all_features: bool,
+    has_head: bool,
+    tally: Tally,
+    explainer: Explainer,
+}
+
+impl TableOutput {
+    /// The lines of windows.
+    fn text(&mut self, windows: &[WindowResult]) -> String {
+        let lines = WindowLines { terminal: Terminal::of_stdout() };
+        let mut text = String::new();
+        if !std::mem::replace(&mut self.has_head, true) {
+            text = lines.head() + "\n";
+        }
+        for window in windows {
+            self.tally.add(window);
+            self.explainer.add(window, &self.tally);
+            text += &(lines.line(window) + "\n");
+            if self.all_features && window.events > 0 {
+                text += &(lines.columns(window) + "\n");
+            }
+        }
+        text
+    }
+}
+
 impl Output {
+    /// `all_features` and `explainer` are for the table.
     pub(super) fn open(
         format: OutputFormat,
         all_features: bool,
+        explainer: Explainer,
         settings: &Settings,
         bar: ProgressBar,
     ) -> anyhow::Result<Self> {
-        let table = WindowsTable { colour: stdout_has_colour(), worst: WORST_FEATURES };
         let kind = match format {
-            OutputFormat::Table => Kind::Table { table, all_features, has_header: false },
-            OutputFormat::Matrix => Kind::Matrix { table, matrix: Matrix::default() },
+            OutputFormat::Table => Kind::Table(Box::new(TableOutput {
+                all_features,
+                has_head: false,
+                tally: Tally::default(),
+                explainer,
+            })),
+            OutputFormat::Matrix => Kind::Matrix(Matrix::default()),
             OutputFormat::Ndjson => Kind::Ndjson,
             OutputFormat::Influx => {
                 let influxdb = settings
@@ -90,20 +122,11 @@ impl Output {
             return Ok(());
         }
         match &mut self.kind {
-            Kind::Table { table, all_features, has_header } => {
-                let mut text = String::new();
-                if !std::mem::replace(has_header, true) {
-                    text = table.header() + "\n";
-                }
-                for window in windows {
-                    text += &(table.window(window) + "\n");
-                    if *all_features && window.events > 0 {
-                        text += &(table.features(window) + "\n");
-                    }
-                }
+            Kind::Table(table) => {
+                let text = table.text(windows);
                 self.bar.suspend(|| io::stdout().lock().write_all(text.as_bytes()))?;
             }
-            Kind::Matrix { matrix, .. } => windows.iter().for_each(|window| matrix.add(window)),
+            Kind::Matrix(matrix) => windows.iter().for_each(|window| matrix.add(window)),
             Kind::Ndjson => {
                 let mut lines = Vec::new();
                 for window in windows {
@@ -121,14 +144,26 @@ impl Output {
         Ok(())
     }
 
+    /// Takes a reference that was learned, before its first window.
+    pub(super) fn learned(&mut self, reference: &Arc<Reference>) {
+        if let Kind::Table(table) = &mut self.kind {
+            table.explainer.reference(reference);
+        }
+    }
+
     /// Writes what is held back. Fails with [`SinkAway`] when the server is gone.
     pub(super) fn close(self) -> anyhow::Result<Exit> {
         match self.kind {
-            Kind::Table { .. } | Kind::Ndjson => Ok(Exit::Success),
-            Kind::Matrix { table, matrix } => {
-                let width =
-                    crossterm::terminal::size().map_or(DEFAULT_WIDTH, |(columns, _)| usize::from(columns));
-                io::stdout().lock().write_all(matrix.render(table, width).as_bytes())?;
+            Kind::Ndjson => Ok(Exit::Success),
+            Kind::Table(table) => {
+                let terminal = Terminal::of_stdout();
+                table.explainer.check()?;
+                let text = summary(&table.tally, terminal) + &table.explainer.render(terminal);
+                io::stdout().lock().write_all(text.as_bytes())?;
+                Ok(Exit::Success)
+            }
+            Kind::Matrix(matrix) => {
+                io::stdout().lock().write_all(matrix.render(Terminal::of_stdout()).as_bytes())?;
                 Ok(Exit::Success)
             }
             Kind::Influx { sink, runtime, windows, registry } => {

@@ -1,11 +1,11 @@
-//! What the demo shows: the latest scores of every column and a short history.
+//! What the demo shows: the latest verdicts of every column and a short history.
 
 use std::collections::VecDeque;
 
 use super::traffic::{CHALLENGER, CHAMPION, IncidentKind, Script};
 use crate::{
     event::EventTime,
-    result::{FeatureResult, WindowResult},
+    result::{Check, FeatureResult, Verdict, WindowResult},
 };
 
 /// Windows remembered: more than any terminal is wide.
@@ -42,66 +42,75 @@ pub(super) struct Row {
 }
 
 /// What a window said about a column; `None` where it had too few values, or
-/// where the score does not apply.
-#[derive(Debug, Clone, Copy, Default)]
+/// where it does not apply.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Cell {
+    /// Of the score.
+    pub(super) verdict: Verdict,
     pub(super) psi: Option<f64>,
-    pub(super) ks: Option<f64>,
+    /// The score less what noise adds to it.
+    pub(super) effect: Option<f64>,
     pub(super) missing: Option<f64>,
     pub(super) unseen: Option<f64>,
-}
-
-/// How large a number is, for its colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Size {
-    Small,
-    Middle,
-    Large,
+    /// The check that says the worst, if any found something, and what.
+    pub(super) check: Option<(Check, Verdict)>,
+    /// Whether this window and those before it are an alarm.
+    pub(super) alarm: bool,
 }
 
 impl Cell {
-    fn new(column: &FeatureResult) -> Self {
+    /// A column of which there is no window yet.
+    const NONE: Self = Self {
+        verdict: Verdict::Insufficient,
+        psi: None,
+        effect: None,
+        missing: None,
+        unseen: None,
+        check: None,
+        alarm: false,
+    };
+
+    /// What `window` says about its `column`.
+    pub(super) fn new(column: &FeatureResult, window: &WindowResult) -> Self {
+        let found = column.quality.iter().filter(|finding| finding.verdict >= Verdict::Shifted);
+        let check = found.map(|finding| (finding.check, finding.verdict)).reduce(|worst, next| {
+            // Of equals the first.
+            if next.1 > worst.1 { next } else { worst }
+        });
+        let mut evidence = window.evidence.iter().filter(|evidence| evidence.segment.is_none());
         Self {
+            verdict: column.verdict,
             psi: column.scores.map(|scores| scores.psi),
-            ks: column.scores.and_then(|scores| scores.ks).map(|ks| ks.statistic),
+            effect: column.effect,
             missing: column.missing_share,
             unseen: column.unseen_share,
+            check,
+            alarm: evidence.any(|evidence| evidence.alarm && evidence.feature == column.feature),
         }
     }
 
-    /// The bands that are usual for the index.
-    pub(super) fn psi_size(psi: f64) -> Size {
-        size(psi, 0.1, 0.25)
+    /// The worst that is said, by the score or by a check.
+    pub(super) fn said(self) -> Verdict {
+        self.check.map_or(self.verdict, |(_, verdict)| verdict.max(self.verdict))
     }
 
-    /// Half of the bands of the index: what it is when a tenth of all values
-    /// has moved.
-    pub(super) fn ks_size(ks: f64) -> Size {
-        size(ks, 0.1, 0.2)
+    /// The check to name in the place of the score's verdict: one that says
+    /// as bad a thing.
+    pub(super) fn telling_check(self) -> Option<Check> {
+        self.check.filter(|(_, verdict)| *verdict >= self.verdict).map(|(check, _)| check)
     }
 
-    pub(super) fn share_size(share: f64) -> Size {
-        size(share, 0.05, 0.2)
-    }
-
-    /// Whether the values that are missing are the news.
-    pub(super) fn is_missing(self) -> bool {
-        self.missing.is_some_and(|share| Self::share_size(share) == Size::Large)
-    }
-
-    /// How much the cell asks to be looked at.
-    fn urgency(self) -> f64 {
-        self.psi.unwrap_or(0.0).max(if self.is_missing() { 1.0 } else { 0.0 })
-    }
-}
-
-fn size(value: f64, middle: f64, large: f64) -> Size {
-    if value >= large {
-        Size::Large
-    } else if value >= middle {
-        Size::Middle
-    } else {
-        Size::Small
+    /// How much the cell asks to be looked at: by alarm, by what is said, by
+    /// effect.
+    pub(super) fn urgency(self) -> f64 {
+        let effect = self.effect.or(self.psi).unwrap_or(0.0);
+        let alarm = if self.alarm { 4.0 } else { 0.0 };
+        let level = match self.said() {
+            Verdict::Insufficient | Verdict::Stable => 0.0,
+            Verdict::Shifted => 1.0,
+            Verdict::Drifted => 2.0,
+        };
+        alarm + level + effect / (1.0 + effect)
     }
 }
 
@@ -122,7 +131,7 @@ impl Board {
         }
         for column in &window.features {
             let row = self.row(&column.feature);
-            let cell = Cell::new(column);
+            let cell = Cell::new(column, window);
             if is_champion {
                 row.champion = cell;
                 row.history.push_back(cell);
@@ -162,8 +171,8 @@ impl Board {
         let index = known.unwrap_or_else(|| {
             self.rows.push(Row {
                 name: name.to_owned(),
-                champion: Cell::default(),
-                challenger: Cell::default(),
+                champion: Cell::NONE,
+                challenger: Cell::NONE,
                 history: VecDeque::new(),
             });
             self.rows.len() - 1

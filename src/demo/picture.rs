@@ -3,10 +3,13 @@
 use std::{fmt::Write as _, net::SocketAddr};
 
 use super::{
-    board::{Board, Cell, Row, Size, Window},
+    board::{Board, Cell, Row, Window},
     traffic::{CHALLENGER, CHAMPION, MODEL},
 };
-use crate::ops::grouped;
+use crate::{
+    ops::grouped,
+    result::{Check, Verdict},
+};
 
 /// How a piece of text looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,9 +17,9 @@ pub(super) enum Style {
     Plain,
     Title,
     Dim,
-    Sized(Size),
-    /// Values are missing.
-    Missing,
+    Verdict(Verdict),
+    /// Drifted, and an alarm.
+    Alarm,
     /// An incident is on.
     Incident,
 }
@@ -36,33 +39,35 @@ pub(super) struct Progress {
     pub(super) notice: Option<String>,
 }
 
-/// Letters for the heights of the history, from nothing to the top.
+/// What stands for a window in the history.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Glyphs {
-    heights: [char; 5],
-    too_few: char,
+    insufficient: char,
+    stable: char,
+    shifted: char,
+    drifted: char,
+    alarm: char,
     bar: char,
 }
 
 impl Glyphs {
     pub(super) const UNICODE: Self =
-        Self { heights: ['▁', '▂', '▄', '▆', '█'], too_few: '·', bar: '━' };
-    pub(super) const ASCII: Self = Self { heights: ['_', '.', 'o', 'O', '#'], too_few: '-', bar: '=' };
+        Self { insufficient: '·', stable: '▁', shifted: '▃', drifted: '▆', alarm: '█', bar: '━' };
+    pub(super) const ASCII: Self =
+        Self { insufficient: '-', stable: '_', shifted: 'o', drifted: 'O', alarm: '#', bar: '=' };
 
-    fn height(self, psi: f64) -> char {
-        let [flat, low, middle, high, top] = self.heights;
-        match psi {
-            ..0.05 => flat,
-            ..0.1 => low,
-            ..0.25 => middle,
-            ..0.5 => high,
-            _ => top,
+    fn of(self, verdict: Verdict) -> char {
+        match verdict {
+            Verdict::Insufficient => self.insufficient,
+            Verdict::Stable => self.stable,
+            Verdict::Shifted => self.shifted,
+            Verdict::Drifted => self.drifted,
         }
     }
 }
 
 /// Width of everything left of the history.
-const LEFT: usize = 54;
+const LEFT: usize = 56;
 /// Lines that are no rows: three on top, the table's head, the foot.
 const OTHER_LINES: usize = 5;
 
@@ -143,18 +148,12 @@ fn incident(board: &Board, progress: &Progress) -> Line {
 
 fn head(board: &Board, hidden: usize, cells: usize, glyphs: Glyphs) -> Line {
     let more = if hidden > 0 { format!("feature (+{hidden} more)") } else { "feature".to_owned() };
-    let text = format!(
-        " {more:<19} {:>6} {:>5} {:>5} {:>5} {:>8}  ",
-        "PSI",
-        "KS",
-        "miss",
-        "new",
-        format!("PSI {CHALLENGER}")
-    );
+    let text =
+        format!(" {more:<19} {:>6} {:>5} {:>5} {:<8} {:>6} ", "PSI", "miss", "new", "check", CHALLENGER);
     let mut line = vec![(text, Style::Dim)];
     let windows: Vec<&Window> = visible(&board.windows, cells).collect();
     if windows.iter().all(|window| window.incident.is_none()) {
-        line.push((format!("PSI of {CHAMPION}, window by window"), Style::Dim));
+        line.push((format!("{CHAMPION}, window by window"), Style::Dim));
     }
     for run in windows.chunk_by(|a, b| a.incident == b.incident) {
         let kind = run.first().and_then(|window| window.incident);
@@ -169,17 +168,20 @@ fn head(board: &Board, hidden: usize, cells: usize, glyphs: Glyphs) -> Line {
 }
 
 fn table_row(row: &Row, cells: usize, glyphs: Glyphs) -> Line {
-    let Cell { psi, ks, missing, unseen } = row.champion;
-    // A window with too few values says so; scores that don't apply are blank.
-    let too_few = glyphs.too_few.to_string();
+    let cell = row.champion;
+    let look = style(cell);
+    let check = cell.check.map_or("", |(check, _)| check_text(check));
+    let alarm = if cell.alarm { "!" } else { " " };
     let mut line = vec![
-        (format!(" {:<19} ", row.name), Style::Plain),
-        number(psi, 6, Cell::psi_size, decimals, &too_few),
-        number(ks, 6, Cell::ks_size, |ks| format!("{ks:.2}"), ""),
-        number(missing, 6, Cell::share_size, percent, ""),
-        number(unseen, 6, Cell::share_size, percent, ""),
-        number(row.challenger.psi, 9, Cell::psi_size, decimals, &too_few),
-        ("  ".to_owned(), Style::Plain),
+        (format!(" {:<18}", row.name), Style::Plain),
+        (alarm.to_owned(), Style::Alarm),
+        (" ".to_owned(), Style::Plain),
+        score(cell, cell.psi, 6, glyphs),
+        (format!(" {:>5}", cell.missing.map(percent).unwrap_or_default()), Style::Plain),
+        (format!(" {:>5} ", cell.unseen.map(percent).unwrap_or_default()), Style::Plain),
+        (format!("{check:<8} "), if cell.check.is_some() { look } else { Style::Plain }),
+        score(row.challenger, row.challenger.psi, 6, glyphs),
+        (" ".to_owned(), Style::Plain),
     ];
     let history: Vec<(char, Style)> =
         visible(&row.history, cells).map(|cell| history_cell(*cell, glyphs)).collect();
@@ -189,42 +191,61 @@ fn table_row(row: &Row, cells: usize, glyphs: Glyphs) -> Line {
     line
 }
 
-fn history_cell(cell: Cell, glyphs: Glyphs) -> (char, Style) {
-    match cell.psi {
-        _ if cell.is_missing() => ('m', Style::Missing),
-        Some(psi) => (glyphs.height(psi), Style::Sized(Cell::psi_size(psi))),
-        None => (glyphs.too_few, Style::Dim),
-    }
+/// How everything that is said about a column looks.
+fn style(cell: Cell) -> Style {
+    if cell.alarm { Style::Alarm } else { Style::Verdict(cell.said()) }
 }
 
-/// A number in its colour, or `absent`, on the right of `width` cells.
-fn number(
-    value: Option<f64>,
-    width: usize,
-    size: impl Fn(f64) -> Size,
-    text: impl Fn(f64) -> String,
-    absent: &str,
-) -> (String, Style) {
-    match value {
-        Some(value) => (format!("{:>width$}", text(value)), Style::Sized(size(value))),
-        None => (format!("{absent:>width$}"), Style::Dim),
+/// A score in the colour of its verdict; of a window with too few values the
+/// sign for that.
+fn score(cell: Cell, value: Option<f64>, width: usize, glyphs: Glyphs) -> (String, Style) {
+    let text = value.map_or_else(|| glyphs.insufficient.to_string(), decimals);
+    (format!("{text:>width$}"), Style::Verdict(cell.verdict))
+}
+
+/// A window: what its score says, or the first letter of the check that says
+/// as bad a thing.
+fn history_cell(cell: Cell, glyphs: Glyphs) -> (char, Style) {
+    let glyph = match cell.telling_check() {
+        Some(check) => check_text(check).chars().next().unwrap_or('?'),
+        None if cell.alarm => glyphs.alarm,
+        None => glyphs.of(cell.verdict),
+    };
+    (glyph, style(cell))
+}
+
+/// What a check is called where there is little room; no two begin with the
+/// same letter.
+fn check_text(check: Check) -> &'static str {
+    match check {
+        Check::Missing => "missing",
+        Check::Invalid => "invalid",
+        Check::Type => "type",
+        Check::Unseen => "new",
+        Check::RareCategory => "rare",
+        Check::Constant => "constant",
+        Check::Stuck => "stuck",
+        Check::Unit => "unit",
+        Check::Cardinality => "distinct",
+        Check::Volume => "volume",
     }
 }
 
 fn foot(progress: &Progress, glyphs: Glyphs) -> Line {
-    let [_, low, middle, _, top] = glyphs.heights;
     // First what must not be cut off.
     let mut line =
         vec![(format!(" http://{} ", progress.http), Style::Plain), ("q stops  ".to_owned(), Style::Dim)];
-    for (glyph, size, text) in
-        [(low, Size::Small, "PSI < 0.1 "), (middle, Size::Middle, "< 0.25 "), (top, Size::Large, "more ")]
-    {
-        line.push((format!("{glyph} "), Style::Sized(size)));
-        line.push((text.to_owned(), Style::Dim));
+    let verdict = |verdict: Verdict| (glyphs.of(verdict), verdict.as_str(), Style::Verdict(verdict));
+    let [insufficient, stable, shifted, drifted] = Verdict::ALL.map(verdict);
+    let alarm = (glyphs.alarm, "alarm", Style::Alarm);
+    for (glyph, word, style) in [stable, shifted, drifted, alarm] {
+        line.push((format!("{glyph} "), style));
+        line.push((format!("{word} "), Style::Dim));
     }
-    line.push((format!("{} too few ", glyphs.too_few), Style::Dim));
-    line.push(("m ".to_owned(), Style::Missing));
-    line.push(("missing".to_owned(), Style::Dim));
+    line.push(("a-z check ".to_owned(), Style::Dim));
+    let (glyph, word, style) = insufficient;
+    line.push((format!("{glyph} "), style));
+    line.push((word.to_owned(), Style::Dim));
     line
 }
 
@@ -278,24 +299,56 @@ mod tests {
     use crate::{
         demo::traffic::{START, Script},
         event::EventTime,
-        result::{ColumnKind, FeatureResult, StreamKey, WindowResult},
+        result::{ColumnKind, Evidence, FeatureResult, Finding, StreamKey, WindowResult},
     };
 
+    fn finding(missing: f64) -> Finding {
+        Finding {
+            check: Check::Missing,
+            verdict: if missing > 0.1 { Verdict::Drifted } else { Verdict::Stable },
+            value: Some(missing),
+            reference: Some(0.0),
+            noise_low: None,
+            noise_high: None,
+            effect: None,
+            detail: String::new(),
+        }
+    }
+
+    /// Column 1 has drifted, which is an alarm from hour 3 on.
     fn window(hour: i64, missing: f64) -> WindowResult {
         let feature = |name: String| FeatureResult {
             n: 100,
             valid: 90,
             missing_share: Some(missing),
-            invalid_share: Some(0.0),
+            verdict: Verdict::Stable,
+            quality: vec![finding(missing)],
             ..FeatureResult::empty(&name, ColumnKind::Numeric)
         };
         let start = START.plus_ms(hour * 3_600_000);
         let stream =
             StreamKey { model: MODEL.to_owned(), version: CHAMPION.to_owned(), variant: "none".to_owned() };
+        let mut features: Vec<_> = (0..22).map(|column| feature(format!("column_{column}"))).collect();
+        features[1] = FeatureResult {
+            verdict: Verdict::Drifted,
+            quality: Vec::new(),
+            ..feature("column_1".to_owned())
+        };
+        let evidence = Evidence {
+            feature: "column_1".to_owned(),
+            segment: None,
+            log10: 5.0,
+            threshold: 4.0,
+            alarm: hour >= 3,
+            effect: None,
+            verdict: Verdict::Drifted,
+            windows: 1,
+        };
         WindowResult {
             events: 100,
             reference_rows: 1,
-            features: (0..22).map(|column| feature(format!("column_{column}"))).collect(),
+            features,
+            evidence: vec![evidence],
             ..WindowResult::empty(stream, "1h", start, EventTime(start.0 + 3_600_000))
         }
     }
@@ -338,13 +391,25 @@ mod tests {
         assert!(lines[1].contains("1,200 of 2,000 events (60 %)"), "{}", lines[1]);
         assert!(lines[2].contains("incident since 11:00: unit change"), "{}", lines[2]);
         assert!(lines[3].contains("feature (+3 more)"), "{}", lines[3]);
-        assert!(lines[4].starts_with(" column_0") && lines[4].ends_with("  mmmmmmm"), "{}", lines[4]);
-        assert!(lines[4].contains("70%"), "{}", lines[4]);
+        assert!(lines[4].starts_with(" column_0") && lines[4].ends_with(" mmmmmmm"), "{}", lines[4]);
+        assert!(lines[4].contains("  70%") && lines[4].contains(" missing "), "{}", lines[4]);
+        assert!(
+            lines[5].starts_with(" column_1          ! ") && lines[5].ends_with(" OOO####"),
+            "{}",
+            lines[5]
+        );
         assert!(lines[23].contains("http://127.0.0.1:9640"));
         assert!(
-            lines[23].contains("q stops") && lines[23].ends_with("missing"),
+            lines[23].contains("q stops") && lines[23].ends_with("O drifted # alarm a-z check -"),
             "the foot fits: {}",
             lines[23]
         );
+    }
+
+    #[test]
+    fn checks_are_told_apart_by_their_first_letter() {
+        let letters: std::collections::BTreeSet<char> =
+            Check::ALL.into_iter().filter_map(|check| check_text(check).chars().next()).collect();
+        assert_eq!(letters.len(), Check::ALL.len());
     }
 }

@@ -16,10 +16,8 @@ use crossterm::{
     },
 };
 
-use super::{
-    board::Size,
-    picture::{Glyphs, Line, Style},
-};
+use super::picture::{Glyphs, Line, Style};
+use crate::result::Verdict;
 
 /// A terminal that is ours until this is dropped, however the program ends
 /// short of being killed.
@@ -110,15 +108,13 @@ fn apply(out: &mut Stdout, style: Style) -> io::Result<()> {
     match style {
         Style::Plain => Ok(()),
         Style::Title => queue!(out, SetAttribute(Attribute::Reverse), SetAttribute(Attribute::Bold)),
-        Style::Dim => queue!(out, SetForegroundColor(Color::AnsiValue(245))),
-        Style::Sized(Size::Small) => queue!(out, SetForegroundColor(Color::AnsiValue(71))),
-        Style::Sized(Size::Middle) => queue!(out, SetForegroundColor(Color::AnsiValue(178))),
-        Style::Sized(Size::Large) => {
-            queue!(out, SetForegroundColor(Color::AnsiValue(203)), SetAttribute(Attribute::Bold))
+        Style::Dim | Style::Verdict(Verdict::Insufficient) => {
+            queue!(out, SetForegroundColor(Color::AnsiValue(245)))
         }
-        Style::Missing => {
-            queue!(out, SetForegroundColor(Color::AnsiValue(176)), SetAttribute(Attribute::Bold))
-        }
+        Style::Verdict(Verdict::Stable) => queue!(out, SetForegroundColor(Color::AnsiValue(71))),
+        Style::Verdict(Verdict::Shifted) => queue!(out, SetForegroundColor(Color::AnsiValue(178))),
+        Style::Verdict(Verdict::Drifted) => queue!(out, SetForegroundColor(Color::AnsiValue(203))),
+        Style::Alarm => queue!(out, SetForegroundColor(Color::AnsiValue(203)), SetAttribute(Attribute::Bold)),
         Style::Incident => {
             queue!(out, SetForegroundColor(Color::AnsiValue(209)), SetAttribute(Attribute::Bold))
         }
