@@ -168,7 +168,7 @@ impl Exceedances {
     }
 
     fn add(&mut self, scorer: &mut Scorer, column: &Column, window: &Counts, noise: &Noise) {
-        let scores = scorer.feature_result(column, window, 1).scores.unwrap();
+        let scores = scorer.feature_result((column, &column.counts), window, 1).scores.unwrap();
         self.windows += 1;
         for score in ScoreName::ALL {
             if let Some((value, point)) = scores.of(score).zip(noise.points.of(score)) {
@@ -380,7 +380,7 @@ fn effects_are_those_of_the_distributions_whatever_the_sizes() {
                 normals(n as usize, &mut random).into_iter().map(|value| Cell::number(value + 0.5)).collect();
             let mut window = Counts::new(&column.grid);
             window.add_cells(&column.grid, &cells);
-            let scores = scorer.feature_result(&column, &window, 1).scores.unwrap();
+            let scores = scorer.feature_result((&column, &column.counts), &window, 1).scores.unwrap();
             for (sum, (score, _)) in sums.iter_mut().zip(expected) {
                 *sum += effect(score, &scores, &noise.typical, 100_000, n).unwrap();
             }

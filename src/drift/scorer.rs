@@ -33,7 +33,7 @@ impl Scorer {
     /// judged: without scores the verdict is [`Verdict::Insufficient`], and that
     /// is with fewer than `min_events` valid values, with none on either side,
     /// and for counts that were made on another grid.
-    pub(super) fn feature_result(
+    pub fn feature_result(
         &mut self,
         (column, reference): (&Column, &Counts),
         counts: &Counts,
