@@ -115,12 +115,8 @@ fn models_show_their_reference_or_how_far_learning_is() {
     let served = Served::start();
     let mut builder = ReferenceBuilder::new("credit/eu", &BTreeMap::new(), 10);
     for row in 0..20_i64 {
-        builder.push_row([(
-            "amount",
-            ColumnRole::Feature,
-            Value::Number(f64::from(i32::try_from(row).unwrap())),
-        )]);
-        builder.observe_time(EventTime(1_000 + row));
+        let amount = Value::Number(f64::from(i32::try_from(row).unwrap()));
+        builder.push_row_at(EventTime(1_000 + row), [("amount", ColumnRole::Feature, amount)]);
     }
     let (reference, _) = builder.finish("training.csv".into()).unwrap();
     let columns = reference.columns.len();
