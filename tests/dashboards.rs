@@ -254,7 +254,8 @@ fn overrides_and_sorting_name_fields_that_are_there() {
                 "byRegexp" if name == "/.+/" => {}
                 // Series of any column: `/ noise$/`.
                 "byRegexp" => {
-                    is_there(&format!("*{}", name.strip_prefix('/').unwrap().strip_suffix("$/").unwrap()))
+                    let end = name.strip_prefix('/').and_then(|name| name.strip_suffix("$/")).unwrap();
+                    is_there(&format!("*{end}"));
                 }
                 other => panic!("{title}: {other} is not known here"),
             }
@@ -272,8 +273,8 @@ fn overrides_and_sorting_name_fields_that_are_there() {
 
 #[test]
 fn verdicts_have_one_set_of_words_and_colours() {
+    let colour = ["#808080", "green", "yellow", "red"];
     let options = |key: fn(Verdict) -> String| -> Value {
-        let colour = ["#808080", "green", "yellow", "red"];
         let entry = |verdict: Verdict| {
             let level = usize::try_from(verdict.level()).unwrap();
             let option = json!({"text": verdict.as_str(), "color": colour[level], "index": level});
@@ -283,12 +284,17 @@ fn verdicts_have_one_set_of_words_and_colours() {
     };
     let levels = options(|verdict| verdict.level().to_string());
     let words = options(|verdict| verdict.as_str().to_owned());
+    let step = |level: usize| json!({"color": colour[level], "value": (level > 0).then_some(level)});
+    let steps = [0, 1, 2, 3].map(step);
+    let thresholds = json!({"mode": "absolute", "steps": steps});
     let mut seen = (0, 0);
     for (_, dashboard) in all() {
         for (field, panel) in fields_shown(&dashboard) {
             let is_shown = fields(panel).contains(&field) || panel["type"] != "table";
             if field.ends_with("verdict_level") && is_shown {
-                assert_eq!(panel["fieldConfig"]["defaults"]["mappings"], levels, "{}", panel["title"]);
+                let defaults = &panel["fieldConfig"]["defaults"];
+                assert_eq!(defaults["mappings"], levels, "{}", panel["title"]);
+                assert_eq!(defaults["thresholds"], thresholds, "{}", panel["title"]);
                 seen.0 += 1;
             } else if field == "verdict" && is_shown {
                 let rules = list(&panel["fieldConfig"]["overrides"]);
