@@ -61,7 +61,9 @@ impl Spread {
                 normals.iter_mut().zip(vector).for_each(|(z, part)| *z += more * part);
             }
         } else if rest >= 0.0 {
-            normals.iter_mut().for_each(|z| *z *= self.radius);
+            for z in normals.iter_mut() {
+                *z *= self.radius;
+            }
         }
         1.0 / self.density_ratio(normals)
     }
@@ -85,7 +87,9 @@ impl Spread {
 
 /// Fills `normals` with independent standard normal variables.
 pub(super) fn fill(random: &mut ChaCha8Rng, normals: &mut [f64]) {
-    normals.iter_mut().for_each(|z| *z = StandardNormal.sample(random));
+    for z in normals {
+        *z = StandardNormal.sample(random);
+    }
 }
 
 /// The factor of a squared coordinate in the logarithm of a normal density with

@@ -8,7 +8,7 @@ use crate::{
 /// The effects from which on a difference matters, in the units of [`effect`].
 ///
 /// The defaults are in tune with each other: each is what a normal column
-/// gives on ten deciles when its mean moves by a quarter to a third of a
+/// gives on ten deciles when its mean moves by a fifth to a third of a
 /// standard deviation (docs/scores.md has the table).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MinimumEffects {

@@ -14,7 +14,7 @@
 //! what the reference's counts leave open, and windows from these shares; the
 //! score of each window with the reference is a draw of the score under equal
 //! distributions. Draws are steered to where scores are large, which makes two
-//! thousand of them as good as forty thousand plain ones. In large samples the
+//! thousand of them as good as sixty thousand plain ones. In large samples the
 //! limits take over, which depend on the sizes by a factor only.
 //!
 //! Refuses: to judge autocorrelated streams by their number of values; say what

@@ -10,7 +10,7 @@ use super::binomial::binomial;
 pub(super) struct Shares {
     /// Sum of the masses.
     total: f64,
-    shares: Vec<f64>,
+    of_bins: Vec<f64>,
     /// Of the bin and all after it.
     left: Vec<f64>,
 }
@@ -18,7 +18,7 @@ pub(super) struct Shares {
 impl Shares {
     /// The shares of `masses`, which must be positive.
     pub(super) fn new(masses: &[f64]) -> Self {
-        let mut shares = Self { total: 0.0, shares: masses.to_vec(), left: masses.to_vec() };
+        let mut shares = Self { total: 0.0, of_bins: masses.to_vec(), left: masses.to_vec() };
         shares.set(masses);
         shares
     }
@@ -27,7 +27,7 @@ impl Shares {
     pub(super) fn set(&mut self, masses: &[f64]) {
         self.total = masses.iter().sum();
         let mut left = 0.0;
-        let slots = self.shares.iter_mut().zip(&mut self.left);
+        let slots = self.of_bins.iter_mut().zip(&mut self.left);
         for ((share, sum), mass) in slots.zip(masses).rev() {
             *share = mass / self.total;
             left += *share;
@@ -36,17 +36,17 @@ impl Shares {
     }
 
     pub(super) fn bins(&self) -> usize {
-        self.shares.len()
+        self.of_bins.len()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = f64> + '_ {
-        self.shares.iter().copied()
+        self.of_bins.iter().copied()
     }
 
     /// Share of what is left, and the standard deviation of the bin given the
     /// ones before it, by the square root of the size.
     fn steps(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
-        self.shares.iter().zip(&self.left).map(|(share, left)| {
+        self.of_bins.iter().zip(&self.left).map(|(share, left)| {
             let conditional = (share / left).min(1.0);
             (conditional, (share * (1.0 - conditional)).max(0.0).sqrt())
         })
@@ -86,7 +86,7 @@ impl Shares {
     /// quantile within 3 %.
     pub(super) fn posterior(&self, normals: &[f64], sum: f64, masses: &mut [f64]) {
         self.deviations(normals, masses);
-        for (mass, share) in masses.iter_mut().zip(&self.shares) {
+        for (mass, share) in masses.iter_mut().zip(&self.of_bins) {
             let root = share.sqrt();
             let normal = *mass / root + root * sum;
             let parameter = share * self.total;
@@ -103,7 +103,7 @@ impl Shares {
         // ones, which lose what this bin gains.
         let mut later = 0.0;
         let mut left_after = 0.0;
-        let bins = self.shares.iter().zip(&self.left).enumerate().rev();
+        let bins = self.of_bins.iter().zip(&self.left).enumerate().rev();
         for (bin, (share, left)) in bins {
             let load = load(bin);
             let mean = if left_after > 0.0 { later / left_after } else { load };
