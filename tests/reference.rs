@@ -564,7 +564,7 @@ fn the_ratio_is_chi_square_over_its_expectation() {
     assert_eq!(ratio(&[1; 3], &[1; 4]), None);
 }
 
-/// Mean over a hundred references of what their calibration says.
+/// What the calibrations of sixteen references say.
 fn effects_of(windows: i64, rows: usize, copies: usize) -> Vec<DesignEffect> {
     let mut rng = ChaCha8Rng::seed_from_u64(12);
     let reference = |_| {
@@ -583,7 +583,7 @@ fn effects_of(windows: i64, rows: usize, copies: usize) -> Vec<DesignEffect> {
         }
         builder.finish(String::new()).unwrap().0.calibration.unwrap().columns[0].fixed.unwrap()
     };
-    (0..40).map(reference).collect()
+    (0..16).map(reference).collect()
 }
 
 #[test]
@@ -603,6 +603,14 @@ fn design_effects_are_those_of_the_rows_and_larger_where_few_windows_tell() {
     assert!((4.7..5.6).contains(&plain) && (4.8..6.2).contains(&at_noise), "{plain} {at_noise}");
     let grown = fives[0].for_rows(1_000);
     assert!((grown.shares - (1.0 + (fives[0].shares - 1.0) * 2.0)).abs() < 1e-12);
+    // A short past counts where it says more than the calibration, a long one always.
+    let past = |windows, shares| Some(DesignEffect { windows, shares, ..fives[1] });
+    let shares = |past| DesignEffect::of_past(past, Some(fives[0])).map(|effect| effect.shares);
+    assert_eq!(
+        [past(30, 1.5), past(30, 9.0), past(100, 1.5), None].map(shares),
+        [Some(fives[0].shares), Some(9.0), Some(1.5), Some(fives[0].shares),]
+    );
+    assert_eq!(DesignEffect::of_past(past(30, 1.5), None), past(30, 1.5));
     assert_eq!(fives[0].for_rows(10), DesignEffect { mean: fives[0].mean.max(1.0), ..fives[0] });
 }
 

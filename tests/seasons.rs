@@ -122,8 +122,9 @@ fn judge(
                 let Some(now) = past.counts(moving, end) else { continue };
                 let own = past.design_effects(moving, &now, end);
                 for (place, window) in counts.iter().enumerate() {
-                    let fallback = calibration.and_then(|calibration| calibration.columns[place].fixed);
-                    let effect = own[place].or(fallback);
+                    let known =
+                        calibration.and_then(|calibration| calibration.columns[place].of_season(now.season));
+                    let effect = DesignEffect::of_past(own[place], known);
                     tally.take(is_above(&now.counts[place], window, effects(effect, window.iter().sum())));
                 }
             }

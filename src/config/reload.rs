@@ -117,6 +117,13 @@ impl Entries {
         let path = join("models", &model.name);
         self.put(&join(&path, "reference"), &model.reference);
         self.put(&join(&path, "bins"), &model.bins);
+        self.put(&join(&path, "false_alarms"), &model.drift.false_alarms);
+        self.put(&join(&path, "score"), &model.drift.score);
+        self.put(&join(&path, "minimum_effect"), &model.drift.minimum_effects);
+        self.put(&join(&path, "compare_with"), &model.drift.compare_with);
+        self.put(&join(&path, "sample_rows"), &model.drift.sample_rows);
+        self.put(&join(&path, "segments"), &model.segments);
+        self.put(&join(&path, "max_segments"), &model.max_segments);
         self.put(&join(&path, "join"), &model.join);
         self.put(&join(&path, "table"), &model.table);
         for (name, feature) in &model.features {

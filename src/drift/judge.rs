@@ -18,6 +18,8 @@ use crate::{
 #[derive(Debug)]
 pub struct ColumnJudge {
     noise: NoiseModel,
+    /// Against references of other sizes, on the cut alone.
+    moving: NoiseModel,
     design_effect: Option<DesignEffect>,
     checks: CheckSettings,
 }
@@ -28,7 +30,8 @@ impl ColumnJudge {
     #[must_use]
     pub fn new(column: &Column, reference: &Counts, design_effect: Option<DesignEffect>) -> Self {
         let noise = NoiseModel::of(&column.grid, &column.cut, reference, EXCEEDED_BY);
-        Self { noise, design_effect, checks: CheckSettings::default() }
+        let moving = noise.clone().on_cut();
+        Self { noise, moving, design_effect, checks: CheckSettings::default() }
     }
 
     /// What a window's `counts` say about `column`.
@@ -87,7 +90,7 @@ impl ColumnJudge {
         let Some(pair) = pair else { return (Verdict::Insufficient, None) };
         let (m, n) = (pair.reference_total(), pair.window_total());
         let shares = design_effect.map_or(1.0, |effect| effect.for_rows(n).shares);
-        let noise = self.noise.noise(on_ladder(sizes(m, n, shares)), n);
+        let noise = self.moving.noise(on_ladder(sizes(m, n, shares)), n);
         let psi = population_stability_index(pair);
         let (Some(point), Some(typical)) = (noise.points.psi, noise.typical.psi) else {
             return (Verdict::Insufficient, None);

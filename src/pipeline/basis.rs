@@ -6,7 +6,7 @@ use super::segments::SegmentIndex;
 use crate::{
     drift::{DriftSettings, moving::Season},
     profile::{Counts, rows_with_room},
-    reference::{DesignEffect, Reference},
+    reference::{Calibration, DesignEffect, Reference},
 };
 
 /// A reference with what counting and judging need to know about it.
@@ -17,6 +17,7 @@ pub(super) struct Basis {
     pub(super) drift: DriftSettings,
     /// Rows of a window's sample; 0 for none.
     pub(super) sample_rows: usize,
+    window_ms: i64,
     /// The reference on the cuts: one per column, then one per column of each
     /// segment.
     pub(super) series: Vec<Series>,
@@ -38,10 +39,11 @@ impl Series {
 }
 
 impl Basis {
-    pub(super) fn shared(reference: Arc<Reference>, drift: &DriftSettings) -> Arc<Self> {
+    pub(super) fn shared(reference: Arc<Reference>, drift: &DriftSettings, window_ms: i64) -> Arc<Self> {
         let segments = SegmentIndex::new(&reference);
         let sample_rows = rows_with_room(drift.sample_rows, reference.columns.len());
-        let mut basis = Self { reference, segments, drift: drift.clone(), sample_rows, series: Vec::new() };
+        let mut basis =
+            Self { reference, segments, drift: drift.clone(), sample_rows, window_ms, series: Vec::new() };
         let own = basis.reference.columns.iter().map(|column| &column.counts);
         let of_segments = basis.reference.segments.iter().flat_map(|segment| &segment.counts);
         let columns = basis.reference.columns.len().max(1);
@@ -59,14 +61,20 @@ impl Basis {
         Some(Series { counts, effect: self.design_effect(index) })
     }
 
+    /// The reference's own calibration, if it is of windows of this length:
+    /// others stray otherwise.
+    fn calibration(&self) -> Option<&Calibration> {
+        self.reference.calibration.as_ref().filter(|calibration| calibration.window_ms == self.window_ms)
+    }
+
     /// How far the windows of a column stray from the reference without drift.
     pub(super) fn design_effect(&self, column: usize) -> Option<DesignEffect> {
-        self.reference.calibration.as_ref()?.columns.get(column)?.fixed
+        self.calibration()?.columns.get(column)?.fixed
     }
 
     /// How far they stray from earlier windows, as far as the reference knows.
     pub(super) fn effect_at(&self, column: usize, season: Season) -> Option<DesignEffect> {
-        let known = self.reference.calibration.as_ref()?.columns.get(column)?;
+        let known = self.calibration()?.columns.get(column)?;
         match season {
             Season::HourOfWeek => known.hour_of_week.or(known.fixed),
             Season::HourOfDay => known.hour_of_day.or(known.fixed),

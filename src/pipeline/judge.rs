@@ -7,7 +7,7 @@
 use std::f64::consts::LN_10;
 
 use super::{
-    basis::Basis,
+    basis::{Basis, Series},
     memory::CutCounts,
     pane::{Pane, empty_counts},
 };
@@ -183,7 +183,7 @@ pub(super) fn evidence(basis: &Basis, detectors: &[Detector], rate: f64) -> Vec<
         .chain(parts)
         .zip(series)
         .map(|((column, segment), ((series, detector), (log, alarm)))| {
-            let effect = pooled_effect(detector, &series.counts);
+            let effect = pooled_effect(detector, series);
             let verdict = match (detector.windows(), alarm) {
                 (0, _) => Verdict::Insufficient,
                 (_, false) => Verdict::Stable,
@@ -213,12 +213,15 @@ pub(super) fn evidence(basis: &Basis, detectors: &[Detector], rate: f64) -> Vec<
     clippy::cast_sign_loss,
     reason = "rows of a few windows, divided by a design effect"
 )]
-fn pooled_effect(detector: &Detector, reference: &[u64]) -> Option<f64> {
-    let pooled: Vec<u64> = detector.pooled()?.counts.iter().map(|count| count.round() as u64).collect();
-    let pair = CountPair::new(reference, &pooled)?;
+fn pooled_effect(detector: &Detector, series: &Series) -> Option<f64> {
+    // The detector divided rows by it; as many as there were have no fractions.
+    let effect = series.design_effect(1);
+    let pooled = detector.pooled()?.counts.iter().map(|count| (count * effect).round() as u64);
+    let pooled: Vec<u64> = pooled.collect();
+    let pair = CountPair::new(&series.counts, &pooled)?;
     let bins = pair.bins().filter(|bin| !bin.is_empty()).count();
     #[expect(clippy::cast_precision_loss, reason = "counts of rows")]
-    let unit = 1.0 / pair.reference_total() as f64 + 1.0 / pair.window_total() as f64;
+    let unit = effect / pair.reference_total() as f64 + effect / pair.window_total() as f64;
     #[expect(clippy::cast_precision_loss, reason = "bins are few")]
     let noise = unit * bins.saturating_sub(1) as f64;
     Some((population_stability_index(&pair) - noise).max(0.0))

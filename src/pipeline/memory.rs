@@ -101,9 +101,24 @@ impl Memory {
         }
     }
 
-    /// Whether a memory that was read back is of this basis, and of windows up to
-    /// the last one that was closed.
-    pub(super) fn fits(&self, basis: &Basis, settings: &WindowSettings, last_closed: Option<i64>) -> bool {
+    /// Begins anew whatever was read back and is not of this basis, of these
+    /// settings, or of windows up to the last one that was closed.
+    pub(super) fn check(&mut self, basis: &Basis, settings: &WindowSettings, last_closed: Option<i64>) {
+        let written = last_closed.map(|end| end - settings.size_ms);
+        let fresh = Self::new(basis, settings, written);
+        if !self.evidence_fits(basis, settings, last_closed) {
+            *self = Self { past: std::mem::replace(&mut self.past, fresh.past.clone()), ..fresh.clone() };
+        }
+        let references = &basis.drift.compare_with;
+        let lengths = (settings.size_ms, late_ms(settings));
+        if !self.past.fits(lengths, references, &basis.reference.columns)
+            || !self.past.is_plausible(last_closed)
+        {
+            self.past = fresh.past;
+        }
+    }
+
+    fn evidence_fits(&self, basis: &Basis, settings: &WindowSettings, last_closed: Option<i64>) -> bool {
         let times = [self.first_end, self.taken_until];
         if times.into_iter().flatten().any(|time| Some(time) > last_closed.max(self.begins_after)) {
             return false;
@@ -116,13 +131,7 @@ impl Memory {
             return false;
         }
         let fits = |(detector, series): (&Detector, &Series)| detector.fits(series.counts.len());
-        self.detectors.len() == basis.series.len()
-            && self.detectors.iter().zip(&basis.series).all(fits)
-            && self.past.fits(
-                (settings.size_ms, late_ms(settings)),
-                &basis.drift.compare_with,
-                &basis.reference.columns,
-            )
+        self.detectors.len() == basis.series.len() && self.detectors.iter().zip(&basis.series).all(fits)
     }
 
     /// Windows that end at or before this are not remembered.
@@ -197,7 +206,8 @@ impl Memory {
 
     /// Bytes on the heap, about.
     pub(super) fn heap_bytes(&self) -> usize {
-        self.past.heap_bytes() + self.detectors.len() * DETECTOR_BYTES
+        let ahead = self.ahead.as_ref().map_or(0, |(_, detectors)| detectors.len());
+        self.past.heap_bytes() + (self.detectors.len() + ahead) * DETECTOR_BYTES
     }
 }
 
@@ -213,7 +223,7 @@ pub(super) struct Scene<'a> {
     pub(super) basis: &'a Basis,
     /// Ends of the whole windows with rows that are still there.
     pub(super) pending: BTreeSet<i64>,
-    /// Ends of the first windows of the model's streams.
+    /// Ends of the first whole windows of the model's streams.
     pub(super) first_ends: &'a [i64],
     /// False alarms that the model may give in one window.
     pub(super) rate: f64,

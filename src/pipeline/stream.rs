@@ -3,6 +3,7 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
+    ops::Bound,
 };
 
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,7 @@ use crate::{
     drift::moving::KEPT_MS,
     event::EventTime,
     profile::Cell,
-    result::{StreamKey, WindowResult},
+    result::{MultivariateResult, StreamKey, WindowResult},
     window::{WindowSettings, window_ends},
 };
 
@@ -55,6 +56,12 @@ pub(super) struct Stream {
     /// Written windows that end behind this one say what they say together with
     /// it, and it has changed.
     stale_after: Option<i64>,
+    /// Ends of the written windows that were still in their grace when windows
+    /// were closed last: all of their panes are there.
+    recent: BTreeSet<i64>,
+    /// What their samples say: that takes long to work out.
+    #[serde(skip)]
+    several: BTreeMap<i64, Option<MultivariateResult>>,
 }
 
 /// What a window's result needs besides the stream's own panes.
@@ -63,7 +70,7 @@ pub(super) struct CloseContext<'a> {
     pub(super) basis: &'a Basis,
     pub(super) judge: &'a mut Judge,
     pub(super) tag: &'a str,
-    /// Ends of the first windows of the model's streams.
+    /// Ends of the first whole windows of the model's streams.
     pub(super) first_ends: &'a [i64],
 }
 
@@ -79,6 +86,8 @@ impl Stream {
             dirty: BTreeSet::new(),
             memory: Memory::new(basis, settings, floor),
             stale_after: None,
+            recent: BTreeSet::new(),
+            several: BTreeMap::new(),
         }
     }
 
@@ -184,7 +193,7 @@ impl Stream {
 
     /// Writes the window that ends at `end`, for the first time.
     pub(super) fn close(&mut self, end: i64, context: &mut CloseContext<'_>) -> WindowResult {
-        let result = self.result(end, context);
+        let result = self.result(end, None, context);
         self.last_closed = Some(end);
         let is_empty = result.events + result.labels == 0;
         self.empty_run = if is_empty { self.empty_run.saturating_add(1) } else { 0 };
@@ -194,7 +203,7 @@ impl Stream {
     /// Writes the windows that late events have changed.
     pub(super) fn rewrite(&mut self, context: &mut CloseContext<'_>, mut emit: impl FnMut(WindowResult)) {
         while let Some(end) = self.dirty.pop_first() {
-            emit(self.result(end, context));
+            emit(self.result(end, None, context));
             self.stale_after = Some(self.stale_after.map_or(end, |stale| stale.min(end)));
         }
     }
@@ -205,15 +214,12 @@ impl Stream {
     /// write all of them.
     pub(super) fn refresh(&mut self, context: &mut CloseContext<'_>, mut emit: impl FnMut(WindowResult)) {
         let Some(stale_after) = self.stale_after.take() else { return };
-        let Some(last_closed) = self.last_closed else { return };
-        let slide = context.settings.slide_ms;
         let from = stale_after.max(self.memory.begins_after().unwrap_or(i64::MIN));
-        // Windows without panes any more are beyond their grace.
-        let oldest = self.panes.keys().next().map_or(i64::MAX, |pane| pane + slide);
-        let mut end = (from + slide).max(oldest);
-        while end <= last_closed {
-            emit(self.result(end, context));
-            end += slide;
+        let later = self.recent.range((Bound::Excluded(from), Bound::Unbounded)).copied();
+        for end in later.collect::<Vec<_>>() {
+            // Its own rows are what they were.
+            let several = self.several.get(&end).cloned();
+            emit(self.result(end, several, context));
         }
     }
 
@@ -241,7 +247,13 @@ impl Stream {
         self.memory.first_end().or(open)
     }
 
-    fn result(&mut self, end: i64, context: &mut CloseContext<'_>) -> WindowResult {
+    /// `several` is what the sample of the window says, where that is known.
+    fn result(
+        &mut self,
+        end: i64,
+        several: Option<Option<MultivariateResult>>,
+        context: &mut CloseContext<'_>,
+    ) -> WindowResult {
         self.flush(context.basis);
         let basis = context.basis;
         let (size, min_events) = (context.settings.size_ms, context.settings.min_events);
@@ -257,18 +269,22 @@ impl Stream {
             features: context.judge.features(basis, &window, min_events),
             segments: context.judge.segments(basis, &window, min_events),
             quality: vec![judge::volume(past, end, window.events)],
-            several: context.judge.several(&window),
+            several: several.unwrap_or_else(|| context.judge.several(&window)),
             comparisons: context.judge.comparisons(basis, past, end, (&counts, min_events)),
             ..WindowResult::empty(self.key.clone(), context.tag, EventTime(end - size), EventTime(end))
         };
         drop(window);
+        if context.settings.grace_ms > 0 {
+            self.recent.insert(end);
+            self.several.insert(end, result.several.clone());
+        }
         let scene = self.scene(context);
         let panes = &self.panes;
         let earlier = |end| CutCounts::new(basis, &self::window(panes, end, basis, size));
         let rate = scene.rate_at(end);
         let detectors = self.memory.detectors_at((end, &counts), &scene, earlier);
         result.evidence = judge::evidence(basis, detectors, rate);
-        result.rank();
+        result.rank(|score| basis.drift.minimum_effects.of(score));
         result
     }
 
@@ -288,6 +304,9 @@ impl Stream {
     pub(super) fn settle(&mut self, context: &CloseContext<'_>, watermark: i64) {
         let Some(last_closed) = self.last_closed else { return };
         let until = last_closed.min(watermark.saturating_sub(context.settings.grace_ms));
+        let over = watermark.saturating_sub(context.settings.grace_ms);
+        self.recent = self.recent.split_off(&over.saturating_add(1));
+        self.several = self.several.split_off(&over.saturating_add(1));
         let scene = self.scene(context);
         let (panes, basis, size) = (&self.panes, context.basis, context.settings.size_ms);
         let counts_of = |end| CutCounts::new(basis, &window(panes, end, basis, size));
@@ -326,18 +345,16 @@ impl Stream {
     /// Whether a stream that was read back has been counted on the grids of
     /// `basis`, at times up to `latest`.
     pub(super) fn fits(&self, basis: &Basis, latest: i64) -> bool {
-        let times = self.panes.keys().copied().chain(self.last_closed).chain(self.stale_after);
+        let marks = self.last_closed.into_iter().chain(self.stale_after).chain(self.recent.iter().copied());
+        let times = self.panes.keys().copied().chain(marks);
         times.into_iter().all(|time| (0..=latest).contains(&time))
             && self.panes.values().all(|pane| pane.fits(basis))
     }
 
-    /// Begins the memory anew when one that was read back is of other settings,
-    /// which the counts do not depend on.
+    /// Begins anew what was read back of a memory of other settings, which the
+    /// counts do not depend on.
     pub(super) fn check_memory(&mut self, basis: &Basis, settings: &WindowSettings) {
-        if !self.memory.fits(basis, settings, self.last_closed) {
-            let written = self.last_closed.map(|end| end - settings.size_ms);
-            self.memory = Memory::new(basis, settings, written);
-        }
+        self.memory.check(basis, settings, self.last_closed);
     }
 
     /// Number of open panes and their bytes.

@@ -53,6 +53,31 @@ pub struct ColumnCalibration {
     pub hour_of_day: Option<DesignEffect>,
 }
 
+/// The hour that windows have in common with those that they are compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Season {
+    /// None in particular.
+    None,
+    /// The same hour of the week.
+    HourOfWeek,
+    /// The same hour of the day, on other days of the week.
+    HourOfDay,
+}
+
+impl ColumnCalibration {
+    /// What is known about windows that are compared with those of the same
+    /// hour; without a season, or where too few windows share an hour, what is
+    /// known about windows against all others.
+    #[must_use]
+    pub fn of_season(&self, season: Season) -> Option<DesignEffect> {
+        match season {
+            Season::None => self.fixed,
+            Season::HourOfWeek => self.hour_of_week.or(self.fixed),
+            Season::HourOfDay => self.hour_of_day.or(self.fixed),
+        }
+    }
+}
+
 /// Which of the reference's windows the rows belong to.
 #[derive(Debug)]
 pub(super) struct RowWindows {

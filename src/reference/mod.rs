@@ -25,7 +25,7 @@ mod times;
 use serde::{Deserialize, Serialize};
 
 pub use builder::{ColumnOverride, MOST_COLUMNS, ReferenceBuilder, Value};
-pub use calibration::{Calibration, ColumnCalibration, FEWEST_WINDOWS, MOST_WINDOWS};
+pub use calibration::{Calibration, ColumnCalibration, FEWEST_WINDOWS, MOST_WINDOWS, Season};
 pub(crate) use calibration::{DAY_MS, WEEK_MS};
 pub use error::{ColumnError, ReferenceError};
 pub use report::ColumnReport;

@@ -19,6 +19,8 @@ const SMALLEST_EXPECTED: f64 = 2.0;
 /// From so many times what independent rows give, the population stability
 /// index is looked at, too: far from equality it grows faster than chi-square.
 const FAR: f64 = 2.0;
+/// Windows from which a stream's own past is enough.
+const ENOUGH_WINDOWS: u32 = 100;
 /// What is known beforehand about the scatter of a column's windows, in windows.
 const PRIOR_WINDOWS: f64 = 10.0;
 /// A normal variable exceeds it once in a thousand.
@@ -177,6 +179,24 @@ impl DesignEffect {
             shares: grown(self.shares),
             cumulative: grown(self.cumulative),
             ..*self
+        }
+    }
+
+    /// What counts for a moving reference, of what a stream's past says and of
+    /// what the fixed reference's calibration says: the past, from a hundred
+    /// windows on; the larger effects of the two below, since the upper tail of
+    /// twenty windows is nearly a guess; whichever there is where there is one.
+    #[must_use]
+    pub fn of_past(past: Option<Self>, calibration: Option<Self>) -> Option<Self> {
+        match (past, calibration) {
+            (Some(past), Some(known)) if past.windows < ENOUGH_WINDOWS => Some(Self {
+                windows: past.windows.max(known.windows),
+                largest: past.largest.max(known.largest),
+                mean: past.mean.max(known.mean),
+                shares: past.shares.max(known.shares),
+                cumulative: past.cumulative.max(known.cumulative),
+            }),
+            (past, calibration) => past.or(calibration),
         }
     }
 

@@ -25,8 +25,8 @@ pub struct Evidence {
     pub threshold: f64,
     /// Whether the evidence is an alarm.
     pub alarm: bool,
-    /// The effect over the recent windows together, in the model's score;
-    /// `None` before there is any.
+    /// The population stability index of the recent windows together, less what
+    /// noise adds to it; `None` before there is any.
     pub effect: Option<f64>,
     /// `Stable` without an alarm; with one, `Shifted` or `Drifted` by the
     /// effect; `Insufficient` before the first window.

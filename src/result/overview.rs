@@ -106,13 +106,16 @@ impl WindowResult {
         ranked
     }
 
-    /// Numbers the columns that are not stable: drifted ones first, each by
-    /// effect, equals by their names.
-    pub fn rank(&mut self) {
-        let mut order: Vec<&mut FeatureResult> =
-            self.features.iter_mut().filter(|column| column.verdict >= Verdict::Shifted).collect();
+    /// Numbers the features that are not stable: drifted ones first, each by its
+    /// effect beside the minimum effect of its score, equals by their names. The
+    /// predictions have verdicts of their own.
+    pub fn rank(&mut self, minimum: impl Fn(ScoreName) -> f64) {
+        let is_ranked =
+            |column: &&mut FeatureResult| column.verdict >= Verdict::Shifted && !column.is_prediction();
+        let mut order: Vec<&mut FeatureResult> = self.features.iter_mut().filter(is_ranked).collect();
         order.sort_by(|a, b| {
-            let effect = |column: &FeatureResult| column.effect.unwrap_or(0.0);
+            let effect =
+                |column: &FeatureResult| column.effect.unwrap_or(0.0) / minimum(column.score).max(1e-9);
             b.verdict
                 .cmp(&a.verdict)
                 .then_with(|| effect(b).total_cmp(&effect(a)))

@@ -7,7 +7,7 @@ use std::{
 
 use driftline::{
     decode::EventMapping,
-    drift::{ColumnJudge, DriftSettings, Scorer, moving::MovingReference},
+    drift::{ColumnJudge, DriftSettings, Scorer, moving::MovingReference, noise::MinimumEffects},
     event::{EventTime, PartitionId},
     pipeline::{Core, CoreSettings, JoinSettings, ModelSpec, ReferenceSpec},
     profile::{Cell, Counts, Grid},
@@ -55,7 +55,13 @@ pub(crate) struct Scenario {
 pub(crate) const BAD: &str = r#"{"kind":"prediction","time":"#;
 
 static REFERENCE: LazyLock<Arc<Reference>> = LazyLock::new(|| {
-    let mut builder = ReferenceBuilder::new("credit", &BTreeMap::new(), 10);
+    let settings = BuilderSettings {
+        segments: vec!["color".to_owned()],
+        sample_rows: 200,
+        window_ms: Some(1_000),
+        ..BuilderSettings::default()
+    };
+    let mut builder = ReferenceBuilder::new("credit", &BTreeMap::new(), settings);
     for row in 0..500_u32 {
         builder.push_row([
             ("amount", ColumnRole::Feature, Value::Number(f64::from(row % 97) * 1.5)),
@@ -175,7 +181,7 @@ impl Scenario {
                 reference: ReferenceSpec::Ready { reference: Arc::clone(&REFERENCE), covers_until: None },
                 learned: BuilderSettings::from(10),
                 drift: DriftSettings {
-                    sample_rows: 0,
+                    sample_rows: 16,
                     compare_with: vec![
                         MovingReference::Previous { windows: 1 },
                         MovingReference::Rolling { ms: 20_000 },
@@ -246,7 +252,7 @@ impl Scenario {
                 StreamKey { model: model.to_owned(), version: version.to_owned(), variant: String::new() };
             let empty = WindowResult::empty(key, "", EventTime(end - size), EventTime(end));
             let mut window = WindowResult { features: columns, ..empty };
-            window.rank();
+            window.rank(|score| MinimumEffects::default().of(score));
             let columns = serde_json::to_string(&window.features).unwrap();
             let text = format!("{} {} {columns}", rows.len(), labels.len());
             expected.insert((model.to_owned(), version.to_owned(), end), text);
@@ -264,7 +270,8 @@ pub(crate) fn text_of(result: &WindowResult) -> (Key, String) {
 
 /// What a result says of its window and the windows before it.
 pub(crate) fn memory_of(result: &WindowResult) -> String {
-    serde_json::to_string(&(&result.evidence, &result.comparisons, &result.quality)).unwrap()
+    let alone = (&result.segments, &result.several);
+    serde_json::to_string(&(&result.evidence, &result.comparisons, &result.quality, alone)).unwrap()
 }
 
 pub(crate) fn id_of(partition: usize) -> PartitionId {

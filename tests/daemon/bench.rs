@@ -148,6 +148,21 @@ pub(crate) fn points(database: &StandIn) -> BTreeMap<String, String> {
     database.stored().into_iter().map(parts).collect()
 }
 
+/// Without what windows say together with earlier ones: that begins anew where
+/// a daemon does not go on from a checkpoint.
+pub(crate) fn alone(points: impl IntoIterator<Item = (String, String)>) -> BTreeMap<String, String> {
+    let rests_on_memory = |key: &str| {
+        key.starts_with("evidence,") || key.starts_with("comparison,") || key.contains("check=volume,")
+    };
+    let points = points.into_iter().filter(|(key, _)| !rests_on_memory(key));
+    // The window's own point counts alarms, and judges its volume.
+    let own = |fields: String| match fields.split_once(",quality_verdict=") {
+        Some((fields, _)) => fields.to_owned(),
+        None => fields,
+    };
+    points.map(|(key, fields)| (key, own(fields))).collect()
+}
+
 /// Windows written, and the events in them.
 pub(crate) fn windows(database: &StandIn) -> (usize, u64) {
     let points = points(database);

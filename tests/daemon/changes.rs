@@ -3,7 +3,8 @@
 
 use crate::{
     bench::{
-        Bench, PATIENCE, TOPIC, database, points, start, wait_for_events, wait_for_log, without_idleness,
+        Bench, PATIENCE, TOPIC, alone, database, points, start, wait_for_events, wait_for_log,
+        without_idleness,
     },
     support::{credit, servers::eventually, stand_in::StandIn},
 };
@@ -71,11 +72,11 @@ fn another_reference_of_one_model_leaves_the_other_model_alone() {
     // The windows of the one go on; those of the other that were open are whole
     // and compared with the new reference.
     assert_eq!(of(&bench, &rough, "credit", 0), of(&bench, &calm, "credit", 0));
-    let open = of(&bench, &rough, "other", 1_000);
+    let open = alone(of(&bench, &rough, "other", 1_000));
     println!("2,050 events of two models: {} points of the changed one after the change", open.len());
     assert!(!open.is_empty());
-    assert_eq!(open, of(&bench, &changed, "other", 1_000));
-    assert_ne!(open, of(&bench, &calm, "other", 1_000), "the reference matters");
+    assert_eq!(open, alone(of(&bench, &changed, "other", 1_000)));
+    assert_ne!(open, alone(of(&bench, &calm, "other", 1_000)), "the reference matters");
     assert!(daemon.process.stop(PATIENCE).success());
 }
 
@@ -102,13 +103,13 @@ fn another_window_size_begins_all_windows_anew_and_says_so() {
     let _calm = start(&calm_config.replace("/state\"", "/state-calm\""));
     // Every second of event time that was in an open window, and all that came after.
     eventually("longer windows", PATIENCE, || (windows_of(&calm, "2s") >= 22).then_some(()));
-    let expected: Vec<_> = points(&calm)
+    let expected: Vec<_> = alone(points(&calm))
         .into_iter()
         .filter(|(key, _)| key.contains("window=2s") && later(&bench, key))
         .collect();
     assert!(!expected.is_empty());
     eventually("the same points", PATIENCE, || {
-        let found = points(&rough);
+        let found = alone(points(&rough));
         expected.iter().all(|(key, fields)| found.get(key) == Some(fields)).then_some(())
     });
     assert_eq!(windows_of(&rough, "1s"), 10, "the old windows stay");

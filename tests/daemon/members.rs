@@ -4,7 +4,7 @@
 use std::{thread, time::Duration};
 
 use crate::{
-    bench::{Bench, PATIENCE, database, get, points, start, wait_for_events, wait_for_log},
+    bench::{Bench, PATIENCE, alone, database, get, points, start, wait_for_events, wait_for_log},
     support::servers::{Daemon, eventually},
 };
 
@@ -27,7 +27,7 @@ fn as_if_nothing_had_happened(disturb: impl FnOnce([String; 2]) -> Vec<Daemon> +
     let _left = disturbing.join().unwrap();
     wait_for_events(&calm, u64::from(EVENTS));
     wait_for_events(&rough, u64::from(EVENTS));
-    assert_eq!(points(&calm), points(&rough));
+    assert_eq!(alone(points(&calm)), alone(points(&rough)));
 }
 
 fn stands_by(daemon: &Daemon) -> bool {

@@ -170,5 +170,5 @@ pub fn window(model: &str, hour: i64, features: Vec<FeatureResult>) -> WindowRes
 
 /// A result whose only point is the one of its window, told apart by `hour`.
 pub fn bare_window(hour: i64) -> WindowResult {
-    window("credit", hour, Vec::new())
+    WindowResult { several: None, segments: Vec::new(), ..window("credit", hour, Vec::new()) }
 }

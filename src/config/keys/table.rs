@@ -204,7 +204,7 @@ pub const KEYS: &[KeySpec] = &[
         ]),
         Text("psi"),
         "the score that the verdict of a column is about; categories have no `ks` and no `wasserstein`, \
-         and are judged by `psi` then",
+         and are judged by `psi` then; alarms and further references always go by `psi`",
     ),
     effect("models[].minimum_effect.psi", "0.1", "least effect in `psi` that is called drifted"),
     effect("models[].minimum_effect.ks", "0.1", "least effect in `ks` that is called drifted"),

@@ -7,12 +7,20 @@ use crate::{
         quantity::{parse_duration, parse_rate},
         raw,
     },
-    drift::{DriftSettings, moving::MovingReference, noise::MinimumEffects, sequential::Budget},
-    window::WindowSettings,
+    drift::{
+        DriftSettings,
+        moving::{KEPT_MS, MOST_WINDOWS, MovingReference},
+        noise::MinimumEffects,
+        sequential::Budget,
+    },
+    window::{WindowSettings, duration_text},
 };
 
 /// More further references would only repeat one another.
 const MOST_REFERENCES: usize = 8;
+const WEEK_MS: i64 = 7 * 86_400_000;
+/// Segments of a model at most: each has counts of every column in every pane.
+const MOST_SEGMENTS: usize = 1_000;
 /// Weeks that a memory reaches back.
 const MOST_WEEKS: u32 = 4;
 
@@ -26,6 +34,10 @@ impl Resolver<'_> {
         // The rate was read once already, when its kind was checked.
         let rate = parse_rate(&raw.false_alarms).ok();
         let false_alarms = rate.and_then(|(alarms, per_ms)| Budget::new(alarms, per_ms)).unwrap_or_default();
+        if false_alarms.rate_per_window(windows.size_ms) >= 1.0 {
+            let message = format!("{:?} allows a false alarm in every window", raw.false_alarms);
+            self.warn(&join(path, "false_alarms"), message, "allow fewer, such as \"1 per 30d\"");
+        }
         let compare_with = self.compare_with(&join(path, "compare_with"), &raw.compare_with, windows)?;
         let minimum_effects =
             raw.minimum_effect.as_ref().map_or_else(MinimumEffects::default, |raw| MinimumEffects {
@@ -59,6 +71,13 @@ impl Resolver<'_> {
             let key = format!("{path}[{index}]");
             let problem = match moving_reference(text, windows) {
                 Ok(reference) if references.contains(&reference) => format!("{text:?} stands here twice"),
+                Ok(reference) if reach_ms(reference, windows) > kept_ms(windows) => {
+                    let kept = duration_text(kept_ms(windows));
+                    let slide = duration_text(windows.slide_ms);
+                    format!(
+                        "{text:?} reaches back further than windows every {slide} are kept, which is {kept}"
+                    )
+                }
                 Ok(reference) => {
                     references.push(reference);
                     continue;
@@ -86,6 +105,11 @@ impl Resolver<'_> {
     /// Features that make segments, each once.
     pub(super) fn segments(&mut self, path: &str, raw: &raw::Model) -> Vec<String> {
         let key = join(path, "segments");
+        if raw.segments.len().saturating_mul(raw.max_segments) > MOST_SEGMENTS {
+            let count = raw.segments.len() * raw.max_segments;
+            let message = format!("{count} segments are more than the {MOST_SEGMENTS} that can be judged");
+            self.error(&key, message, "name fewer features, or lower max_segments");
+        }
         for (index, name) in raw.segments.iter().enumerate() {
             let at = format!("{key}[{index}]");
             if raw.segments.iter().take(index).any(|earlier| earlier == name) {
@@ -96,6 +120,21 @@ impl Resolver<'_> {
         }
         raw.segments.clone()
     }
+}
+
+/// How far back a reference needs windows.
+fn reach_ms(reference: MovingReference, windows: &WindowSettings) -> i64 {
+    match reference {
+        MovingReference::Previous { windows: count } => windows.size_ms.saturating_mul(i64::from(count)),
+        MovingReference::Rolling { ms } => ms,
+        MovingReference::Seasonal { weeks } => i64::from(weeks) * WEEK_MS,
+    }
+}
+
+/// How long windows are kept.
+fn kept_ms(windows: &WindowSettings) -> i64 {
+    let most = i64::try_from(MOST_WINDOWS).unwrap_or(i64::MAX);
+    KEPT_MS.min(windows.slide_ms.saturating_mul(most))
 }
 
 /// Reads one further reference.
@@ -114,9 +153,6 @@ fn moving_reference(text: &str, windows: &WindowSettings) -> Result<MovingRefere
             let ms = parse_duration(length)?;
             if ms < windows.size_ms {
                 return Err(format!("{text:?} is shorter than a window"));
-            }
-            if ms > i64::from(MOST_WEEKS) * 7 * 86_400_000 {
-                return Err(format!("{text:?} is longer than {MOST_WEEKS} weeks"));
             }
             Ok(MovingReference::Rolling { ms })
         }

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Windows to compare with, below which nothing is said.
-const FEWEST_WINDOWS: usize = 5;
+const FEWEST_WINDOWS: usize = 4;
 /// A stream whose quietest window had so many events is busy: a window without
 /// any is silence, however much the others vary.
 const BUSY: u64 = 10;

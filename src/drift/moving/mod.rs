@@ -22,9 +22,10 @@ mod varint;
 
 use serde::{Deserialize, Serialize};
 
-pub use past::{KEPT_MS, MOST_WINDOWS, Past, PastCounts, Season};
+pub use past::{KEPT_MS, MOST_WINDOWS, Past, PastCounts};
 pub use stored::PastError;
 
+pub use crate::reference::Season;
 use crate::reference::{DAY_MS, WEEK_MS};
 
 /// Which earlier windows of a stream a window is compared with.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Ladder, MovingReference, varint};
+use super::{Ladder, MovingReference, Season, varint};
 use crate::{
     event::EventTime,
     reference::{Column, DAY_MS, DesignEffect, Ratio, WEEK_MS, degrees, ratio},
@@ -10,6 +10,8 @@ use crate::{
 
 /// Windows that are kept, at most.
 pub const MOST_WINDOWS: usize = 2_000;
+/// Rows of a window at most: at a million a second, nine years.
+const MOST_EVENTS: u64 = 1 << 48;
 /// How long windows are kept, at most: four weeks.
 pub const KEPT_MS: i64 = 4 * WEEK_MS;
 /// Ratios below which the stream's own past says too little about its scatter.
@@ -25,20 +27,9 @@ const ROOT_UNIT: f64 = 1_000.0;
 /// Windows that a volume is compared with where there is no season to go by.
 const LATEST_VOLUMES: usize = 48;
 /// Windows of one hour of the week that make a season.
-const FEWEST_WEEKS: usize = 3;
+const FEWEST_WEEKS: usize = 4;
 /// Windows of one hour of the day that make a season.
 const FEWEST_DAYS: usize = 5;
-
-/// By what hour a window was compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Season {
-    /// Not by an hour.
-    None,
-    /// The same hour of the week.
-    HourOfWeek,
-    /// The same hour of the day, on other days of the week.
-    HourOfDay,
-}
 
 /// What a moving reference comes to for one window.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,10 +71,10 @@ pub(super) struct Kept {
 
 impl Past {
     /// Nothing seen yet: windows of this length, of a model with these columns.
-    #[must_use]
     ///
     /// `late_ms` is how long after its end a window may still be put in again:
     /// what it is compared with is kept for longer by that.
+    #[must_use]
     pub fn new(size_ms: i64, late_ms: i64, references: &[MovingReference], columns: &[Column]) -> Self {
         let references = references.to_vec();
         Self { size_ms, late_ms, references, layout: layout(columns), windows: BTreeMap::new() }
@@ -100,6 +91,16 @@ impl Past {
         (self.size_ms, self.late_ms) == (size_ms, late_ms)
             && self.references == references
             && self.layout == layout(columns)
+    }
+
+    /// Whether what was read back are windows up to `latest` with counts that can
+    /// be added.
+    #[must_use]
+    pub fn is_plausible(&self, latest: Option<i64>) -> bool {
+        let counts = |kept: &Kept| varint::all(&kept.counts, self.bins()).unwrap_or_default();
+        let is_count = |count: &u64| *count <= MOST_EVENTS;
+        self.windows.last_key_value().is_none_or(|(&end, _)| Some(end) <= latest)
+            && self.windows.values().all(|kept| is_count(&kept.events) && counts(kept).iter().all(is_count))
     }
 
     /// Windows kept.
@@ -157,7 +158,8 @@ impl Past {
     /// Forgets what nothing reaches back to.
     fn forget(&mut self) {
         let Some((&latest, _)) = self.windows.last_key_value() else { return };
-        self.windows = self.windows.split_off(&latest.saturating_sub(KEPT_MS));
+        // What is still put in again needs as much before it as it had at first.
+        self.windows = self.windows.split_off(&latest.saturating_sub(KEPT_MS.saturating_add(self.late_ms)));
         while self.windows.len() > MOST_WINDOWS {
             self.windows.pop_first();
         }
@@ -167,7 +169,7 @@ impl Past {
         let old = self.windows.range_mut(..from).rev().take_while(|(_, kept)| !kept.counts.is_empty());
         old.for_each(|(_, kept)| kept.counts = Box::default());
         // What is usual: a week of windows before the last week.
-        let usual = latest.saturating_sub(2 * WEEK_MS);
+        let usual = latest.saturating_sub((2 * WEEK_MS).saturating_add(self.late_ms));
         let mut old = self.windows.iter_mut().rev().skip(2 * MOST_RATIOS).filter(|(end, _)| **end < usual);
         if let Some((_, kept)) = old.next() {
             kept.roots = Box::default();
@@ -233,8 +235,8 @@ impl Past {
 
     /// For every column, how far the stream's windows usually stray from this
     /// reference, for the window that ends at `end` and has `now` as the
-    /// reference; `None` with too few windows: then the calibration of the fixed
-    /// reference has to do.
+    /// reference; `None` with too few windows. [`DesignEffect::of_past`] puts it
+    /// together with what the calibration says.
     ///
     /// Looks at windows that are a week old, so that a drift that lasts is seen
     /// for a week at least; at windows that are a day old while there are not

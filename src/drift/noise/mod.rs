@@ -127,6 +127,12 @@ impl NoiseModel {
         }
     }
 
+    /// The same for the scores on the cut alone, which takes less time.
+    #[must_use]
+    pub fn on_cut(self) -> Self {
+        Self { line: None, rungs: BTreeMap::new(), limit: None, ..self }
+    }
+
     /// The noise of a window with `values` valid values that are worth
     /// `sizes.window` independent ones. All absent when a size is no positive
     /// number or the reference is empty.

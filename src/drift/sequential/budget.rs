@@ -56,5 +56,6 @@ pub fn alarms(log_evidence: &[f64], rate: f64) -> Vec<bool> {
     let ranked = descending.iter().zip(1_u32..);
     let enough = ranked.filter(|&(&log, k)| log >= bar - f64::from(k).ln());
     let least = enough.last().map(|(&log, _)| log);
-    log_evidence.iter().map(|&log| least.is_some_and(|least| log >= least)).collect()
+    // No evidence is none, however many alarms there may be.
+    log_evidence.iter().map(|&log| log > 0.0 && least.is_some_and(|least| log >= least)).collect()
 }

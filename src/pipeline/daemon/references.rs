@@ -18,6 +18,7 @@ use crate::{
     pipeline::{Learning, ModelSpec, ReferenceSpec, load_reference, store_reference},
     reference::Reference,
     result::ColumnKind,
+    window::duration_text,
 };
 
 const EXTENSION: &str = ".reference.json";
@@ -33,7 +34,7 @@ pub(super) fn model_specs(
         .map(|model| {
             Ok(ModelSpec {
                 name: model.name.clone(),
-                reference: reference_spec(model, store)?,
+                reference: reference_spec(model, settings.windows.size_ms, store)?,
                 learned: model.builder(settings.windows.size_ms),
                 drift: model.drift.clone(),
                 overrides: model.features.clone(),
@@ -43,10 +44,15 @@ pub(super) fn model_specs(
         .collect()
 }
 
-fn reference_spec(model: &ModelSettings, store: &LearnedReferences) -> Result<ReferenceSpec, StartError> {
+fn reference_spec(
+    model: &ModelSettings,
+    window_ms: i64,
+    store: &LearnedReferences,
+) -> Result<ReferenceSpec, StartError> {
     let learning = match &model.reference {
         ReferenceSource::File(path) => {
             let reference = Arc::new(load(&model.name, path)?);
+            note_calibration(&reference, window_ms);
             for problem in model.segments.iter().filter_map(|feature| reference.segment_problem(feature)) {
                 tracing::warn!(model = model.name, problem, "segments are not judged");
             }
@@ -65,8 +71,27 @@ fn reference_spec(model: &ModelSettings, store: &LearnedReferences) -> Result<Re
         source = reference.source,
         "a reference learned earlier is used again"
     );
+    note_calibration(&reference, window_ms);
     let covers_until = Some(learning.covers_until(reference.times)).max(reference.covers_until);
     Ok(ReferenceSpec::Ready { reference: Arc::new(reference), covers_until })
+}
+
+/// Says when rows will be taken for independent, which real streams' are not.
+fn note_calibration(reference: &Reference, window_ms: i64) {
+    match &reference.calibration {
+        Some(calibration) if calibration.window_ms == window_ms => {}
+        Some(calibration) => tracing::warn!(
+            model = reference.model,
+            calibrated = duration_text(calibration.window_ms),
+            windows = duration_text(window_ms),
+            "the reference is calibrated for windows of another length: rows are taken for independent until \
+             it is built again"
+        ),
+        None => tracing::info!(
+            model = reference.model,
+            "the reference has no calibration (no event times, or too few windows): rows are taken for independent"
+        ),
+    }
 }
 
 fn wanted(learning: &Learning) -> String {

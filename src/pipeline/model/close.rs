@@ -78,8 +78,11 @@ impl Model {
     ) {
         let State::Ready { basis, .. } = &self.state else { return };
         let settings = context.settings;
-        let first_ends: Vec<i64> =
-            self.streams.iter().filter_map(|stream| stream.first_end(settings)).collect();
+        // From the first window that is whole: earlier ones may be settled when a
+        // stream turns out to have begun.
+        let whole = settings.size_ms - settings.slide_ms;
+        let first_ends = self.streams.iter().filter_map(|stream| stream.first_end(settings));
+        let first_ends: Vec<i64> = first_ends.map(|end| end + whole).collect();
         let judge = self.judge.get_or_insert_with(|| Judge::new(basis));
         let mut close = CloseContext { settings, basis, judge, tag, first_ends: &first_ends };
         act(&mut self.streams, &mut close);

@@ -145,8 +145,6 @@ impl Model {
             State::Ready { floor_end, .. } => *floor_end,
         };
         self.note_unknown(payload, row, context.counters);
-        let floor = self.floor(context.floor);
-        let stream = self.stream(envelope, context.settings, floor)?;
         let pane = pane_start(context.settings, envelope.time).0;
         // Features may be for a prediction that is later by as much.
         let joins_later = envelope.kind == EventKind::Feature && self.joiner.is_some();
@@ -156,6 +154,8 @@ impl Model {
             context.counters.drop(reason);
             return Ok(Taken::Dropped);
         }
+        let floor = self.floor(context.floor);
+        let stream = self.stream(envelope, context.settings, floor)?;
         match envelope.kind {
             EventKind::Label => {
                 self.mark_dirty(stream, pane, context);
@@ -300,9 +300,8 @@ impl Model {
 
     fn mark_dirty(&mut self, stream: usize, pane: i64, context: &mut TakeContext<'_>) {
         let Some(closed) = self.close_watermark(context.watermark) else { return };
-        let end = pane + context.settings.slide_ms;
-        if end <= closed {
-            self.mark_shares_stale(stream, end, context.settings);
+        if pane + context.settings.size_ms <= closed {
+            self.mark_shares_stale(stream, pane, context.settings);
         }
         let floor = self.floor(context.floor);
         if let Some(stream) = self.streams.get_mut(stream)
@@ -315,12 +314,12 @@ impl Model {
 
     /// A stream that began earlier than it seemed has its share of the false
     /// alarms from then on: what other streams said meanwhile was with more.
-    fn mark_shares_stale(&mut self, stream: usize, end: i64, settings: &WindowSettings) {
+    fn mark_shares_stale(&mut self, stream: usize, pane: i64, settings: &WindowSettings) {
         let first_end = self.streams.get(stream).and_then(|stream| stream.first_end(settings));
-        if first_end.is_some_and(|first| first <= end) {
+        if first_end.is_some_and(|first| first <= pane + settings.slide_ms) {
             return;
         }
-        self.streams.iter_mut().for_each(|stream| stream.mark_stale(end, settings));
+        self.streams.iter_mut().for_each(|stream| stream.mark_stale(pane + settings.size_ms, settings));
     }
 
     /// The reference, when the learning of it is complete.
@@ -340,7 +339,7 @@ impl Model {
                 let floor_end = Some(floor_end(settings, covers_until));
                 self.meaning = restore::meaning(&self.spec, Some(&learned.reference));
                 self.state = State::Ready {
-                    basis: Basis::shared(Arc::clone(&learned.reference), &self.spec.drift),
+                    basis: Basis::shared(Arc::clone(&learned.reference), &self.spec.drift, settings.size_ms),
                     floor_end,
                 };
                 Ok(learned)
@@ -383,7 +382,7 @@ impl Model {
 fn initial_state(spec: &ModelSpec, settings: &WindowSettings) -> State {
     match &spec.reference {
         ReferenceSpec::Ready { reference, covers_until } => State::Ready {
-            basis: Basis::shared(Arc::clone(reference), &spec.drift),
+            basis: Basis::shared(Arc::clone(reference), &spec.drift, settings.size_ms),
             floor_end: covers_until.map(|until| floor_end(settings, until)),
         },
         ReferenceSpec::Learn(learning) => {

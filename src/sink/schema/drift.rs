@@ -61,7 +61,7 @@ pub(in crate::sink) const DRIFT_FIELDS: &[Field<FeatureResult>] = &[
     field(
         "rank",
         "place",
-        "place among the window's columns that are not stable, by effect; 0 for stable ones",
+        "place among the window's features that are not stable, by effect beside the minimum effect; 0 for the others",
         Read::Integer(|r| Some(r.rank.unwrap_or(0))),
     ),
     field(
