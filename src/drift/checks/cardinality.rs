@@ -18,6 +18,8 @@ const HEAVY: u64 = 20;
 /// Rows of the reference below which a category's rate is not known well enough
 /// to expect it: most that came once are rarer than that.
 const KNOWN_ROWS: u64 = 5;
+/// Logarithm of a probability that is as good as none.
+const NEVER: f64 = -40.0;
 /// Standard errors by which a category is taken to be rarer than it was, where
 /// categories with bins are the most frequent of many.
 const CHOSEN: f64 = 4.0;
@@ -41,15 +43,13 @@ struct Others {
     new_rows: u64,
     /// Different values that are too rare in the reference to be expected.
     rare: u64,
-    foretold: New,
 }
 
 impl Occupancy {
-    /// A bin that stays empty with probability `empty`.
-    fn add(&mut self, occupied: bool, empty: f64) {
-        let chance = empty * (1.0 - empty);
-        self.occupied += f64::from(u8::from(occupied));
-        self.expected += 1.0 - empty;
+    /// So many bins that stay empty with probability `empty` each.
+    fn add(&mut self, bins: f64, empty: f64) {
+        let chance = bins * empty * (1.0 - empty);
+        self.expected += bins * (1.0 - empty);
         self.variance += chance;
         self.skew += chance * (1.0 - 2.0 * empty);
     }
@@ -80,54 +80,75 @@ impl Occupancy {
 /// where only a new value can lie; it counts with the value above it, too.
 pub(super) fn of_numbers(sides: &Sides<'_>, grid: &NumericGrid) -> Finding {
     let (reference, window) = sides.inside(grid);
+    let light = sides.reference().valid() / HEAVY;
     let mut known = Occupancy::default();
     let mut others = Others::default();
     let (mut block, mut heavy) = (Block::default(), Block::default());
     let mut in_gap = 0;
-    for (bin, (&reference, &window)) in (grid.inside().start..).zip(reference.iter().zip(window)) {
+    for (&reference, &window) in reference.iter().zip(window) {
         if reference == 0 {
             others.new += u64::from(window > 0);
             others.new_rows += window;
             in_gap += window;
             continue;
         }
-        if reference == 1 || !grid.is_single_value(bin) {
-            others.foretold.once += reference;
-        } else if reference == 2 {
-            others.foretold.twice += 1;
-        }
-        if reference > sides.reference().valid() / HEAVY {
-            heavy.push(reference, window + in_gap);
-        } else {
-            block.push(reference, window + in_gap);
-        }
+        let bins = if reference > light { &mut heavy } else { &mut block };
+        bins.push(reference, window + in_gap);
         in_gap = 0;
-        if block.len == BLOCK {
+        if block.bins == BLOCK {
             block.judge(&mut known, sides.deff);
         }
     }
     heavy.judge(&mut known, sides.deff);
     block.judge(&mut known, sides.deff);
-    finding(sides, &known, &others)
+    finding(sides, &known, &others, || foretold(sides, grid))
 }
 
-/// A run of neighbouring bins.
+/// Rows that may be the only ones of their value: of bins that hold several
+/// values all of them.
+fn foretold(sides: &Sides<'_>, grid: &NumericGrid) -> New {
+    let mut new = New::default();
+    for (bin, &reference) in (grid.inside().start..).zip(sides.inside(grid).0) {
+        if reference == 1 || !grid.is_single_value(bin) {
+            new.once += reference;
+        } else if reference == 2 {
+            new.twice += 1;
+        }
+    }
+    new
+}
+
+/// A run of neighbouring bins; those with equally many rows of the reference are
+/// as likely to stay empty.
 #[derive(Debug, Clone, Copy)]
 struct Block {
-    cells: [(u64, u64); BLOCK],
+    /// The reference's rows of a bin, and how many bins after another have them.
+    runs: [(u64, u32); BLOCK],
     len: usize,
+    bins: usize,
+    occupied: u32,
+    reference: u64,
+    window: u64,
 }
 
 impl Default for Block {
     fn default() -> Self {
-        Self { cells: [(0, 0); BLOCK], len: 0 }
+        Self { runs: [(0, 0); BLOCK], len: 0, bins: 0, occupied: 0, reference: 0, window: 0 }
     }
 }
 
 impl Block {
     fn push(&mut self, reference: u64, window: u64) {
-        if let Some(cell) = self.cells.get_mut(self.len) {
-            *cell = (reference, window);
+        self.bins += 1;
+        self.occupied += u32::from(window > 0);
+        self.reference += reference;
+        self.window += window;
+        if let Some(run) = self.len.checked_sub(1).and_then(|last| self.runs.get_mut(last))
+            && run.0 == reference
+        {
+            run.1 += 1;
+        } else if let Some(run) = self.runs.get_mut(self.len) {
+            *run = (reference, 1);
             self.len += 1;
         }
     }
@@ -135,36 +156,31 @@ impl Block {
     /// Adds the block's bins to `known` and starts anew. A block without rows of
     /// the window says nothing.
     fn judge(&mut self, known: &mut Occupancy, deff: f64) {
-        let cells = self.cells.get(..self.len).unwrap_or_default();
-        self.len = 0;
-        let (reference, window) = cells.iter().fold((0, 0), |sum, cell| (sum.0 + cell.0, sum.1 + cell.1));
-        if window == 0 || cells.len() < 2 {
-            return;
+        if self.window > 0 && self.bins > 1 {
+            let empty = Emptiness::new(count_to_f64(self.reference), count_to_f64(self.window) / deff);
+            for &(reference, bins) in self.runs.get(..self.len).unwrap_or_default() {
+                known.add(f64::from(bins), empty.of(reference));
+            }
+            known.occupied += f64::from(self.occupied);
         }
-        let mut empty = Emptiness::new(count_to_f64(reference), count_to_f64(window) / deff);
-        for &(reference, window) in cells {
-            known.add(window > 0, empty.of(reference));
-        }
+        (self.len, self.bins, self.occupied) = (0, 0, 0);
+        (self.reference, self.window) = (0, 0);
     }
 }
 
 /// The probability that a bin stays empty, by the reference's rows in it.
 struct Emptiness {
     log: f64,
-    /// The last one asked for: neighbours mostly have the same number.
-    last: (u64, f64),
 }
 
 impl Emptiness {
     fn new(reference: f64, window: f64) -> Self {
-        Self { log: (reference / (reference + window)).ln(), last: (0, 1.0) }
+        Self { log: (reference / (reference + window)).ln() }
     }
 
-    fn of(&mut self, rows: u64) -> f64 {
-        if rows != self.last.0 {
-            self.last = (rows, (count_to_f64(rows) * self.log).exp());
-        }
-        self.last.1
+    fn of(&self, rows: u64) -> f64 {
+        let log = count_to_f64(rows) * self.log;
+        if log < NEVER { 0.0 } else { log.exp() }
     }
 }
 
@@ -176,23 +192,20 @@ pub(super) fn of_categories(sides: &Sides<'_>, grid: &CategoricalGrid) -> Findin
     let other = grid.other_code() as usize;
     let chosen = sides.reference_bins.get(other).is_some_and(|&count| count > 0);
     let mut known = Occupancy::default();
-    let mut others = Others {
-        new: sides.window.unseen_names().len() as u64,
-        new_rows: sides.window.unseen(),
-        rare: 0,
-        foretold: New::of_categories(sides, other),
-    };
+    let mut others =
+        Others { new: sides.window.unseen_names().len() as u64, new_rows: sides.window.unseen(), rare: 0 };
     let rows = count_to_f64(sides.window.valid()) / sides.deff;
-    let mut empty = Emptiness::new(count_to_f64(sides.reference().valid()), rows);
+    let empty = Emptiness::new(count_to_f64(sides.reference().valid()), rows);
     for (reference, window) in sides.bins().take(other) {
         let rows = if chosen { less_by_choice(reference) } else { reference };
         if rows < KNOWN_ROWS {
             others.rare += u64::from(window > 0);
         } else {
-            known.add(window > 0, empty.of(rows - 1));
+            known.add(1.0, empty.of(rows - 1));
+            known.occupied += f64::from(u8::from(window > 0));
         }
     }
-    finding(sides, &known, &others)
+    finding(sides, &known, &others, || New::of_categories(sides, other))
 }
 
 /// What a category's count may have been without luck.
@@ -206,22 +219,24 @@ fn less_by_choice(count: u64) -> u64 {
 /// new ones than rows of new values are to be expected. Rare values are taken as
 /// they came, on both sides. There is no upper noise point, since the test for
 /// too many is about rows.
-fn finding(sides: &Sides<'_>, known: &Occupancy, others: &Others) -> Finding {
+fn finding(sides: &Sides<'_>, known: &Occupancy, others: &Others, foretold: impl Fn() -> New) -> Finding {
     let check = Check::Cardinality;
     let (rows, reference_rows) = (sides.window.valid(), sides.reference().valid());
     if !sides.are_enough(rows) || reference_rows == 0 {
         return super::insufficient(check);
     }
     let (new, rare) = (count_to_f64(others.new), count_to_f64(others.rare));
-    let (once, tail) = (others.foretold.once, FALSE_ALARMS / 2.0);
+    let tail = FALSE_ALARMS / 2.0;
+    let low = known.low(tail);
+    // Without new values it only matters whether there could be too many.
+    let new_values = if others.new_rows > 0 || low < 1.0 { foretold() } else { New::default() };
+    let once = new_values.once;
     // Rows of new values need not be different, so no more than came.
     let expected_new = (count_to_f64(once) * count_to_f64(rows) / count_to_f64(reference_rows)).min(new);
     let old = known.occupied + rare;
     let (value, expected) = (old + new, known.expected + rare + expected_new);
 
-    let low = known.low(tail);
-    let deff = others.foretold.deff(sides);
-    let most_new = TwoSample::new(once + 1, reference_rows, rows, deff).noise(tail).high;
+    let most_new = TwoSample::new(once + 1, reference_rows, rows, new_values.deff(sides)).most(tail);
     let too_few = known.occupied < low;
     let too_many = most_new.is_some_and(|most| count_to_f64(others.new_rows) > most);
     let ratio = |value: f64, expected: f64| (value + 0.5) / (expected + 0.5);

@@ -42,18 +42,22 @@ pub(super) fn finding(sides: &Sides<'_>, grid: &CategoricalGrid) -> Finding {
     let scale = Scale::new(reference_rows, rows, sides.deff);
     let (mut most, mut most_of_large) = (Candidate::default(), None::<Candidate>);
     for (index, (reference, window)) in sides.bins().take(grid.named().len()).enumerate() {
-        let z = scale.score(reference, window);
-        if z.abs() < worth && z.abs() <= most.evidence {
+        let score = scale.squared_score(reference, window);
+        let worthy = score >= worth * worth;
+        if !worthy
+            && (score <= most.evidence * most.evidence || most.evidence >= worth)
+            && most.counts.is_some()
+        {
             continue;
         }
         let counts = ShareCounts { reference, reference_rows, window, window_rows: rows, hidden: 0 };
-        let evidence = if z.abs() < worth { z.abs() } else { scale.likelihood(reference, window).max(worth) };
+        let evidence = if worthy { scale.likelihood(reference, window).max(worth) } else { score.sqrt() };
         let candidate = Candidate { index, evidence, counts: Some(counts) };
         if evidence > most.evidence || most.counts.is_none() {
             most = candidate;
         }
         let beaten = most_of_large.is_some_and(|large| large.evidence >= evidence);
-        if z.abs() >= worth && !beaten && counts.is_large(&minimum) {
+        if worthy && !beaten && counts.is_large(&minimum) {
             most_of_large = Some(candidate);
         }
     }
@@ -97,8 +101,9 @@ impl Scale {
         Self { part: window / (reference + window), rows: reference + window, deff }
     }
 
-    /// The score statistic: difference of the rates over its standard error.
-    fn score(&self, reference: u64, window: u64) -> f64 {
+    /// The score statistic's square: that of the difference of the rates over
+    /// its variance.
+    fn squared_score(&self, reference: u64, window: u64) -> f64 {
         let (reference, window) = (count_to_f64(reference), count_to_f64(window));
         let total = reference + window;
         if total == 0.0 || total >= self.rows {
@@ -106,7 +111,7 @@ impl Scale {
         }
         let expected = total * self.part;
         let variance = expected * (1.0 - self.part) * (1.0 - total / self.rows);
-        (window - expected) / (variance * self.deff).sqrt()
+        (window - expected) * (window - expected) / (variance * self.deff)
     }
 
     /// The root of the likelihood ratio statistic, which stays near a normal

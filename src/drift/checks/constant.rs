@@ -20,10 +20,10 @@ struct Only {
 /// Of a numeric column: the smallest value is the largest.
 #[expect(clippy::float_cmp, reason = "one value means the same value")]
 pub(super) fn of_numbers(sides: &Sides<'_>, grid: &NumericGrid) -> Finding {
-    let (low, high) = grid.range();
+    let varies = sides.reference().min() < sides.reference().max();
     let extremes = sides.window.min().zip(sides.window.max()).filter(|(min, max)| min == max);
     let only = extremes.map(|(value, _)| Only { bin: grid.bin_of(value), name: number(value) });
-    finding(sides, low < high, only)
+    finding(sides, varies, only)
 }
 
 /// Of a categorical column: all rows are in the bin of one category. `other`
@@ -50,12 +50,10 @@ pub(super) fn of_categories(sides: &Sides<'_>, grid: &CategoricalGrid) -> Findin
 /// little.
 fn finding(sides: &Sides<'_>, varies: bool, only: Option<Only>) -> Finding {
     let (rows, reference_rows) = (sides.window.valid(), sides.reference().valid());
-    let fullest = |bins: &[u64], rows: u64| {
-        (rows > 0).then(|| share(bins.iter().copied().max().unwrap_or_default(), rows))
-    };
+    let largest = sides.bins().fold((0, 0), |most, bins| (bins.0.max(most.0), bins.1.max(most.1)));
     let mut finding = Finding {
-        value: fullest(&sides.window_bins, rows),
-        reference: fullest(&sides.reference_bins, reference_rows),
+        value: (rows > 0).then(|| share(largest.1, rows)),
+        reference: (reference_rows > 0).then(|| share(largest.0, reference_rows)),
         ..super::insufficient(Check::Constant)
     };
     if !sides.are_enough(rows) {
@@ -67,7 +65,7 @@ fn finding(sides: &Sides<'_>, varies: bool, only: Option<Only>) -> Finding {
     };
     let count = sides.reference_bins.get(only.bin).copied().unwrap_or_default();
     let others = TwoSample::new(count, reference_rows, rows - 1, sides.deff);
-    if others.noise(FALSE_ALARMS).high.is_some() {
+    if others.most(FALSE_ALARMS).is_some() {
         finding.verdict = Verdict::Drifted;
         finding.detail = format!("every value is {}", only.name);
     }

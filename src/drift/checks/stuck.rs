@@ -45,7 +45,7 @@ struct Suspect {
 pub(super) fn finding(sides: &Sides<'_>, grid: &NumericGrid) -> Finding {
     let check = Check::Stuck;
     let (rows, reference_rows) = (sides.window.valid(), sides.reference().valid());
-    let occupied = sides.reference_bins.iter().filter(|&&count| count > 0).count();
+    let occupied = sides.reference_bins.iter().filter(|&&count| count > 0).take(FEWEST_BINS).count();
     if !sides.are_enough(rows) || occupied < FEWEST_BINS {
         return super::insufficient(check);
     }
@@ -55,10 +55,9 @@ pub(super) fn finding(sides: &Sides<'_>, grid: &NumericGrid) -> Finding {
         return Finding { verdict: Verdict::Stable, ..super::insufficient(check) };
     };
     let bins = count_to_f64(sides.window_bins.len() as u64);
-    let noise =
-        TwoSample::new(suspect.reference, reference_rows, rows, sides.deff).noise(FALSE_ALARMS / bins);
+    let most = TwoSample::new(suspect.reference, reference_rows, rows, sides.deff).most(FALSE_ALARMS / bins);
     let count = count_to_f64(suspect.window);
-    let verdict = match noise.high {
+    let verdict = match most {
         None => Verdict::Insufficient,
         Some(high) if count <= high || !rest_is_like(sides, &suspect) => Verdict::Stable,
         Some(_) if suspect.excess >= sides.settings.min_stuck_share => Verdict::Drifted,
@@ -69,7 +68,7 @@ pub(super) fn finding(sides: &Sides<'_>, grid: &NumericGrid) -> Finding {
         verdict,
         value: Some(share(suspect.window, rows)),
         reference: Some(share(suspect.reference, reference_rows)),
-        noise_high: noise.high.map(|high| high / count_to_f64(rows)),
+        noise_high: most.map(|high| high / count_to_f64(rows)),
         effect: Some(suspect.excess),
         detail,
         ..super::insufficient(check)

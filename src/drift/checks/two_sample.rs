@@ -52,18 +52,26 @@ impl TwoSample {
     ///
     /// Divided counts are rounded to whole numbers against the alarm.
     pub(super) fn noise(&self, tail: f64) -> NoiseRange {
+        NoiseRange { low: self.least(tail), high: self.most(tail) }
+    }
+
+    /// The upper end of the range.
+    pub(super) fn most(&self, tail: f64) -> Option<f64> {
+        let too_many = self.rates(f64::ceil)?.too_many(tail)?;
+        // Rejected are reduced counts from here on.
+        Some((too_many * self.deff).ceil() - 1.0).filter(|&most| most < count_to_f64(self.window))
+    }
+
+    /// The lower end of the range.
+    pub(super) fn least(&self, tail: f64) -> Option<f64> {
+        let too_few = self.rates(f64::floor)?.too_few(tail)?;
+        Some((too_few * self.deff).floor() + 1.0).filter(|&least| least <= count_to_f64(self.window))
+    }
+
+    fn rates(&self, round: fn(f64) -> f64) -> Option<Rates> {
         let (m, n) = (self.reduced(self.reference, f64::floor), self.reduced(self.window, f64::floor));
-        if m < 1.0 || n < 1.0 {
-            return NoiseRange::default();
-        }
-        let z = upper_normal_quantile(tail);
-        let most = Rates { a: self.reduced(self.count, f64::ceil).min(m), m, n };
-        let least = Rates { a: self.reduced(self.count, f64::floor), ..most };
-        // Rejected are reduced counts from the one bound on and down to the other.
-        let too_many = most.too_many(tail, z).map(|count| (count * self.deff).ceil() - 1.0);
-        let too_few = least.too_few(tail, z).map(|count| (count * self.deff).floor() + 1.0);
-        let window = count_to_f64(self.window);
-        NoiseRange { low: too_few.filter(|&low| low <= window), high: too_many.filter(|&high| high < window) }
+        let a = self.reduced(self.count, round).min(m);
+        (m >= 1.0 && n >= 1.0).then_some(Rates { a, m, n })
     }
 
     fn reduced(&self, count: u64, round: fn(f64) -> f64) -> f64 {
@@ -91,27 +99,36 @@ impl Rates {
     /// With `G(b) = P(B >= b | a + b)`, `G(b) - G(b + 1)` is
     /// `P(B = b | a + b) (m - a) / (m + n - a - b)`: one more row with the
     /// property went to the reference. So from one tail the others follow.
-    fn too_many(&self, tail: f64, z: f64) -> Option<f64> {
-        let estimate =
-            if self.a == 0.0 { tail.ln() / (self.n / (self.m + self.n)).ln() } else { self.score_bound(z) };
-        if self.variance(estimate) > SCORE_VARIANCE {
-            return Some(estimate.ceil()).filter(|&b| b <= self.n);
+    fn too_many(&self, tail: f64) -> Option<f64> {
+        let Self { a, m, n } = *self;
+        if a >= m {
+            return None;
         }
-        let mut b = estimate.round().clamp(0.0, self.n);
-        let mut upper = self.upper_tail(b);
+        let estimate = if a == 0.0 { 0.0 } else { self.score_bound(upper_normal_quantile(tail)) };
+        if self.variance(estimate) > SCORE_VARIANCE {
+            return Some(estimate.ceil()).filter(|&b| b <= n);
+        }
+        let mut b = estimate.round().clamp(0.0, n);
+        let mut point = if a == 0.0 { 1.0 } else { self.probability(b, a + b) };
+        let mut upper = if a == 0.0 { 1.0 } else { self.upper_tail(b, point) };
         while upper > tail {
-            if b >= self.n {
+            if b >= n {
                 return None;
             }
-            upper -= self.given_to_reference(b);
-            b += 1.0;
+            let rest = m + n - a - b;
+            // Without any in the reference the tail is its first term.
+            let next = point * (n - b) / (b + 1.0) * (a + b + 1.0) / rest;
+            upper = if a == 0.0 { next } else { upper - point * (m - a) / rest };
+            (point, b) = (next, b + 1.0);
         }
-        while b > 0.0 {
-            let before = upper + self.given_to_reference(b - 1.0);
-            if before > tail {
+        while a > 0.0 && b > 0.0 {
+            let rest = m + n - a - b + 1.0;
+            let before = point * b / (n - b + 1.0) * rest / (a + b);
+            let with = upper + before * (m - a) / rest;
+            if with > tail {
                 break;
             }
-            (upper, b) = (before, b - 1.0);
+            (point, upper, b) = (before, with, b - 1.0);
         }
         Some(b)
     }
@@ -120,48 +137,38 @@ impl Rates {
     /// the probability `tail`; `None` when not even 0 is so small.
     ///
     /// `P(B <= b | a + b)` is the probability that the reference has `a` or
-    /// more, so this is the same walk with the sides exchanged.
-    fn too_few(&self, tail: f64, z: f64) -> Option<f64> {
-        if self.a == 0.0 {
+    /// more, so this is the same walk with the sides exchanged: it grows with `b`
+    /// by `P(B = b + 1 | a + b) (m - a + 1) / (m + n - a - b)`.
+    fn too_few(&self, tail: f64) -> Option<f64> {
+        let Self { a, m, n } = *self;
+        if a == 0.0 {
             return None;
         }
-        let estimate = self.score_bound(-z);
+        let estimate = self.score_bound(-upper_normal_quantile(tail));
         if self.variance(estimate) > SCORE_VARIANCE {
             return Some(estimate.floor()).filter(|&b| b >= 0.0);
         }
-        let mut b = estimate.round().clamp(0.0, self.n);
+        let step = |b: f64| {
+            let rest = m + n - a - b;
+            if rest <= 0.0 { 0.0 } else { self.probability(b + 1.0, a + b) * (m - a + 1.0) / rest }
+        };
+        let mut b = estimate.round().clamp(0.0, n);
         let mut lower = self.lower_tail(b);
         while lower > tail {
             if b <= 0.0 {
                 return None;
             }
             b -= 1.0;
-            lower -= self.taken_from_reference(b);
+            lower -= step(b);
         }
-        while b < self.n {
-            let after = lower + self.taken_from_reference(b);
+        while b < n {
+            let after = lower + step(b);
             if after > tail {
                 break;
             }
             (lower, b) = (after, b + 1.0);
         }
         Some(b)
-    }
-
-    /// `P(B = b | a + b) (m - a) / (m + n - a - b)`.
-    fn given_to_reference(&self, b: f64) -> f64 {
-        let left = self.m + self.n - self.a - b;
-        if left <= 0.0 { 0.0 } else { self.probability(b, self.a + b) * (self.m - self.a) / left }
-    }
-
-    /// `P(B = b + 1 | a + b) (m - a + 1) / (m + n - a - b)`: one more row with
-    /// the property, that makes the reference's number reach `a`.
-    fn taken_from_reference(&self, b: f64) -> f64 {
-        let left = self.m + self.n - self.a - b;
-        if left <= 0.0 {
-            return 0.0;
-        }
-        self.probability(b + 1.0, self.a + b) * (self.m - self.a + 1.0) / left
     }
 
     /// `b` where the score test is at `z`: with `d` the difference of the rates
@@ -183,10 +190,10 @@ impl Rates {
         total * (self.m / all) * (self.n / all) * (1.0 - total / all).max(0.0)
     }
 
-    /// `P(B >= b | a + b)`.
-    fn upper_tail(&self, b: f64) -> f64 {
+    /// `P(B >= b | a + b)`, of which `P(B = b | a + b)` is the first term.
+    fn upper_tail(&self, b: f64, first: f64) -> f64 {
         let total = self.a + b;
-        let (mut term, mut sum, mut at) = (self.probability(b, total), 0.0, b);
+        let (mut term, mut sum, mut at) = (first, 0.0, b);
         loop {
             sum += term;
             let ratio = (self.n - at) * (total - at)

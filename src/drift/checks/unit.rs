@@ -63,7 +63,7 @@ struct Evidence<'a> {
     mean: f64,
     std_dev: f64,
     range: (f64, f64),
-    /// `1/m + 1/n`, times the design effect.
+    /// As [`noise_of`].
     noise: f64,
 }
 
@@ -95,11 +95,13 @@ pub(super) fn finding(sides: &Sides<'_>, grid: &NumericGrid) -> Finding {
     if !may_differ(sides, (mean, std_dev), (window_mean, window_std_dev)) {
         return stable;
     }
+    let (unlike, tolerance) = (unlike(sides), tolerance(noise_of(sides)));
+    if unlike <= PARTLY_UNLIKE.max(CLEARLY * tolerance) {
+        return stable;
+    }
     let Some(evidence) = Evidence::new(sides, grid, (mean, std_dev), (window_mean, window_std_dev)) else {
         return stable;
     };
-    let unlike = evidence.difference(|x| x, false, 0.0);
-    let tolerance = evidence.tolerance();
     let whole = (unlike > UNLIKE.max(CLEARLY * tolerance)).then(|| evidence.whole()).flatten();
     let partly = |evidence: &Evidence<'_>| {
         (unlike > PARTLY_UNLIKE.max(PARTLY_CLEARLY * tolerance)).then(|| evidence.part()).flatten()
@@ -110,6 +112,30 @@ pub(super) fn finding(sides: &Sides<'_>, grid: &NumericGrid) -> Finding {
         }
         None => stable,
     }
+}
+
+/// The largest difference of the two distribution functions as they are.
+fn unlike(sides: &Sides<'_>) -> f64 {
+    let of_reference = 1.0 / count_to_f64(sides.reference().valid());
+    let of_window = 1.0 / count_to_f64(sides.window.valid());
+    let (mut reference, mut window) = (0, 0);
+    let differences = sides.bins().map(|counts| {
+        reference += counts.0;
+        window += counts.1;
+        (count_to_f64(reference) * of_reference - count_to_f64(window) * of_window).abs()
+    });
+    differences.fold(0.0, f64::max)
+}
+
+/// `1/m + 1/n`, times the design effect.
+fn noise_of(sides: &Sides<'_>) -> f64 {
+    let (m, n) = (count_to_f64(sides.reference().valid()), count_to_f64(sides.window.valid()));
+    sides.deff * (1.0 / m + 1.0 / n)
+}
+
+/// How much two distribution functions may differ by chance and binning.
+fn tolerance(noise: f64) -> f64 {
+    KOLMOGOROV * noise.sqrt() + GRID_ERROR
 }
 
 /// Whether the moments or the extremes are different enough for a closer look.
@@ -131,7 +157,6 @@ impl<'a> Evidence<'a> {
         reference: (f64, f64),
         window: (f64, f64),
     ) -> Option<Self> {
-        let (m, n) = (count_to_f64(sides.reference().valid()), count_to_f64(sides.window.valid()));
         let kurtosis = shape_of(sides, grid, |x| x)?.kurtosis;
         Some(Self {
             sides,
@@ -141,13 +166,8 @@ impl<'a> Evidence<'a> {
             mean: window.0,
             std_dev: window.1,
             range: sides.window.min().zip(sides.window.max())?,
-            noise: sides.deff * (1.0 / m + 1.0 / n),
+            noise: noise_of(sides),
         })
-    }
-
-    /// How much two distribution functions may differ by chance and binning.
-    fn tolerance(&self) -> f64 {
-        KOLMOGOROV * self.noise.sqrt() + GRID_ERROR
     }
 
     /// The change of all rows that fits best: its factor, and what it is called.
@@ -230,7 +250,7 @@ impl<'a> Evidence<'a> {
             && high <= max + width
             && (1.0 - self.distribution.bounds(low).0).powf(rows) >= 1e-4
             && self.distribution.bounds(high).1.powf(rows) >= 1e-4;
-        possible && self.difference(inverse, turns, 0.0) <= self.tolerance()
+        possible && self.difference(inverse, turns, 0.0) <= tolerance(self.noise)
     }
 
     /// The largest difference between the window's distribution function and
@@ -293,7 +313,7 @@ impl<'a> Evidence<'a> {
         let reaches = widest(self.range) <= 2.0 * widest(self.grid.range()) * factor.abs().max(1.0);
         let fits = off <= STANDARD_ERRORS
             && reaches
-            && self.difference(|y| y / factor, factor < 0.0, 1.0 - part) <= self.tolerance();
+            && self.difference(|y| y / factor, factor < 0.0, 1.0 - part) <= tolerance(self.noise);
         fits.then_some(off)
     }
 }
