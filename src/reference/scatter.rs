@@ -266,9 +266,13 @@ impl Roots {
     /// Median, and distance to the upper twentieth: for windows of which some may
     /// have drifted, since one that did must not hide the next.
     pub(super) fn robust(roots: &mut [f64]) -> Option<Self> {
-        roots.sort_unstable_by(f64::total_cmp);
         let last = roots.len().checked_sub(1)?;
-        let (center, upper) = (*roots.get(last / 2)?, *roots.get(last * 19 / 20)?);
+        let (middle, top) = (last / 2, last * 19 / 20);
+        let (_, &mut center, above) = roots.select_nth_unstable_by(middle, f64::total_cmp);
+        let upper = match top.checked_sub(middle + 1) {
+            Some(rank) if rank < above.len() => *above.select_nth_unstable_by(rank, f64::total_cmp).1,
+            _ => center,
+        };
         Some(Self { free: float(last as u64), center, spread: (upper - center) / Z_TWENTIETH })
     }
 

@@ -292,7 +292,7 @@ impl Past {
     }
 
     /// Rows of the earlier windows that a window's rows can be compared with:
-    /// those at the same hour of the week if there are three, else at the same
+    /// those at the same hour of the week if there are four, else at the same
     /// hour of the day if there are five, else the latest 48. A window that is
     /// not there has none, from the first one on that is.
     #[must_use]
