@@ -21,7 +21,7 @@ use crate::{
     event::EventTime,
     multivariate,
     profile::Counts,
-    reference::Column,
+    reference::{Column, DesignEffect},
     result::{
         ComparedFeature, Comparison, Evidence, FeatureResult, Finding, MultivariateResult, SegmentName,
         SegmentResult, Verdict,
@@ -126,7 +126,8 @@ impl Judge {
                 let before = earlier.and_then(|earlier| earlier.counts.get(index));
                 let before = before.map_or(&[][..], Vec::as_slice);
                 let season = earlier.map_or(Season::None, |earlier| earlier.season);
-                let effect = effects.get(index).copied().flatten().or_else(|| basis.effect_at(index, season));
+                let own = effects.get(index).copied().flatten();
+                let effect = DesignEffect::of_past(own, basis.effect_at(index, season));
                 let enough = |counts: &[u64]| counts.iter().sum::<u64>() >= min_events;
                 let pair = CountPair::new(before, counts).filter(|_| enough(before) && enough(counts));
                 let (verdict, against) = judge.compare(pair.as_ref(), effect, &basis.drift);

@@ -43,8 +43,10 @@ async fn no_secret_is_logged_or_shown() {
     }
     let text = log::of_this_thread();
     assert!(text.contains("WARN") && text.contains("refuses the token or password"), "{text}");
+    // Of a long line the beginning is shown.
+    let beginning = bad.get(..100).unwrap();
     assert!(
-        text.contains("ERROR") && text.contains("influxdb refused a point") && text.contains(&bad),
+        text.contains("ERROR") && text.contains("influxdb refused a point") && text.contains(beginning),
         "{text}"
     );
     assert!(text.contains("INFO") && text.contains("takes points again"), "{text}");
