@@ -174,7 +174,9 @@ impl Values {
                 let ends =
                     (scores.get(inside.start).copied(), scores.get(inside.end.saturating_sub(1)).copied());
                 if let (Some(lowest), Some(highest)) = ends {
-                    scores.iter_mut().for_each(|score| *score = score.clamp(lowest, highest.max(lowest)));
+                    for score in &mut scores {
+                        *score = score.clamp(lowest, highest.max(lowest));
+                    }
                 }
                 Self::Numeric { grid: Box::new(grid.clone()), scores, mean: sum / total.max(1.0) }
             }

@@ -81,7 +81,7 @@ impl Judge {
     /// sample is one of other columns, and when there are no features or more
     /// than [`MOST_FEATURES`].
     ///
-    /// Takes about as long as judging a window.
+    /// Takes a few milliseconds for 25 features, and a third of a second for 100.
     #[must_use]
     pub fn new(reference: &Reference, sample: &RowSample, settings: Settings) -> Option<Self> {
         let encoder = Encoder::new(reference)?;
