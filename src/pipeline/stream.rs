@@ -3,7 +3,6 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
-    ops::Bound,
 };
 
 use serde::{Deserialize, Serialize};
@@ -215,7 +214,7 @@ impl Stream {
     pub(super) fn refresh(&mut self, context: &mut CloseContext<'_>, mut emit: impl FnMut(WindowResult)) {
         let Some(stale_after) = self.stale_after.take() else { return };
         let from = stale_after.max(self.memory.begins_after().unwrap_or(i64::MIN));
-        let later = self.recent.range((Bound::Excluded(from), Bound::Unbounded)).copied();
+        let later = self.recent.range(from.saturating_add(1)..).copied();
         for end in later.collect::<Vec<_>>() {
             // Its own rows are what they were.
             let several = self.several.get(&end).cloned();
