@@ -61,11 +61,13 @@ struct Fold {
 /// known. This does not hold for the usual k-fold scheme, where each part is
 /// also among the others' training rows: there the same formula is exceeded by
 /// equal distributions several times too often.
+///
+/// `wider` is how many times wider noise is than that of independent rows.
 pub(super) fn judge(
-    reference: &Matrix,
-    window: &Matrix,
+    (reference, window): (&Matrix, &Matrix),
     encoder: &Encoder,
     settings: &Settings,
+    wider: f64,
 ) -> Option<DomainResult> {
     let varies: Vec<bool> = (0..reference.width())
         .map(|column| {
@@ -86,8 +88,8 @@ pub(super) fn judge(
     let parts = count(aucs.len());
     let auc = aucs.iter().map(|auc| auc.value).sum::<f64>() / parts;
     let deviation = |variance: fn(&Auc) -> f64| aucs.iter().map(variance).sum::<f64>().sqrt() / parts;
-    let noise_point = 0.5 + THOUSANDTH * deviation(|auc| auc.null_variance);
-    let margin = CONFIDENCE * deviation(|auc| auc.variance);
+    let noise_point = 0.5 + wider * THOUSANDTH * deviation(|auc| auc.null_variance);
+    let margin = wider * CONFIDENCE * deviation(|auc| auc.variance);
     let verdict = if auc <= noise_point {
         Verdict::Stable
     } else if auc - 0.5 >= settings.minimum_auc_gain {

@@ -94,15 +94,26 @@ impl Judge {
         Some(Self { encoder, reference: rows, reconstruction, settings })
     }
 
-    /// Compares a window with the reference.
+    /// Compares a window of independent rows with the reference.
     #[must_use]
     pub fn judge(&self, window: &RowSample) -> MultivariateResult {
+        self.judge_dependent(window, 1.0)
+    }
+
+    /// Compares a window of which so many sampled rows carry the information of
+    /// one: noise is wider by the root of that `design_effect` (Kish, "Survey
+    /// Sampling", 1965), as it is for any mean. Below 1 it counts as 1.
+    #[must_use]
+    pub fn judge_dependent(&self, window: &RowSample, design_effect: f64) -> MultivariateResult {
+        let wider = design_effect.max(1.0).sqrt();
         let rows = self.encoder.rows(window, self.settings.window_rows);
         let enough = rows.len().min(self.reference.len()) >= FEWEST_ROWS;
         let (reconstruction, domain) = if enough {
             (
-                self.reconstruction.as_ref().map(|ours| ours.judge(&rows, &self.encoder, &self.settings)),
-                domain::judge(&self.reference, &rows, &self.encoder, &self.settings),
+                self.reconstruction
+                    .as_ref()
+                    .map(|ours| ours.judge(&rows, &self.encoder, &self.settings, wider)),
+                domain::judge((&self.reference, &rows), &self.encoder, &self.settings, wider),
             )
         } else {
             (None, None)

@@ -52,11 +52,12 @@ impl Reconstruction {
         window: &Matrix,
         encoder: &Encoder,
         settings: &Settings,
+        wider: f64,
     ) -> ReconstructionResult {
         let (errors, by_feature) = errors(&self.components, window, encoder);
         let error = mean(&errors);
         let (low, high) = noise(&self.errors, &errors);
-        let (noise_low, noise_high) = ((self.error + low).max(0.0), self.error + high);
+        let (noise_low, noise_high) = ((self.error + low * wider).max(0.0), self.error + high * wider);
         let effect = error / self.error;
         let verdict = if (noise_low..=noise_high).contains(&error) {
             Verdict::Stable

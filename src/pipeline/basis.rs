@@ -72,6 +72,19 @@ impl Basis {
         self.calibration()?.columns.get(column)?.fixed
     }
 
+    /// How many of the `sampled` rows of a window of `rows` carry the information
+    /// of one: rows that resemble each other do so less when few are drawn. The
+    /// middle one of the columns' design effects stands for whole rows.
+    #[expect(clippy::cast_precision_loss, reason = "rows of a window")]
+    pub(super) fn sample_effect(&self, rows: u64, sampled: u64) -> f64 {
+        let columns = 0..self.reference.columns.len();
+        let effects = columns.filter_map(|column| Some(self.design_effect(column)?.for_rows(rows).shares));
+        let mut effects: Vec<f64> = effects.collect();
+        effects.sort_unstable_by(f64::total_cmp);
+        let middle = effects.get(effects.len() / 2).copied().unwrap_or(1.0);
+        1.0 + (middle - 1.0) * sampled as f64 / rows.max(1) as f64
+    }
+
     /// How far they stray from earlier windows, as far as the reference knows.
     pub(super) fn effect_at(&self, column: usize, season: Season) -> Option<DesignEffect> {
         let known = self.calibration()?.columns.get(column)?;

@@ -144,8 +144,9 @@ impl Judge {
     }
 
     /// What the window's rows say about several columns at a time.
-    pub(super) fn several(&self, window: &Pane) -> Option<MultivariateResult> {
-        self.several.as_ref().map(|judge| judge.judge(&window.sample))
+    pub(super) fn several(&self, basis: &Basis, window: &Pane) -> Option<MultivariateResult> {
+        let effect = basis.sample_effect(window.events, window.sample.len() as u64);
+        self.several.as_ref().map(|judge| judge.judge_dependent(&window.sample, effect))
     }
 }
 

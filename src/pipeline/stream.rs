@@ -268,7 +268,7 @@ impl Stream {
             features: context.judge.features(basis, &window, min_events),
             segments: context.judge.segments(basis, &window, min_events),
             quality: vec![judge::volume(past, end, window.events)],
-            several: several.unwrap_or_else(|| context.judge.several(&window)),
+            several: several.unwrap_or_else(|| context.judge.several(basis, &window)),
             comparisons: context.judge.comparisons(basis, past, end, (&counts, min_events)),
             ..WindowResult::empty(self.key.clone(), context.tag, EventTime(end - size), EventTime(end))
         };
