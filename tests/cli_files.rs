@@ -292,7 +292,8 @@ fn fits_a_pipe(text: &str) {
 }
 
 fn worst(window: &WindowResult) -> Verdict {
-    window.verdict().max(window.prediction_verdict()).max(window.quality_verdict())
+    let several = window.several.as_ref().map_or(Verdict::Insufficient, |several| several.verdict);
+    window.verdict().max(window.prediction_verdict()).max(window.quality_verdict()).max(several)
 }
 
 fn in_alarm(window: &WindowResult, name: &str) -> bool {

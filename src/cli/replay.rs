@@ -138,6 +138,7 @@ fn explainer(args: &Args, models: &[ModelSpec]) -> anyhow::Result<Explainer> {
     let mut explainer = Explainer::new(Question { columns: args.explain.clone(), at: args.at });
     let mut learns = false;
     for model in models {
+        explainer.minimum_effects(&model.name, model.drift.minimum_effects);
         match &model.reference {
             ReferenceSpec::Ready { reference, .. } => explainer.reference(reference),
             ReferenceSpec::Learn(_) => learns = true,

@@ -9,6 +9,7 @@ use super::{
     lines::{attention, found},
     number, percent,
     reason::reason,
+    several::{Said, said},
     significant, stream_text,
     table::{Cell, Table},
     tally::Tally,
@@ -17,6 +18,7 @@ use super::{
 };
 use crate::{
     cli::event_files::plural,
+    drift::noise::MinimumEffects,
     event::EventTime,
     ops::grouped,
     profile::{Counts, Grid},
@@ -51,6 +53,8 @@ pub(in crate::cli) struct UnknownFeature {
 pub(in crate::cli) struct Explainer {
     question: Question,
     references: BTreeMap<String, Arc<Reference>>,
+    /// Per model, from which effects on it is drift.
+    minimum_effects: BTreeMap<String, MinimumEffects>,
     /// Per column and stream, the window to explain.
     kept: BTreeMap<(String, StreamKey), Kept>,
 }
@@ -79,6 +83,11 @@ impl Explainer {
     /// Takes a model's reference, before its first window.
     pub(in crate::cli) fn reference(&mut self, reference: &Arc<Reference>) {
         self.references.insert(reference.model.clone(), Arc::clone(reference));
+    }
+
+    /// Takes from which effects on a model's columns have drifted.
+    pub(in crate::cli) fn minimum_effects(&mut self, model: &str, minimum: MinimumEffects) {
+        self.minimum_effects.insert(model.to_owned(), minimum);
     }
 
     /// Whether every column that is asked for is in one of the references.
@@ -139,7 +148,9 @@ impl Explainer {
                 if let Some(column) = column_of(&kept.window, name) {
                     let of = self.references.get(&kept.window.stream.model);
                     let reference = of.and_then(|of| of.columns.iter().find(|column| column.name == *name));
-                    text += &Answer { kept, column, reference, terminal }.render();
+                    let minimum = self.minimum_effects.get(&kept.window.stream.model);
+                    let minimum = minimum.map(|minimum| minimum.of(column.score));
+                    text += &Answer { kept, column, reference, minimum, terminal }.render();
                 }
             }
         }
@@ -165,13 +176,14 @@ struct Answer<'a> {
     kept: &'a Kept,
     column: &'a FeatureResult,
     reference: Option<&'a Column>,
+    minimum: Option<f64>,
     terminal: Terminal,
 }
 
 impl Answer<'_> {
     fn render(&self) -> String {
         let parts = [self.verdict(), self.bins(), self.statistics(), self.checks(), self.evidence()];
-        let more = [self.comparisons(), self.segments()];
+        let more = [self.several(), self.comparisons(), self.segments()];
         let parts = parts.into_iter().chain(more).filter(|part| !part.is_empty());
         format!("\n{}", parts.collect::<Vec<_>>().join("\n"))
     }
@@ -186,7 +198,7 @@ impl Answer<'_> {
             time_text(window.end),
             plural(window.events, "event")
         );
-        let reason = reason(self.column, None);
+        let reason = reason(self.column, self.minimum);
         self.terminal.paragraph(&head, 0, Look::Bold)
             + &self.terminal.paragraph(&reason, 2, Look::Verdict(self.column.verdict))
     }
@@ -272,6 +284,17 @@ impl Answer<'_> {
         });
         let look = if *alarm { Look::Verdict(*verdict) } else { Look::Plain };
         self.terminal.paragraph(&(text + &effect), 0, look)
+    }
+
+    /// What the window says of several features at a time.
+    fn several(&self) -> String {
+        let several = self.kept.window.several.iter().flat_map(said);
+        let text = |said: Said| {
+            let look = Look::Verdict(said.verdict);
+            self.terminal.paragraph(&format!("{}: {}", said.name, said.verdict.as_str()), 0, look)
+                + &self.terminal.paragraph(&said.text, 2, Look::Plain)
+        };
+        several.filter(|said| said.verdict >= Verdict::Shifted).map(text).collect()
     }
 
     /// The window beside the further references.

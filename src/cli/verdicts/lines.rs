@@ -123,6 +123,9 @@ impl WindowLines {
         let columns = by_attention(window);
         let is_news = |column: &&&FeatureResult| attention(column) >= Verdict::Shifted;
         news.extend(columns.iter().filter(is_news).map(|column| told(column)));
+        let several = window.several.as_ref().map(|several| several.verdict);
+        let several = several.filter(|verdict| *verdict >= Verdict::Shifted);
+        news.extend(several.map(|verdict| ("several features".to_owned(), Look::Verdict(verdict))));
         if news.is_empty() {
             let largest = columns.iter().find(|column| column.scores.is_some());
             let text = match largest {
@@ -156,9 +159,11 @@ impl WindowLines {
     }
 }
 
-/// The worst that is said about a window: by scores or by checks.
+/// The worst that is said about a window: by scores, by checks or of
+/// several features at a time.
 pub(super) fn worst(window: &WindowResult) -> Verdict {
-    window.verdict().max(window.prediction_verdict()).max(window.quality_verdict())
+    let several = window.several.as_ref().map_or(Verdict::Insufficient, |several| several.verdict);
+    window.verdict().max(window.prediction_verdict()).max(window.quality_verdict()).max(several)
 }
 
 /// The worst that is said about a column: by its score or by checks.

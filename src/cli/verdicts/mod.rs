@@ -13,6 +13,7 @@ mod explain;
 mod lines;
 mod matrix;
 mod reason;
+mod several;
 mod summary;
 mod table;
 mod tally;

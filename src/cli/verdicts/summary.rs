@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use super::{
     check_text, score_symbol, stream_text,
     table::{Cell, Table},
-    tally::{CheckTally, ColumnKey, ColumnTally, StreamTally, Tally, VerdictCounts},
+    tally::{CheckTally, ColumnKey, ColumnTally, SeveralTally, StreamTally, Tally, VerdictCounts},
     terminal::{DEFAULT_WIDTH, Look, Terminal, shortened},
     time_text,
 };
@@ -43,6 +43,7 @@ fn of_stream(name: &str, tally: &StreamTally, terminal: Terminal) -> String {
         text += &format!("  {}\n", terminal.show(&note, Look::Dim));
     }
     text += &checks(tally, &shown, terminal);
+    text += &several(tally, terminal);
     text += &references(tally, &shown, terminal);
     text
 }
@@ -147,6 +148,29 @@ fn checks(tally: &StreamTally, columns: &[&(&ColumnKey, &ColumnTally)], terminal
         let head = format!("{name}: {} in {first}, {worst}", check_text(check));
         text += &terminal.paragraph(&head, 2, Look::Verdict(found.worst.verdict));
         text += &terminal.paragraph(&found.worst.detail, 6, Look::Plain);
+    }
+    text
+}
+
+/// What was said about several features at a time, and its worst in words.
+fn several(tally: &StreamTally, terminal: Terminal) -> String {
+    let moved: Vec<&SeveralTally> = tally.several.iter().filter(|of| of.verdicts.moved() > 0).collect();
+    if moved.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n  {}\n", terminal.show("several features at a time", Look::Dim));
+    for SeveralTally { verdicts, worst, worst_at } in moved {
+        let counts = [Verdict::Shifted, Verdict::Drifted]
+            .map(|verdict| format!("{} in {}", verdict.as_str(), plural(verdicts.of(verdict), "window")));
+        let head = format!(
+            "{}: {}; {} at {}",
+            worst.name,
+            counts.join(", "),
+            worst.verdict.as_str(),
+            time_text(*worst_at)
+        );
+        text += &terminal.paragraph(&head, 2, Look::Verdict(worst.verdict));
+        text += &terminal.paragraph(&worst.text, 6, Look::Plain);
     }
     text
 }

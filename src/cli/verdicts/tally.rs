@@ -5,7 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use super::lines::{found, value, worst};
+use super::{
+    lines::{found, value, worst},
+    several::{Said, said},
+};
 use crate::{
     event::EventTime,
     result::{
@@ -39,6 +42,8 @@ pub(super) struct StreamTally {
     pub(super) verdicts: VerdictCounts,
     /// What checks of whole windows found.
     pub(super) checks: BTreeMap<Check, CheckTally>,
+    /// What was said about several features at a time, by comparison.
+    pub(super) several: Vec<SeveralTally>,
     pub(super) columns: BTreeMap<ColumnKey, ColumnTally>,
     /// The further references, in the order of the configuration.
     pub(super) references: Vec<String>,
@@ -66,6 +71,15 @@ pub(super) struct ColumnTally {
     pub(super) checks: BTreeMap<Check, CheckTally>,
     /// Verdicts beside each further reference.
     pub(super) compared: BTreeMap<String, VerdictCounts>,
+}
+
+/// What one comparison of several features at a time said.
+#[derive(Debug)]
+pub(super) struct SeveralTally {
+    pub(super) verdicts: VerdictCounts,
+    /// The one with the worst verdict and the largest effect.
+    pub(super) worst: Said,
+    pub(super) worst_at: EventTime,
 }
 
 /// An effect and the start of its window.
@@ -130,6 +144,7 @@ impl StreamTally {
             events: 0,
             verdicts: VerdictCounts::default(),
             checks: BTreeMap::new(),
+            several: Vec::new(),
             columns: BTreeMap::new(),
             references: Vec::new(),
         }
@@ -143,6 +158,7 @@ impl StreamTally {
         self.events += window.events;
         self.verdicts.add(worst(window));
         add_findings(&mut self.checks, &window.quality, at);
+        window.several.iter().flat_map(said).for_each(|said| self.add_several(said, at));
         for (place, column) in window.features.iter().enumerate() {
             self.column(None, &column.feature, place).add(column, at);
         }
@@ -162,6 +178,25 @@ impl StreamTally {
             for ComparedFeature { feature, verdict, .. } in &comparison.features {
                 let column = self.column(None, feature, usize::MAX);
                 column.compared.entry(comparison.reference.clone()).or_default().add(*verdict);
+            }
+        }
+    }
+
+    fn add_several(&mut self, said: Said, at: EventTime) {
+        let verdict = said.verdict;
+        let index = self.several.iter().position(|tally| tally.worst.name == said.name);
+        match index.and_then(|index| self.several.get_mut(index)) {
+            Some(tally) => {
+                let order = verdict.cmp(&tally.worst.verdict);
+                if order.then_with(|| said.effect.total_cmp(&tally.worst.effect)).is_gt() {
+                    (tally.worst, tally.worst_at) = (said, at);
+                }
+                tally.verdicts.add(verdict);
+            }
+            None => {
+                let mut verdicts = VerdictCounts::default();
+                verdicts.add(verdict);
+                self.several.push(SeveralTally { verdicts, worst: said, worst_at: at });
             }
         }
     }
