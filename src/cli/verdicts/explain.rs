@@ -249,11 +249,15 @@ impl Answer<'_> {
             text += &self.terminal.paragraph(&head, 0, Look::Verdict(finding.verdict));
             text += &self.terminal.paragraph(&finding_said(finding), 2, Look::Plain);
         }
-        let quiet = self.column.quality.iter().filter(|finding| finding.verdict == Verdict::Stable);
-        let quiet: Vec<String> = quiet.map(|finding| check_text(finding.check)).collect();
-        if !quiet.is_empty() {
-            let quiet = format!("checks without a finding: {}", quiet.join(", "));
-            text += &self.terminal.paragraph(&quiet, 0, Look::Dim);
+        for (verdict, what) in [
+            (Verdict::Stable, "checks without a finding"),
+            (Verdict::Insufficient, "checks with too few values to tell"),
+        ] {
+            let quiet = self.column.quality.iter().filter(|finding| finding.verdict == verdict);
+            let quiet: Vec<String> = quiet.map(|finding| check_text(finding.check)).collect();
+            if !quiet.is_empty() {
+                text += &self.terminal.paragraph(&format!("{what}: {}", quiet.join(", ")), 0, Look::Dim);
+            }
         }
         text
     }

@@ -1,7 +1,9 @@
 //! A window as a line, and its columns as a table below.
 
 use super::{
-    check_text, number, percent, score_symbol, significant, stream_text,
+    check_text, number, percent, score_symbol,
+    several::said,
+    significant, stream_text,
     table::{Cell, Table},
     terminal::{DEFAULT_WIDTH, Look, Terminal, shortened},
     time_text,
@@ -23,6 +25,8 @@ const ALARMS_WIDTH: usize = 6;
 const STREAM_WIDTHS: [(usize, usize); 2] = [(130, 28), (0, 14)];
 /// Characters of a column's name.
 const NAME_WIDTH: usize = 30;
+/// Characters that a name keeps in a line that is too long.
+const LEAST_NAME: usize = 8;
 /// Columns named in a line at most.
 const MOST_NAMED: usize = 4;
 
@@ -113,49 +117,69 @@ impl WindowLines {
     /// The columns that are not stable, as many as `room` holds; of a stable
     /// window the largest score, dimmed.
     fn news(self, window: &WindowResult, room: usize) -> String {
-        if window.events == 0 && window.quality.is_empty() {
-            return self.terminal.show("no events", Look::Dim);
-        }
-        let mut news: Vec<(String, Look)> = found(&window.quality)
-            .into_iter()
-            .map(|finding| (check_text(finding.check), Look::Verdict(finding.verdict)))
-            .collect();
+        let of_window = found(&window.quality).into_iter().map(|finding| News {
+            name: check_text(finding.check),
+            rest: String::new(),
+            verdict: finding.verdict,
+        });
         let columns = by_attention(window);
-        let is_news = |column: &&&FeatureResult| attention(column) >= Verdict::Shifted;
-        news.extend(columns.iter().filter(is_news).map(|column| told(column)));
-        let several = window.several.as_ref().map(|several| several.verdict);
-        let several = several.filter(|verdict| *verdict >= Verdict::Shifted);
-        news.extend(several.map(|verdict| ("several features".to_owned(), Look::Verdict(verdict))));
-        if news.is_empty() {
-            let largest = columns.iter().find(|column| column.scores.is_some());
-            let text = match largest {
-                Some(column) => told(column).0,
-                None if window.events == 0 => "no events".to_owned(),
-                None => "too few values to score".to_owned(),
-            };
-            return self.terminal.show(&shortened(&text, room), Look::Dim);
+        let moved = columns.iter().filter(|column| attention(column) >= Verdict::Shifted);
+        let several = window.several.iter().flat_map(said).filter(|said| said.verdict >= Verdict::Shifted);
+        let several = several.reduce(|worst, next| if next.verdict > worst.verdict { next } else { worst });
+        let several = several.map(|said| News {
+            name: "several features".to_owned(),
+            rest: format!(" {}", said.short),
+            verdict: said.verdict,
+        });
+        let news: Vec<News> = of_window.chain(moved.map(|column| told(column))).chain(several).collect();
+        if !news.is_empty() {
+            return self.fitted(&news, room);
         }
-        self.fitted(&news, room)
+        let largest = columns.iter().find(|column| column.scores.is_some());
+        let text = match largest {
+            Some(column) => told(column).within(room),
+            None if window.events == 0 => "no events".to_owned(),
+            None => "too few values to score".to_owned(),
+        };
+        self.terminal.show(&shortened(&text, room), Look::Dim)
     }
 
     /// As many of the texts as `room` holds, and how many more there are.
-    fn fitted(self, news: &[(String, Look)], room: usize) -> String {
+    fn fitted(self, news: &[News], room: usize) -> String {
         let (mut line, mut left) = (String::new(), room);
-        for (index, (text, look)) in news.iter().enumerate() {
+        for (index, item) in news.iter().enumerate() {
             let more = news.len() - index;
             let gap = if index == 0 { 0 } else { 2 };
             let rest = if more > 1 { format!(" +{}", more - 1).len() } else { 0 };
-            let needed = gap + text.chars().count() + rest;
-            if index > 0 && (needed > left || index == MOST_NAMED) {
+            if index > 0 && (gap + item.length() + rest > left || index == MOST_NAMED) {
                 line += &self.terminal.show(&format!(" +{more}"), Look::Dim);
                 break;
             }
-            let text = shortened(text, left.saturating_sub(gap + rest));
+            let text = item.within(left.saturating_sub(gap + rest));
             left = left.saturating_sub(gap + text.chars().count());
             line += &" ".repeat(gap);
-            line += &self.terminal.show(&text, *look);
+            line += &self.terminal.show(&text, Look::Verdict(item.verdict));
         }
         line
+    }
+}
+
+/// Something that is not stable: what, and more about it.
+struct News {
+    name: String,
+    rest: String,
+    verdict: Verdict,
+}
+
+impl News {
+    fn length(&self) -> usize {
+        self.name.chars().count() + self.rest.chars().count()
+    }
+
+    /// In at most so many characters; the name gives way.
+    fn within(&self, room: usize) -> String {
+        let name = shortened(&self.name, room.saturating_sub(self.rest.chars().count()).max(LEAST_NAME));
+        shortened(&(name + &self.rest), room)
     }
 }
 
@@ -209,19 +233,18 @@ fn value_text(column: &FeatureResult) -> String {
 
 /// `amount 0.183 (0.171) unit`: the column, its score, its effect, and what
 /// checks found. Without the score when that is not the news.
-fn told(column: &FeatureResult) -> (String, Look) {
-    let mut text = shortened(&column.feature, NAME_WIDTH);
+fn told(column: &FeatureResult) -> News {
     let found = found(&column.quality);
+    let mut rest = String::new();
     if column.verdict >= Verdict::Shifted || found.is_empty() {
-        text += " ";
-        text += &value_text(column);
+        rest = format!(" {}", value_text(column));
         if let Some(effect) = column.effect {
-            text += &format!(" ({effect:.3})");
+            rest += &format!(" ({effect:.3})");
         }
     }
     for finding in found {
-        text += " ";
-        text += &check_text(finding.check);
+        rest += " ";
+        rest += &check_text(finding.check);
     }
-    (text, Look::Verdict(attention(column)))
+    News { name: shortened(&column.feature, NAME_WIDTH), rest, verdict: attention(column) }
 }

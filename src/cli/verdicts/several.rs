@@ -13,6 +13,8 @@ pub(super) struct Said {
     pub(super) verdict: Verdict,
     /// To find the largest; of one comparison only.
     pub(super) effect: f64,
+    /// The one number that matters most.
+    pub(super) short: String,
     /// The numbers, and the features that carry the change.
     pub(super) text: String,
 }
@@ -23,6 +25,7 @@ pub(super) fn said(several: &MultivariateResult) -> Vec<Said> {
         name: "domain classifier",
         verdict: domain.verdict,
         effect: domain.effect,
+        short: format!("AUC {:.3}", domain.auc),
         text: format!(
             "its AUC is {:.3} ({:.3} to {:.3}); more than {:.3} comes once in a thousand windows without drift{}",
             domain.auc,
@@ -37,6 +40,7 @@ pub(super) fn said(several: &MultivariateResult) -> Vec<Said> {
         verdict: of.verdict,
         // As far from 1 as it is, in either direction.
         effect: if of.effect > 0.0 { of.effect.ln().abs() } else { 0.0 },
+        short: format!("error x {:.2}", of.effect),
         text: format!(
             "it is {}, the reference's {}; outside {} to {} it comes once in a thousand windows without drift{}",
             significant(Some(of.window_error)),

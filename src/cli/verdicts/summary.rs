@@ -86,7 +86,7 @@ fn by_attention(tally: &StreamTally) -> Vec<(&ColumnKey, &ColumnTally)> {
         let windows = |column: &ColumnTally| {
             (column.verdicts.of(Verdict::Drifted) + column.found(), column.verdicts.moved())
         };
-        let key = |column: &ColumnTally| Reverse((column.alarms, windows(column)));
+        let key = |column: &ColumnTally| Reverse((column.alarms > 0, windows(column), column.alarms));
         key(a).cmp(&key(b)).then_with(|| effect(b).total_cmp(&effect(a))).then_with(|| a.place.cmp(&b.place))
     });
     columns
@@ -143,10 +143,10 @@ fn checks(tally: &StreamTally, columns: &[&(&ColumnKey, &ColumnTally)], terminal
     all.sort_by_key(|(_, _, found)| Reverse((found.worst.verdict, found.windows)));
     let mut text = format!("\n  {}\n", terminal.show("what checks found", Look::Dim));
     for (name, check, found) in all {
-        let first = format!("{} from {}", plural(found.windows, "window"), time_text(found.first));
-        let worst = format!("{} at {}", found.worst.verdict.as_str(), time_text(found.worst_at));
-        let head = format!("{name}: {} in {first}, {worst}", check_text(check));
-        text += &terminal.paragraph(&head, 2, Look::Verdict(found.worst.verdict));
+        let what = format!("{name}: {}", check_text(check));
+        let verdict = found.worst.verdict;
+        let head = found_said(&what, found.windows, found.first, (verdict, found.worst_at));
+        text += &terminal.paragraph(&head, 2, Look::Verdict(verdict));
         text += &terminal.paragraph(&found.worst.detail, 6, Look::Plain);
     }
     text
@@ -154,25 +154,26 @@ fn checks(tally: &StreamTally, columns: &[&(&ColumnKey, &ColumnTally)], terminal
 
 /// What was said about several features at a time, and its worst in words.
 fn several(tally: &StreamTally, terminal: Terminal) -> String {
-    let moved: Vec<&SeveralTally> = tally.several.iter().filter(|of| of.verdicts.moved() > 0).collect();
-    if moved.is_empty() {
+    if tally.several.is_empty() {
         return String::new();
     }
     let mut text = format!("\n  {}\n", terminal.show("several features at a time", Look::Dim));
-    for SeveralTally { verdicts, worst, worst_at } in moved {
-        let counts = [Verdict::Shifted, Verdict::Drifted]
-            .map(|verdict| format!("{} in {}", verdict.as_str(), plural(verdicts.of(verdict), "window")));
-        let head = format!(
-            "{}: {}; {} at {}",
-            worst.name,
-            counts.join(", "),
-            worst.verdict.as_str(),
-            time_text(*worst_at)
+    for SeveralTally { windows, first, worst, worst_at } in &tally.several {
+        let look = Look::Verdict(worst.verdict);
+        text += &terminal.paragraph(
+            &found_said(worst.name, *windows, *first, (worst.verdict, *worst_at)),
+            2,
+            look,
         );
-        text += &terminal.paragraph(&head, 2, Look::Verdict(worst.verdict));
         text += &terminal.paragraph(&worst.text, 6, Look::Plain);
     }
     text
+}
+
+/// `what in 7 windows from 2026-01-01, drifted at 2026-01-02`.
+fn found_said(what: &str, windows: u64, first: EventTime, (worst, at): (Verdict, EventTime)) -> String {
+    let windows = plural(windows, "window");
+    format!("{what} in {windows} from {}, {} at {}", time_text(first), worst.as_str(), time_text(at))
 }
 
 /// How many windows moved against each reference.
@@ -183,11 +184,17 @@ fn references(tally: &StreamTally, columns: &[&(&ColumnKey, &ColumnTally)], term
     let names = tally.references.iter().map(|name| shortened(name, REFERENCE_WIDTH));
     let head = ["windows shifted + drifted".to_owned(), "fixed".to_owned()];
     let mut table = Table::new(head.into_iter().chain(names));
-    for (key, column) in columns.iter().filter(|(_, column)| !column.compared.is_empty()) {
-        let compared =
-            tally.references.iter().map(|name| column.compared.get(name).copied().unwrap_or_default());
-        let cells = std::iter::once(column.verdicts).chain(compared).map(moved_cell);
-        table.push(std::iter::once(Cell::plain(name_of(key))).chain(cells).collect());
+    for (key, column) in columns {
+        let compared: Vec<VerdictCounts> = tally
+            .references
+            .iter()
+            .map(|name| column.compared.get(name).copied().unwrap_or_default())
+            .collect();
+        let has_moved = column.verdicts.moved() > 0 || compared.iter().any(|counts| counts.moved() > 0);
+        if has_moved && !column.compared.is_empty() {
+            let cells = std::iter::once(column.verdicts).chain(compared).map(moved_cell);
+            table.push(std::iter::once(Cell::plain(name_of(key))).chain(cells).collect());
+        }
     }
     if table.is_empty() { String::new() } else { format!("\n{}", table.render(terminal, 2)) }
 }

@@ -76,7 +76,9 @@ pub(super) struct ColumnTally {
 /// What one comparison of several features at a time said.
 #[derive(Debug)]
 pub(super) struct SeveralTally {
-    pub(super) verdicts: VerdictCounts,
+    /// Windows that it found shifted or drifted, and the first of them.
+    pub(super) windows: u64,
+    pub(super) first: EventTime,
     /// The one with the worst verdict and the largest effect.
     pub(super) worst: Said,
     pub(super) worst_at: EventTime,
@@ -158,7 +160,8 @@ impl StreamTally {
         self.events += window.events;
         self.verdicts.add(worst(window));
         add_findings(&mut self.checks, &window.quality, at);
-        window.several.iter().flat_map(said).for_each(|said| self.add_several(said, at));
+        let several = window.several.iter().flat_map(said).filter(|said| said.verdict >= Verdict::Shifted);
+        several.for_each(|said| self.add_several(said, at));
         for (place, column) in window.features.iter().enumerate() {
             self.column(None, &column.feature, place).add(column, at);
         }
@@ -183,21 +186,15 @@ impl StreamTally {
     }
 
     fn add_several(&mut self, said: Said, at: EventTime) {
-        let verdict = said.verdict;
         let index = self.several.iter().position(|tally| tally.worst.name == said.name);
-        match index.and_then(|index| self.several.get_mut(index)) {
-            Some(tally) => {
-                let order = verdict.cmp(&tally.worst.verdict);
-                if order.then_with(|| said.effect.total_cmp(&tally.worst.effect)).is_gt() {
-                    (tally.worst, tally.worst_at) = (said, at);
-                }
-                tally.verdicts.add(verdict);
+        if let Some(tally) = index.and_then(|index| self.several.get_mut(index)) {
+            tally.windows += 1;
+            let order = said.verdict.cmp(&tally.worst.verdict);
+            if order.then_with(|| said.effect.total_cmp(&tally.worst.effect)).is_gt() {
+                (tally.worst, tally.worst_at) = (said, at);
             }
-            None => {
-                let mut verdicts = VerdictCounts::default();
-                verdicts.add(verdict);
-                self.several.push(SeveralTally { verdicts, worst: said, worst_at: at });
-            }
+        } else {
+            self.several.push(SeveralTally { windows: 1, first: at, worst: said, worst_at: at });
         }
     }
 

@@ -1,7 +1,8 @@
 use super::*;
 use crate::result::{
-    BinShare, ChiSquare, ColumnKind, ComparedFeature, Comparison, Evidence, FeatureResult, Finding,
-    NamedCount, NoisePoints, NumericSummary, Scores, SegmentResult, Verdict, WindowResult,
+    BinShare, ChiSquare, ColumnKind, ComparedFeature, Comparison, DomainResult, Evidence, FeatureResult,
+    FeatureShare, Finding, MultivariateResult, NamedCount, NoisePoints, NumericSummary, Scores,
+    SegmentResult, Verdict, WindowResult,
 };
 
 /// 2026-01-01T00:00:00Z.
@@ -97,6 +98,25 @@ fn window(hour: i64, features: Vec<FeatureResult>, alarms: &[&str]) -> WindowRes
     }
 }
 
+fn several(verdict: Verdict) -> MultivariateResult {
+    let share = |feature: &str, share| FeatureShare { feature: feature.to_owned(), share };
+    MultivariateResult {
+        verdict,
+        reference_rows: 2_000,
+        window_rows: 256,
+        reconstruction: None,
+        domain: Some(DomainResult {
+            verdict,
+            auc: 0.885,
+            low: 0.86,
+            high: 0.911,
+            noise_point: 0.57,
+            effect: 0.385,
+            features: vec![share("amount", 0.75), share("channel", 0.25)],
+        }),
+    }
+}
+
 /// A quiet hour, three in which the amount moves, and one too small to judge.
 fn day() -> Vec<WindowResult> {
     let hour = |hour, amount: FeatureResult, alarms: &[&str]| {
@@ -105,7 +125,9 @@ fn day() -> Vec<WindowResult> {
         if hour == 2 {
             channel.quality = vec![finding(Check::Missing, "missing: 1.0 % → 3.7 %")];
         }
-        window(hour, vec![channel, amount], alarms)
+        let mut window = window(hour, vec![channel, amount], alarms);
+        window.several = Some(several(if hour >= 2 { Verdict::Drifted } else { Verdict::Stable }));
+        window
     };
     vec![
         hour(0, column("amount", Verdict::Stable, 0.021), &[]),
