@@ -99,9 +99,9 @@ fn assert_near(found: f64, expected: f64, tolerance: f64, what: &str) {
     assert!((found / expected - 1.0).abs() <= tolerance, "{what}: {found} instead of {expected}");
 }
 
-/// Over seeds the points deviate from these by 1 % to 2 % of a distance, at
-/// worst by 4 % of chi-square among rare categories; the tolerances are three
-/// times that. A tenth of the probability is about 1 % of a distance.
+/// Over seeds the points deviate from these by 1 % to 2 % of a distance and of
+/// quadratic scores by 2 % to 4 %; the tolerances are three times that. A tenth
+/// of the probability is about 1.5 % of a distance.
 #[test]
 fn points_and_means_are_those_of_plain_simulation() {
     let oracles = oracles();
@@ -113,7 +113,7 @@ fn points_and_means_are_those_of_plain_simulation() {
         };
         let found = noise(&column, case.window);
         for (expected, found, allowed) in
-            [(&case.points, found.points, 0.05), (&case.typical, found.typical, 0.05)]
+            [(&case.points, found.points, 0.06), (&case.typical, found.typical, 0.05)]
         {
             for (name, &expected) in expected {
                 let score = score_named(name);
@@ -189,21 +189,22 @@ impl Exceedances {
     }
 }
 
-/// 40,000 windows: 40 exceedances with a deviation of 6.3, and the point's own
-/// error of about a tenth; allowed are 3.5 deviations.
+/// 40,000 windows: 40 exceedances with a deviation of 6.3, and the points' own
+/// error of about a tenth; allowed are 3.5 deviations. Of several sizes, since
+/// shares of one size are whole multiples of a share, which a point lies between.
 #[test]
 fn equal_distributions_exceed_a_point_once_in_a_thousand_windows() {
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let column = numbers(normals(200_000, &mut random));
-    let n = 200;
-    let noise = noise(&column, n);
+    let mut model = NoiseModel::new(&column);
     let mut scorer = Scorer::default();
     let mut exceedances = Exceedances::new();
     let mut window = Counts::new(&column.grid);
-    for _ in 0..40_000 {
+    for n in (0..40_000).map(|index| 150 + index % 10 * 10) {
         window.clear();
-        let cells: Vec<Cell> = normals(n as usize, &mut random).into_iter().map(Cell::number).collect();
+        let cells: Vec<Cell> = normals(n, &mut random).into_iter().map(Cell::number).collect();
         window.add_cells(&column.grid, &cells);
+        let noise = model.noise(sizes(200_000.0, n as f64), n as u64);
         exceedances.add(&mut scorer, &column, &window, &noise);
     }
     exceedances.assert_once_in_a_thousand(0.4..=1.65, "normal");
@@ -254,7 +255,7 @@ fn rare_categories_are_not_alarming_by_themselves() {
         }
         exceedances.add(&mut scorer, &column, &window, &noise);
     }
-    exceedances.assert_once_in_a_thousand(0.3..=1.8, "rare categories");
+    exceedances.assert_once_in_a_thousand(0.4..=1.8, "rare categories");
 }
 
 #[test]

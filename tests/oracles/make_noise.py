@@ -46,8 +46,12 @@ def jensen_shannon(p, q):
 
 
 def cut_scores(p, q, m, n):
-    both = p * m + q * n
-    square = (p - q) ** 2 * m * n / np.where(both > 0, both, 1)
+    # Chi-square without what the reference has nothing of.
+    known, seen = p[:, p[0] > 0], q[:, p[0] > 0]
+    values = n * seen.sum(axis=1, keepdims=True)
+    seen = seen * n / values
+    both = known * m + seen * values
+    square = (known - seen) ** 2 * m * values / both
     return {
         "psi": psi(p, q, m, n),
         "jensen_shannon": jensen_shannon(p, q),
@@ -90,7 +94,7 @@ def categories(name, counts, n, draws, rng):
     m = int(a.sum())
 
     def draw(size):
-        shares = rng.dirichlet(np.where(a > 0, a + 0.5, 0.05), size=draws // BATCHES)
+        shares = rng.dirichlet(a + 0.5, size=draws // BATCHES)
         q = rng.multinomial(size, shares) / size
         return scaled(cut_scores(np.broadcast_to(a / m, q.shape), q, m, size), m, n, size)
 

@@ -19,7 +19,7 @@ use crate::{
 
 /// Draws a size; halving them widens the spread of the probability with which
 /// a point is exceeded by the square root of two.
-const DRAWS: usize = 2_000;
+const DRAWS: usize = 3_000;
 
 /// Radii are stretched to where the sum of squares exceeds this quantile about
 /// every second time.
@@ -63,11 +63,27 @@ impl CutBins {
         self.prior.shares(&self.counts, size)
     }
 
-    /// Points and means at these sizes, in units of [`super::in_unit`].
+    /// Bins, the first ones, that the noise of the chi-square statistic leaves
+    /// out: those in which the reference has nothing, when it gives no reason to
+    /// expect anything there and has other bins.
+    ///
+    /// The statistic multiplies a value there by `m / n`. Half a value in a large
+    /// reference makes one in a window likely enough to raise the point to that,
+    /// and so to hide whatever else happens.
+    fn left_out(&self) -> usize {
+        let empty = self.counts.iter().take_while(|&&count| count == 0).count();
+        let expected = self.prior.empty > self.prior.held;
+        if expected || self.counts.len() - empty < 2 { 0 } else { empty }
+    }
+
+    /// Points and means at these sizes, in units of [`super::ladder`].
     pub(super) fn simulate(&self, sizes: Sizes, level: f64, seed: u64) -> Noise {
         let mut drawn: [Drawn; 6] = Default::default();
+        let left_out = self.left_out();
+        let expected = self.counts.get(left_out..).unwrap_or_default();
         simulation(self.shares(sizes.reference)).windows(sizes, DRAWS, seed, |window, sizes, weight| {
             let Some(pair) = CountPair::new(&self.counts, window) else { return };
+            let known = CountPair::new(expected, window.get(left_out..).unwrap_or_default());
             let unit = sizes.unit();
             // The statistic as if the reference had the size that it is worth.
             let worth = (1.0 / self.total + 1.0 / sizes.window) / unit;
@@ -77,7 +93,7 @@ impl CutBins {
                 hellinger_distance(&pair) / unit.sqrt(),
                 total_variation(&pair) / unit.sqrt(),
                 l_infinity(&pair) / unit.sqrt(),
-                chi_square(&pair).map_or(0.0, |test| test.statistic) * worth,
+                known.as_ref().and_then(chi_square).map_or(0.0, |test| test.statistic) * worth,
             ];
             drawn.iter_mut().zip(scores).for_each(|(drawn, score)| drawn.push(score, weight));
         });
@@ -104,7 +120,7 @@ impl CutBins {
     }
 
     /// What points and means tend to in large samples, in units of
-    /// [`super::in_unit`]: those of a chi-square variable for the scores that
+    /// [`super::ladder`]: those of a chi-square variable for the scores that
     /// are quadratic near equality, those of a normal vector for the others.
     pub(super) fn limit(&self, level: f64, seed: u64) -> Noise {
         let shares = self.shares(self.total);

@@ -13,9 +13,9 @@
 //! How: the truth behind the reference is unknown, so its shares are drawn from
 //! what the reference's counts leave open, and windows from these shares; the
 //! score of each window with the reference is a draw of the score under equal
-//! distributions. Draws are steered to where scores are large, which makes two
-//! thousand of them as good as sixty thousand plain ones. In large samples the
-//! limits take over, which depend on the sizes by a factor only.
+//! distributions. Draws are steered to where scores are large, which makes three
+//! thousand of them as good as a hundred thousand plain ones. In large samples
+//! the limits take over, which depend on the sizes by a factor only.
 //!
 //! Refuses: to judge autocorrelated streams by their number of values; say what
 //! they are worth ([`EffectiveSizes`]). A window is noise by itself only: one in
@@ -112,7 +112,8 @@ impl NoiseModel {
     pub fn of(grid: &Grid, cut: &Cut, reference: &Counts, level: f64) -> Self {
         let mut on_cut = Vec::with_capacity(cut.bins());
         cut.sum_into(reference.bins(), &mut on_cut);
-        let seed = seed(&on_cut);
+        // By the grid's counts: columns with like cuts have errors of their own.
+        let seed = seed(on_cut.iter().copied().chain(reference.bins()));
         let (line, empty) = match grid {
             Grid::Numeric(grid) => (Some(Line::new(grid, reference)), JEFFREYS),
             Grid::Categorical(_) => (None, unseen(reference)),
@@ -161,7 +162,7 @@ impl NoiseModel {
         if let Some(noise) = self.rungs.get(&key) {
             return *noise;
         }
-        let seed = seed(&[self.seed, key.0, u64::from(rung)]);
+        let seed = seed([self.seed, key.0, u64::from(rung)]);
         let cut = self.cut.simulate(sizes, self.level, seed);
         let line = self.line.as_ref();
         let noise = line.map_or(cut, |line| line.simulate(sizes, self.level, seed).joined(cut));
@@ -206,17 +207,15 @@ fn chi_square_quantile(level: f64, freedom: f64) -> Option<f64> {
 
 /// How many values of categories that the reference never saw it stands for: as
 /// many as it has categories with a single value (Good, "The Population
-/// Frequencies of Species and the Estimation of Population Parameters", 1953).
-///
-/// Without any, a twentieth of a value: half a value would make one unseen value
-/// in five hundred noise for the chi-square statistic, which it multiplies by
-/// the reference's size, and so hide whatever else happens.
+/// Frequencies of Species and the Estimation of Population Parameters", 1953),
+/// and without any as Jeffreys' prior says.
 fn unseen(reference: &Counts) -> f64 {
     let single = reference.bins().filter(|&count| count == 1).count();
-    tail::count(single).max(0.05)
+    tail::count(single).max(JEFFREYS)
 }
 
 /// Numbers as a seed (Fowler, Noll and Vo's hash, word by word).
-fn seed(numbers: &[u64]) -> u64 {
-    numbers.iter().fold(0xcbf2_9ce4_8422_2325, |hash, number| (hash ^ number).wrapping_mul(0x0100_0000_01b3))
+fn seed(numbers: impl IntoIterator<Item = u64>) -> u64 {
+    let mix = |hash: u64, number: u64| (hash ^ number).wrapping_mul(0x0100_0000_01b3);
+    numbers.into_iter().fold(0xcbf2_9ce4_8422_2325, mix)
 }
