@@ -35,11 +35,12 @@ pub struct DashboardQuery {
 
 /// What panels say of which no rows are an answer of their own: nothing is
 /// wrong, or the chosen column is of the other kind.
-const ANSWERS_WITHOUT_ROWS: [&str; 6] = [
+const ANSWERS_WITHOUT_ROWS: [&str; 7] = [
     "no column is in alarm",
     "every column is stable, or has too few values",
     "the checks found nothing",
     "every column of every segment is stable, or has too few values",
+    "columns together are stable, or have too few rows",
     "no category was new",
     "not a numeric column",
 ];
