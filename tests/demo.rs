@@ -29,7 +29,7 @@ use driftline::{
     event::{EventTime, MessageBatch, PartitionId},
     pipeline::{Core, CoreSettings, Input, ModelSpec, Outputs, ReferenceSpec},
     reference::{Reference, Value},
-    result::{FeatureResult, Verdict, WindowResult},
+    result::{Check, FeatureResult, Verdict, WindowResult},
     window::WindowSettings,
 };
 
@@ -95,6 +95,11 @@ fn column<'a>(window: &'a WindowResult, name: &str) -> &'a FeatureResult {
 
 fn psi(column: &FeatureResult) -> Option<f64> {
     column.scores.map(|scores| scores.psi)
+}
+
+/// What a check says about a column.
+fn said(column: &FeatureResult, check: Check) -> Verdict {
+    column.quality.iter().find(|finding| finding.check == check).unwrap().verdict
 }
 
 /// The champion's windows that lie wholly within an incident.
@@ -227,7 +232,9 @@ fn a_unit_change_is_seen_in_its_feature_and_in_the_prediction() {
     let mut seen = 0;
     for window in inside(IncidentKind::UnitChange) {
         seen += 1;
-        assert!(psi(column(window, "annual_income")).unwrap() > 2.0);
+        let income = column(window, "annual_income");
+        assert!(psi(income).unwrap() > 2.0);
+        assert_eq!((income.verdict, said(income, Check::Unit)), (Verdict::Drifted, Verdict::Drifted));
         assert!(column(window, "annual_income").scores.unwrap().ks.unwrap().statistic > 0.9);
         assert!(psi(column(window, "prediction")).unwrap() > 0.25);
         assert!(psi(column(window, "loan_amount")).unwrap() < QUIET_PSI);
@@ -242,6 +249,9 @@ fn a_new_category_is_seen_and_named() {
         assert!((0.08..0.22).contains(&channel.unseen_share.unwrap()), "{:?}", channel.unseen_share);
         assert_eq!(channel.unseen[0].name, "partner_api");
         assert!(channel.scores.is_none_or(|scores| scores.psi > 0.25));
+        if channel.verdict != Verdict::Insufficient {
+            assert_eq!((channel.verdict, said(channel, Check::Unseen)), (Verdict::Drifted, Verdict::Drifted));
+        }
     }
 }
 
@@ -250,6 +260,8 @@ fn a_population_shift_grows() {
     let ages: Vec<f64> =
         inside(IncidentKind::PopulationShift).filter_map(|window| psi(column(window, "age"))).collect();
     assert!(ages[0] < QUIET_PSI, "{ages:?}");
+    let last = inside(IncidentKind::PopulationShift).last().unwrap();
+    assert_eq!(column(last, "age").verdict, Verdict::Drifted);
     assert!(*ages.last().unwrap() > 0.5, "{ages:?}");
     let income = inside(IncidentKind::PopulationShift)
         .filter_map(|window| psi(column(window, "annual_income")))
@@ -263,6 +275,7 @@ fn a_missing_field_is_seen_as_missing_and_in_the_prediction() {
         let score = column(window, "bureau_score");
         assert!((0.64..0.76).contains(&score.missing_share.unwrap()), "{:?}", score.missing_share);
         assert!(psi(score).is_none_or(|psi| psi < QUIET_PSI), "the values that come are the usual ones");
+        assert_eq!(said(score, Check::Missing), Verdict::Drifted);
         assert!(column(window, "prediction").scores.unwrap().ks.unwrap().p_value < 1e-6);
     }
 }

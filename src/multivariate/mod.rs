@@ -2,7 +2,7 @@
 //!
 //! Why: every feature can keep its distribution while their relation changes,
 //! and many small changes can matter where none does alone. Counts per column
-//! see neither; rows do ([`RowSample`](crate::profile::RowSample)).
+//! see neither; rows do ([`RowSample`]).
 //!
 //! Promises: the same rows give the same bits. A window like the reference is
 //! not called stable about once in a thousand times by each of the two

@@ -75,7 +75,7 @@ impl Judge {
         let mut results = Vec::new();
         let known = basis.reference.segments.iter().zip(&mut self.segments).zip(&window.segments);
         for ((segment, judges), part) in known {
-            let empty = part.is_none().then(|| empty_counts(&basis.reference)).unwrap_or_default();
+            let empty = if part.is_none() { empty_counts(&basis.reference) } else { Vec::new() };
             let counts = part.as_ref().map_or(&empty, |part| &part.counts);
             let columns = basis.reference.columns.iter().zip(&segment.counts).zip(judges).zip(counts);
             let features = columns.map(|(((column, reference), judge), counts)| {

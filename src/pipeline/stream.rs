@@ -73,6 +73,12 @@ pub(super) struct CloseContext<'a> {
     pub(super) first_ends: &'a [i64],
 }
 
+/// Whether it is known what the sample of a window says.
+enum Known {
+    Yes(Option<MultivariateResult>),
+    No,
+}
+
 impl Stream {
     /// A stream of which nothing was seen; windows up to `floor` are delivered.
     pub(super) fn new(key: StreamKey, basis: &Basis, settings: &WindowSettings, floor: Option<i64>) -> Self {
@@ -192,7 +198,7 @@ impl Stream {
 
     /// Writes the window that ends at `end`, for the first time.
     pub(super) fn close(&mut self, end: i64, context: &mut CloseContext<'_>) -> WindowResult {
-        let result = self.result(end, None, context);
+        let result = self.result(end, Known::No, context);
         self.last_closed = Some(end);
         let is_empty = result.events + result.labels == 0;
         self.empty_run = if is_empty { self.empty_run.saturating_add(1) } else { 0 };
@@ -202,7 +208,7 @@ impl Stream {
     /// Writes the windows that late events have changed.
     pub(super) fn rewrite(&mut self, context: &mut CloseContext<'_>, mut emit: impl FnMut(WindowResult)) {
         while let Some(end) = self.dirty.pop_first() {
-            emit(self.result(end, None, context));
+            emit(self.result(end, Known::No, context));
             self.stale_after = Some(self.stale_after.map_or(end, |stale| stale.min(end)));
         }
     }
@@ -218,7 +224,7 @@ impl Stream {
         for end in later.collect::<Vec<_>>() {
             // Its own rows are what they were.
             let several = self.several.get(&end).cloned();
-            emit(self.result(end, several, context));
+            emit(self.result(end, several.map_or(Known::No, Known::Yes), context));
         }
     }
 
@@ -247,12 +253,7 @@ impl Stream {
     }
 
     /// `several` is what the sample of the window says, where that is known.
-    fn result(
-        &mut self,
-        end: i64,
-        several: Option<Option<MultivariateResult>>,
-        context: &mut CloseContext<'_>,
-    ) -> WindowResult {
+    fn result(&mut self, end: i64, several: Known, context: &mut CloseContext<'_>) -> WindowResult {
         self.flush(context.basis);
         let basis = context.basis;
         let (size, min_events) = (context.settings.size_ms, context.settings.min_events);
@@ -268,7 +269,10 @@ impl Stream {
             features: context.judge.features(basis, &window, min_events),
             segments: context.judge.segments(basis, &window, min_events),
             quality: vec![judge::volume(past, end, window.events)],
-            several: several.unwrap_or_else(|| context.judge.several(basis, &window)),
+            several: match several {
+                Known::Yes(several) => several,
+                Known::No => context.judge.several(basis, &window),
+            },
             comparisons: context.judge.comparisons(basis, past, end, (&counts, min_events)),
             ..WindowResult::empty(self.key.clone(), context.tag, EventTime(end - size), EventTime(end))
         };

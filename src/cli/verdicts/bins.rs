@@ -1,5 +1,7 @@
 //! The bins of a cut as bars: the reference beside the window.
 
+use std::fmt::Write as _;
+
 use super::{
     percent,
     terminal::{Look, Terminal, shortened},
@@ -54,8 +56,9 @@ pub(super) fn bars(column: &FeatureResult, sizes: Sizes, terminal: Terminal) -> 
             let bar = format!("{:<width$}", bar(share, largest, width));
             format!("{}{:>7}", terminal.show(&bar, look), percent(Some(share)))
         };
-        text += &format!(
-            "{} {:<labels$}  {}  {}  {}  {:>5.1}%\n",
+        let _ = writeln!(
+            text,
+            "{} {:<labels$}  {}  {}  {}  {:>5.1}%",
             terminal.show(if is_marked { ">" } else { " " }, look),
             shortened(&bin.label, labels),
             side(bin.reference, Look::Dim),

@@ -1,7 +1,7 @@
 //! Why a feature's verdict is what it is: the score and its noise, the bins
 //! that moved, and everything else that the window says about the feature.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 
 use super::{
     bins::{Sizes, bars},
@@ -142,7 +142,7 @@ impl Explainer {
             };
             if chosen.is_empty() {
                 let when = self.question.at.map(|at| format!(" at {}", time_text(at))).unwrap_or_default();
-                text += &format!("\nno window{when} has {}\n", shortened(name, NAME_WIDTH));
+                let _ = writeln!(text, "\nno window{when} has {}", shortened(name, NAME_WIDTH));
             }
             for kept in chosen {
                 if let Some(column) = column_of(&kept.window, name) {
@@ -222,9 +222,8 @@ impl Answer<'_> {
     /// What the values are like on both sides.
     fn statistics(&self) -> String {
         let column = self.column;
-        let mut table = Table::new(
-            ["", "rows", "missing", "mean", "std dev", "min", "5%", "median", "95%", "max"].into_iter(),
-        );
+        let mut table =
+            Table::new(["", "rows", "missing", "mean", "std dev", "min", "5%", "median", "95%", "max"]);
         let mut push = |name: &str, rows: u64, missing: Option<f64>, numbers: [Option<f64>; 7]| {
             let counted = [name.to_owned(), grouped(rows), percent(missing)].into_iter();
             let row = counted.chain(numbers.into_iter().map(significant)).map(Cell::plain);

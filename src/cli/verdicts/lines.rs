@@ -1,5 +1,7 @@
 //! A window as a line, and its columns as a table below.
 
+use std::fmt::Write as _;
+
 use super::{
     check_text, number, percent, score_symbol,
     several::said,
@@ -239,7 +241,7 @@ fn told(column: &FeatureResult) -> News {
     if column.verdict >= Verdict::Shifted || found.is_empty() {
         rest = format!(" {}", value_text(column));
         if let Some(effect) = column.effect {
-            rest += &format!(" ({effect:.3})");
+            let _ = write!(rest, " ({effect:.3})");
         }
     }
     for finding in found {

@@ -142,7 +142,7 @@ impl Picture {
                 text,
                 "  {:>8} {:>8}",
                 number(scores().max_by(f64::total_cmp), 3),
-                number(scores().last(), 3)
+                number(scores().next_back(), 3)
             );
         }
         let legend = Level::ALL.map(|level| {

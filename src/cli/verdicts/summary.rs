@@ -1,7 +1,7 @@
 //! All windows of a replay in a few tables: the columns, what checks found,
 //! and the further references side by side.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, fmt::Write as _};
 
 use super::{
     check_text, score_symbol, stream_text,
@@ -40,7 +40,7 @@ fn of_stream(name: &str, tally: &StreamTally, terminal: Terminal) -> String {
     if !hidden.is_empty() {
         let note =
             format!("and {} of segments, stable or with too few values", counted_columns(hidden.len()));
-        text += &format!("  {}\n", terminal.show(&note, Look::Dim));
+        let _ = writeln!(text, "  {}", terminal.show(&note, Look::Dim));
     }
     text += &checks(tally, &shown, terminal);
     text += &several(tally, terminal);
@@ -81,7 +81,7 @@ fn heading(
 /// The columns, those that ask most to be looked at first.
 fn by_attention(tally: &StreamTally) -> Vec<(&ColumnKey, &ColumnTally)> {
     let mut columns: Vec<(&ColumnKey, &ColumnTally)> = tally.columns.iter().collect();
-    let effect = |column: &ColumnTally| column.largest.map_or(f64::NEG_INFINITY, |largest| largest.effect);
+    let effect = |column: &ColumnTally| column.largest.map_or(f64::NEG_INFINITY, |largest| largest.size);
     columns.sort_by(|(_, a), (_, b)| {
         let windows = |column: &ColumnTally| {
             (column.verdicts.of(Verdict::Drifted) + column.found(), column.verdicts.moved())
@@ -110,8 +110,8 @@ fn column_table(columns: &[&(&ColumnKey, &ColumnTally)], time: impl Fn(EventTime
         let effect = column.largest.map_or_else(
             || "-".to_owned(),
             |largest| match largest.score {
-                ScoreName::Psi => format!("{:.3}", largest.effect),
-                score => format!("{} {:.3}", score_symbol(score), largest.effect),
+                ScoreName::Psi => format!("{:.3}", largest.size),
+                score => format!("{} {:.3}", score_symbol(score), largest.size),
             },
         );
         table.push(vec![

@@ -63,7 +63,8 @@ impl Table {
         let widths = self.widths(terminal.width.saturating_sub(indent));
         let head: Vec<Cell> = self.head.iter().map(|text| Cell::new(text.as_str(), Look::Dim)).collect();
         let rows = std::iter::once(&head).chain(&self.rows);
-        rows.map(|row| format!("{:indent$}{}\n", "", line(row, &widths, terminal))).collect()
+        let lines = rows.map(|row| format!("{:indent$}{}\n", "", line(row, &widths, terminal)));
+        lines.collect::<Vec<_>>().concat()
     }
 
     fn widths(&self, room: usize) -> Vec<usize> {

@@ -87,7 +87,7 @@ pub(super) struct SeveralTally {
 /// An effect and the start of its window.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Effect {
-    pub(super) effect: f64,
+    pub(super) size: f64,
     pub(super) score: ScoreName,
     pub(super) at: EventTime,
 }
@@ -210,9 +210,9 @@ impl ColumnTally {
         self.verdicts.add(column.verdict);
         add_findings(&mut self.checks, &column.quality, at);
         if let Some(effect) = column.effect.filter(|_| value(column).is_some())
-            && self.largest.is_none_or(|largest| largest.effect < effect)
+            && self.largest.is_none_or(|largest| largest.size < effect)
         {
-            self.largest = Some(Effect { effect, score: column.score, at });
+            self.largest = Some(Effect { size: effect, score: column.score, at });
         }
     }
 

@@ -62,7 +62,8 @@ impl Terminal {
     /// The text as lines that fit, each behind `indent` blanks.
     pub(super) fn paragraph(self, text: &str, indent: usize, look: Look) -> String {
         let lines = wrapped(text, self.width.saturating_sub(indent));
-        lines.iter().map(|line| format!("{:indent$}{}\n", "", self.show(line, look))).collect()
+        let lines = lines.iter().map(|line| format!("{:indent$}{}\n", "", self.show(line, look)));
+        lines.collect::<Vec<_>>().concat()
     }
 }
 

@@ -158,7 +158,9 @@ fn amount() -> Question {
 
 fn matrix(windows: &[WindowResult], terminal: Terminal) -> String {
     let mut matrix = Matrix::default();
-    windows.iter().for_each(|window| matrix.add(window));
+    for window in windows {
+        matrix.add(window);
+    }
     matrix.render(terminal)
 }
 

@@ -60,7 +60,9 @@ impl Model {
                 }
             }
             if !flush {
-                streams.iter_mut().for_each(|stream| stream.settle(close, closed));
+                for stream in streams.iter_mut() {
+                    stream.settle(close, closed);
+                }
             }
         });
         context.counters.windows_closed += closed_windows;
@@ -129,7 +131,9 @@ impl Model {
         }
         let before = results.len();
         self.with_streams(context, tag, |streams, close| {
-            streams.iter_mut().for_each(|stream| stream.rewrite(close, |result| results.push(result)));
+            for stream in streams {
+                stream.rewrite(close, |result| results.push(result));
+            }
         });
         context.counters.windows_rewritten += (results.len() - before) as u64;
     }
@@ -146,7 +150,9 @@ impl Model {
         }
         let before = results.len();
         self.with_streams(context, tag, |streams, close| {
-            streams.iter_mut().for_each(|stream| stream.refresh(close, |result| results.push(result)));
+            for stream in streams {
+                stream.refresh(close, |result| results.push(result));
+            }
         });
         context.counters.windows_rewritten += (results.len() - before) as u64;
     }
