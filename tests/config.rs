@@ -210,8 +210,15 @@ fn reload_names_what_changed_in_models_by_their_names() {
     let expected = [
         "models.credit.bins",
         "models.\"fraud.v2\".bins",
+        "models.\"fraud.v2\".compare_with",
+        "models.\"fraud.v2\".false_alarms",
         "models.\"fraud.v2\".join",
+        "models.\"fraud.v2\".max_segments",
+        "models.\"fraud.v2\".minimum_effect",
         "models.\"fraud.v2\".reference",
+        "models.\"fraud.v2\".sample_rows",
+        "models.\"fraud.v2\".score",
+        "models.\"fraud.v2\".segments",
         "models.\"fraud.v2\".table",
         "models.credit.features.age",
     ];
