@@ -30,9 +30,9 @@ fn a_database_that_is_away_pauses_reading_and_loses_nothing() {
         let components = answer.json()["components"].as_array().cloned()?;
         let influxdb = components.into_iter().find(|component| component["name"] == "influxdb")?;
         let reason = influxdb["reason"].as_str()?.to_owned();
-        (answer.status == 503 && reason.contains("paused")).then_some(reason)
+        (answer.status == 503 && reason.contains("paused") && reason.contains("503")).then_some(reason)
     });
-    assert!(reason.contains("503"), "{reason}");
+    println!("{reason}");
     assert_eq!(windows(&database).0, 0);
     let processed = daemon.api.metric("driftline_messages_processed_total", "");
     assert!(processed < 2_000.0, "{processed} messages are in memory");

@@ -183,7 +183,7 @@ async fn a_full_batch_does_not_wait_and_a_small_one_waits_for_company() {
     rig.submit(0..3);
     let ticket = rig.submit(3..6);
     until("the full batch is written", || server.stored().len() == 5).await;
-    assert_eq!(rig.sink.queued_points(), 1);
+    until("one waits", || rig.sink.queued_points() == 1).await;
     assert_eq!(rig.sink.delivered(), ticket - 1);
     assert_eq!(rig.sink.close(DEADLINE).await, 0, "closing waits for no company");
     assert_eq!(server.stored(), lines(0..6));

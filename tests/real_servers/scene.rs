@@ -190,8 +190,17 @@ fn differences(expected: &Values, found: &Values) -> Vec<String> {
         Some(other) => format!("{key} is {other}, not {value}"),
         None => format!("{key} is missing; it should be {value}"),
     });
-    let more =
-        found.keys().filter(|key| !expected.contains_key(*key)).map(|key| format!("{key} is too many"));
+    // InfluxDB can't take a field back: a number of a check that an earlier
+    // version of the window had, and the last one has not, stays (docs/results.md).
+    let may_stay = |key: &str| {
+        let is = |part: &str| key.split(';').any(|own| own == part);
+        let numbers = ["value", "reference", "noise_low", "noise_high", "effect"];
+        is("_measurement=quality") && numbers.iter().any(|field| is(&format!("_field={field}")))
+    };
+    let more = found
+        .keys()
+        .filter(|key| !expected.contains_key(*key) && !may_stay(key))
+        .map(|key| format!("{key} is too many"));
     wrong.chain(more).collect()
 }
 
