@@ -74,8 +74,8 @@ impl Cell {
     pub(super) fn new(column: &FeatureResult, window: &WindowResult) -> Self {
         let found = column.quality.iter().filter(|finding| finding.verdict >= Verdict::Shifted);
         let check = found.map(|finding| (finding.check, finding.verdict)).reduce(|worst, next| {
-            // Of equals the first.
-            if next.1 > worst.1 { next } else { worst }
+            let order = next.1.cmp(&worst.1).then(worst.0.precedence().cmp(&next.0.precedence()));
+            if order.is_gt() { next } else { worst }
         });
         let mut evidence = window.evidence.iter().filter(|evidence| evidence.segment.is_none());
         Self {
@@ -94,10 +94,14 @@ impl Cell {
         self.check.map_or(self.verdict, |(_, verdict)| verdict.max(self.verdict))
     }
 
-    /// The check to name in the place of the score's verdict: one that says
-    /// as bad a thing.
+    /// The check to name in the place of the score's verdict: one that found
+    /// drift where the score did not, or that says what the drift is. Of
+    /// categories and values that are more frequent than they were, the score
+    /// says as much.
     pub(super) fn telling_check(self) -> Option<Check> {
-        self.check.filter(|(_, verdict)| *verdict >= self.verdict).map(|(check, _)| check)
+        let explains = |check| !matches!(check, Check::RareCategory | Check::Stuck | Check::Cardinality);
+        let (check, _) = self.check.filter(|(_, verdict)| *verdict == Verdict::Drifted)?;
+        (self.verdict < Verdict::Drifted || explains(check)).then_some(check)
     }
 
     /// How much the cell asks to be looked at: by alarm, by what is said, by

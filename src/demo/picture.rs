@@ -208,7 +208,7 @@ fn score(cell: Cell, value: Option<f64>, width: usize, glyphs: Glyphs) -> (Strin
 fn history_cell(cell: Cell, glyphs: Glyphs) -> (char, Style) {
     let glyph = match cell.telling_check() {
         Some(check) => check_text(check).chars().next().unwrap_or('?'),
-        None if cell.alarm => glyphs.alarm,
+        None if cell.alarm && cell.verdict == Verdict::Drifted => glyphs.alarm,
         None => glyphs.of(cell.verdict),
     };
     (glyph, style(cell))
@@ -404,6 +404,21 @@ mod tests {
             "the foot fits: {}",
             lines[23]
         );
+    }
+
+    #[test]
+    fn the_check_that_explains_the_others_is_named() {
+        let drifted = |check| Finding { check, ..finding(0.5) };
+        let mut window = window(0, 0.0);
+        window.features[1].quality = [Check::Cardinality, Check::Unseen, Check::Unit].map(drifted).into();
+        window.features[2].verdict = Verdict::Drifted;
+        window.features[2].quality = vec![drifted(Check::RareCategory)];
+        let mut board = Board::new(Script::new(START));
+        board.observe(&window);
+        let lines: Vec<String> =
+            lines(&board, &progress(), (80, 30), Glyphs::ASCII).iter().map(text).collect();
+        assert!(lines[5].contains(" unit ") && lines[5].ends_with(" u"), "{}", lines[5]);
+        assert!(lines[6].contains(" rare ") && lines[6].ends_with(" O"), "{}", lines[6]);
     }
 
     #[test]

@@ -114,7 +114,7 @@ fn apply(out: &mut Stdout, style: Style) -> io::Result<()> {
         Style::Verdict(Verdict::Stable) => queue!(out, SetForegroundColor(Color::AnsiValue(71))),
         Style::Verdict(Verdict::Shifted) => queue!(out, SetForegroundColor(Color::AnsiValue(178))),
         Style::Verdict(Verdict::Drifted) => queue!(out, SetForegroundColor(Color::AnsiValue(203))),
-        Style::Alarm => queue!(out, SetForegroundColor(Color::AnsiValue(203)), SetAttribute(Attribute::Bold)),
+        Style::Alarm => queue!(out, SetForegroundColor(Color::AnsiValue(177)), SetAttribute(Attribute::Bold)),
         Style::Incident => {
             queue!(out, SetForegroundColor(Color::AnsiValue(209)), SetAttribute(Attribute::Bold))
         }

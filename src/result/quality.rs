@@ -45,6 +45,24 @@ impl Check {
         Self::Volume,
     ];
 
+    /// Place among checks that say equally bad things, the one that explains
+    /// the others first: in another unit, values are outside the range, too.
+    #[must_use]
+    pub fn precedence(self) -> u8 {
+        match self {
+            Self::Volume => 0,
+            Self::Unit => 1,
+            Self::Type => 2,
+            Self::Missing => 3,
+            Self::Invalid => 4,
+            Self::Constant => 5,
+            Self::Unseen => 6,
+            Self::Stuck => 7,
+            Self::RareCategory => 8,
+            Self::Cardinality => 9,
+        }
+    }
+
     /// The word in points and JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {

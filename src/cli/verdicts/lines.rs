@@ -66,7 +66,10 @@ impl WindowLines {
         let verdict = worst(window);
         let alarms = match window.alarms() {
             0 => " ".repeat(ALARMS_WIDTH),
-            count => self.terminal.show(&format!("{count:>ALARMS_WIDTH$}"), Look::Alarm),
+            count => {
+                let blanks = ALARMS_WIDTH.saturating_sub(count.to_string().len());
+                format!("{:blanks$}{}", "", self.terminal.show(&count.to_string(), Look::Alarm))
+            }
         };
         let taken = TIME_WIDTH + width + EVENTS_WIDTH + VERDICT_WIDTH + ALARMS_WIDTH + 10;
         let text = format!(
@@ -121,7 +124,8 @@ impl WindowLines {
     fn news(self, window: &WindowResult, room: usize) -> String {
         let of_window = found(&window.quality).into_iter().map(|finding| News {
             name: check_text(finding.check),
-            rest: String::new(),
+            score: String::new(),
+            checks: String::new(),
             verdict: finding.verdict,
         });
         let columns = by_attention(window);
@@ -130,7 +134,8 @@ impl WindowLines {
         let several = several.reduce(|worst, next| if next.verdict > worst.verdict { next } else { worst });
         let several = several.map(|said| News {
             name: "several features".to_owned(),
-            rest: format!(" {}", said.short),
+            score: format!(" {}", said.short),
+            checks: String::new(),
             verdict: said.verdict,
         });
         let news: Vec<News> = of_window.chain(moved.map(|column| told(column))).chain(several).collect();
@@ -166,22 +171,28 @@ impl WindowLines {
     }
 }
 
-/// Something that is not stable: what, and more about it.
+/// Something that is not stable.
 struct News {
     name: String,
-    rest: String,
+    /// The numbers, or nothing.
+    score: String,
+    /// What checks found, or nothing.
+    checks: String,
     verdict: Verdict,
 }
 
 impl News {
     fn length(&self) -> usize {
-        self.name.chars().count() + self.rest.chars().count()
+        [&self.name, &self.score, &self.checks].map(|part| part.chars().count()).iter().sum()
     }
 
-    /// In at most so many characters; the name gives way.
+    /// In at most so many characters: the checks beside a score give way first,
+    /// then the name.
     fn within(&self, room: usize) -> String {
-        let name = shortened(&self.name, room.saturating_sub(self.rest.chars().count()).max(LEAST_NAME));
-        shortened(&(name + &self.rest), room)
+        let is_crowded = self.length() > room && !self.score.is_empty();
+        let rest = if is_crowded { self.score.clone() } else { format!("{}{}", self.score, self.checks) };
+        let name = shortened(&self.name, room.saturating_sub(rest.chars().count()).max(LEAST_NAME));
+        shortened(&(name + &rest), room)
     }
 }
 
@@ -201,7 +212,7 @@ pub(super) fn attention(column: &FeatureResult) -> Verdict {
 pub(super) fn found(findings: &[Finding]) -> Vec<&Finding> {
     let mut found: Vec<&Finding> =
         findings.iter().filter(|finding| finding.verdict >= Verdict::Shifted).collect();
-    found.sort_by_key(|finding| std::cmp::Reverse(finding.verdict));
+    found.sort_by_key(|finding| (std::cmp::Reverse(finding.verdict), finding.check.precedence()));
     found
 }
 
@@ -237,16 +248,13 @@ fn value_text(column: &FeatureResult) -> String {
 /// checks found. Without the score when that is not the news.
 fn told(column: &FeatureResult) -> News {
     let found = found(&column.quality);
-    let mut rest = String::new();
+    let mut score = String::new();
     if column.verdict >= Verdict::Shifted || found.is_empty() {
-        rest = format!(" {}", value_text(column));
+        score = format!(" {}", value_text(column));
         if let Some(effect) = column.effect {
-            let _ = write!(rest, " ({effect:.3})");
+            let _ = write!(score, " ({effect:.3})");
         }
     }
-    for finding in found {
-        rest += " ";
-        rest += &check_text(finding.check);
-    }
-    News { name: shortened(&column.feature, NAME_WIDTH), rest, verdict: attention(column) }
+    let checks = found.iter().flat_map(|finding| [" ".to_owned(), check_text(finding.check)]).collect();
+    News { name: shortened(&column.feature, NAME_WIDTH), score, checks, verdict: attention(column) }
 }
