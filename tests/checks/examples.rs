@@ -123,7 +123,7 @@ fn a_foreign_grid_and_an_empty_window_are_insufficient_and_keep_the_order() {
 #[test]
 fn volume_knows_silence_floods_and_a_short_past() {
     let verdict = |past: &[u64], events| volume_finding(past, events, &CheckSettings::default()).verdict;
-    assert_eq!(verdict(&[100; 4], 0), Verdict::Insufficient);
+    assert_eq!(verdict(&[100; 3], 0), Verdict::Insufficient);
     assert_eq!(verdict(&[1000, 900, 1100, 950, 1050], 0), Verdict::Drifted);
     assert_eq!(verdict(&[1000, 900, 1100, 950, 1050], 990), Verdict::Stable);
     assert_eq!(verdict(&[1000, 990, 1010, 995, 1005, 1000, 1001], 700), Verdict::Shifted);
