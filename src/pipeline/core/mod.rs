@@ -211,8 +211,10 @@ impl Core {
         let payload = message.value.unwrap_or_default();
         self.counters.bytes += payload.len() as u64;
         let envelope = self.decoder.decode(&message, topic, &mut self.row)?;
+        let is_sampled = self.models.get(envelope.model).is_some_and(Model::samples);
         // The same for both halves of a row, and after a replay.
-        self.row.hash = row_hash(envelope.id.as_deref().map_or(payload, str::as_bytes));
+        let sampled_by = || row_hash(envelope.id.as_deref().map_or(payload, str::as_bytes));
+        self.row.hash = if is_sampled { sampled_by() } else { 0 };
         let time = envelope.time;
         if let Some(now) = now
             && time > now.plus_ms(self.windows.max_future_ms)

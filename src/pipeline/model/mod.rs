@@ -118,6 +118,11 @@ impl Model {
         Some(Schema::new(columns, ignored.map(|(name, _)| name.as_str())))
     }
 
+    /// Whether its windows keep samples of their rows.
+    pub(super) fn samples(&self) -> bool {
+        matches!(&self.state, State::Ready { basis, .. } if basis.sample_rows > 0)
+    }
+
     /// How long after the watermark a window has to wait for joins.
     pub(super) fn join_timeout_ms(&self) -> i64 {
         self.joiner.as_ref().map_or(0, Joiner::timeout_ms)
