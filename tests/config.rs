@@ -226,6 +226,14 @@ fn reload_names_what_changed_in_models_by_their_names() {
 }
 
 #[test]
+fn minimum_effects_are_the_same_whether_their_table_is_there_or_not() {
+    let effects = |text: &str| fine(text).settings.models[0].drift.minimum_effects;
+    let absent = effects(MODEL);
+    assert_eq!(effects(&format!("{MODEL}[models.minimum_effect]\n")), absent);
+    assert_ne!(effects(&format!("{MODEL}[models.minimum_effect]\npsi = 0.3\n")), absent);
+}
+
+#[test]
 fn odd_names_of_features_stay_as_they_are() {
     let text = format!(
         "{MODEL}[models.features]\n\"credit.amount\" = {{ ignore = true }}\n\"a[0]\" = {{ kind = \"numeric\" }}\n\

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::drift::noise::MinimumEffects;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
@@ -105,7 +107,7 @@ pub(super) struct Model {
     pub(super) bins: usize,
     pub(super) false_alarms: String,
     pub(super) score: crate::result::ScoreName,
-    pub(super) minimum_effect: Option<MinimumEffect>,
+    pub(super) minimum_effect: Option<MinimumEffects>,
     #[serde(default)]
     pub(super) compare_with: Vec<String>,
     #[serde(default)]
@@ -117,19 +119,6 @@ pub(super) struct Model {
     pub(super) join: Option<Join>,
     #[serde(default)]
     pub(super) table: Table,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct MinimumEffect {
-    pub(super) psi: f64,
-    pub(super) ks: f64,
-    pub(super) wasserstein: f64,
-    pub(super) jensen_shannon: f64,
-    pub(super) hellinger: f64,
-    pub(super) total_variation: f64,
-    pub(super) l_infinity: f64,
-    pub(super) chi_square: f64,
 }
 
 #[derive(Deserialize)]

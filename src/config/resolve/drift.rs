@@ -10,7 +10,6 @@ use crate::{
     drift::{
         DriftSettings,
         moving::{KEPT_MS, MOST_WINDOWS, MovingReference},
-        noise::MinimumEffects,
         sequential::Budget,
     },
     window::{WindowSettings, duration_text},
@@ -18,7 +17,6 @@ use crate::{
 
 /// More further references would only repeat one another.
 const MOST_REFERENCES: usize = 8;
-const WEEK_MS: i64 = 7 * 86_400_000;
 /// Segments of a model at most: each has counts of every column in every pane.
 const MOST_SEGMENTS: usize = 1_000;
 /// Weeks that a memory reaches back.
@@ -39,20 +37,9 @@ impl Resolver<'_> {
             self.warn(&join(path, "false_alarms"), message, "allow fewer, such as \"1 per 30d\"");
         }
         let compare_with = self.compare_with(&join(path, "compare_with"), &raw.compare_with, windows)?;
-        let minimum_effects =
-            raw.minimum_effect.as_ref().map_or_else(MinimumEffects::default, |raw| MinimumEffects {
-                psi: raw.psi,
-                ks: raw.ks,
-                wasserstein: raw.wasserstein,
-                jensen_shannon: raw.jensen_shannon,
-                hellinger: raw.hellinger,
-                total_variation: raw.total_variation,
-                l_infinity: raw.l_infinity,
-                chi_square: raw.chi_square,
-            });
         Some(DriftSettings {
             score: raw.score,
-            minimum_effects,
+            minimum_effects: raw.minimum_effect.unwrap_or_default(),
             false_alarms,
             compare_with,
             sample_rows: raw.sample_rows,
@@ -71,7 +58,7 @@ impl Resolver<'_> {
             let key = format!("{path}[{index}]");
             let problem = match moving_reference(text, windows) {
                 Ok(reference) if references.contains(&reference) => format!("{text:?} stands here twice"),
-                Ok(reference) if reach_ms(reference, windows) > kept_ms(windows) => {
+                Ok(reference) if reference.reach_ms(windows.size_ms) > kept_ms(windows) => {
                     let kept = duration_text(kept_ms(windows));
                     let slide = duration_text(windows.slide_ms);
                     format!(
@@ -119,15 +106,6 @@ impl Resolver<'_> {
             }
         }
         raw.segments.clone()
-    }
-}
-
-/// How far back a reference needs windows.
-fn reach_ms(reference: MovingReference, windows: &WindowSettings) -> i64 {
-    match reference {
-        MovingReference::Previous { windows: count } => windows.size_ms.saturating_mul(i64::from(count)),
-        MovingReference::Rolling { ms } => ms,
-        MovingReference::Seasonal { weeks } => i64::from(weeks) * WEEK_MS,
     }
 }
 

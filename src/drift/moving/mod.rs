@@ -64,7 +64,8 @@ impl MovingReference {
     }
 
     /// How far back its windows end before the one that is compared.
-    fn reach_ms(self, size_ms: i64) -> i64 {
+    #[must_use]
+    pub fn reach_ms(self, size_ms: i64) -> i64 {
         match self {
             Self::Previous { windows } => size_ms.saturating_mul(i64::from(windows)),
             Self::Rolling { ms } => ms,

@@ -1,5 +1,7 @@
 //! How large a difference is, less what noise adds to it, and what is said.
 
+use serde::Deserialize;
+
 use crate::{
     drift::pair::count_to_f64,
     result::{NoisePoints, ScoreName, Scores, Verdict},
@@ -10,7 +12,8 @@ use crate::{
 /// The defaults are in tune with each other: each is what a normal column
 /// gives on ten deciles when its mean moves by a fifth to a third of a
 /// standard deviation (docs/scores.md has the table).
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct MinimumEffects {
     /// Of the population stability index.
     pub psi: f64,
