@@ -56,8 +56,7 @@ impl Basis {
     }
 
     fn one_series(&self, index: usize, reference: &Counts) -> Option<Series> {
-        let mut counts = Vec::new();
-        self.reference.columns.get(index)?.cut.sum_into(reference.bins(), &mut counts);
+        let counts = self.reference.columns.get(index)?.cut.sums(reference);
         Some(Series { counts, effect: self.design_effect(index) })
     }
 
@@ -87,11 +86,6 @@ impl Basis {
 
     /// How far they stray from earlier windows, as far as the reference knows.
     pub(super) fn effect_at(&self, column: usize, season: Season) -> Option<DesignEffect> {
-        let known = self.calibration()?.columns.get(column)?;
-        match season {
-            Season::HourOfWeek => known.hour_of_week.or(known.fixed),
-            Season::HourOfDay => known.hour_of_day.or(known.fixed),
-            Season::None => known.fixed,
-        }
+        self.calibration()?.columns.get(column)?.of_season(season)
     }
 }

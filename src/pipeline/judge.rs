@@ -145,8 +145,9 @@ impl Judge {
 
     /// What the window's rows say about several columns at a time.
     pub(super) fn several(&self, basis: &Basis, window: &Pane) -> Option<MultivariateResult> {
+        let judge = self.several.as_ref()?;
         let effect = basis.sample_effect(window.events, window.sample.len() as u64);
-        self.several.as_ref().map(|judge| judge.judge_dependent(&window.sample, effect))
+        Some(judge.judge_dependent(&window.sample, effect))
     }
 }
 

@@ -62,12 +62,7 @@ impl CutCounts {
     pub(super) fn new(basis: &Basis, window: &Pane) -> Self {
         let of = |counts: &[Counts]| -> Vec<Vec<u64>> {
             let columns = basis.reference.columns.iter().zip(counts);
-            let sum = |(column, counts): (&crate::reference::Column, &Counts)| {
-                let mut sums = Vec::new();
-                column.cut.sum_into(counts.bins(), &mut sums);
-                sums
-            };
-            columns.map(sum).collect()
+            columns.map(|(column, counts)| column.cut.sums(counts)).collect()
         };
         let parts = window.segments.iter();
         let nothing = vec![Vec::new(); basis.reference.columns.len()];
@@ -104,17 +99,21 @@ impl Memory {
     /// Begins anew whatever was read back and is not of this basis, of these
     /// settings, or of windows up to the last one that was closed.
     pub(super) fn check(&mut self, basis: &Basis, settings: &WindowSettings, last_closed: Option<i64>) {
-        let written = last_closed.map(|end| end - settings.size_ms);
-        let fresh = Self::new(basis, settings, written);
-        if !self.evidence_fits(basis, settings, last_closed) {
-            *self = Self { past: std::mem::replace(&mut self.past, fresh.past.clone()), ..fresh.clone() };
-        }
         let references = &basis.drift.compare_with;
         let lengths = (settings.size_ms, late_ms(settings));
-        if !self.past.fits(lengths, references, &basis.reference.columns)
-            || !self.past.is_plausible(last_closed)
-        {
-            self.past = fresh.past;
+        let past_fits = self.past.fits(lengths, references, &basis.reference.columns)
+            && self.past.is_plausible(last_closed);
+        let evidence_fits = self.evidence_fits(basis, settings, last_closed);
+        if past_fits && evidence_fits {
+            return;
+        }
+        let written = last_closed.map(|end| end - settings.size_ms);
+        let mut kept = std::mem::replace(self, Self::new(basis, settings, written));
+        if evidence_fits {
+            std::mem::swap(&mut self.past, &mut kept.past);
+            *self = kept;
+        } else if past_fits {
+            self.past = kept.past;
         }
     }
 

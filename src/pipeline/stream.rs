@@ -206,10 +206,10 @@ impl Stream {
     }
 
     /// Writes the windows that late events have changed.
-    pub(super) fn rewrite(&mut self, context: &mut CloseContext<'_>, mut emit: impl FnMut(WindowResult)) {
+    pub(super) fn rewrite(&mut self, context: &mut CloseContext<'_>, results: &mut Vec<WindowResult>) {
         while let Some(end) = self.dirty.pop_first() {
-            emit(self.result(end, Known::No, context));
-            self.stale_after = Some(self.stale_after.map_or(end, |stale| stale.min(end)));
+            results.push(self.result(end, Known::No, context));
+            self.note_stale_after(end);
         }
     }
 
@@ -217,14 +217,14 @@ impl Stream {
     ///
     /// Not at once: with long graces and short windows, every late event would
     /// write all of them.
-    pub(super) fn refresh(&mut self, context: &mut CloseContext<'_>, mut emit: impl FnMut(WindowResult)) {
+    pub(super) fn refresh(&mut self, context: &mut CloseContext<'_>, results: &mut Vec<WindowResult>) {
         let Some(stale_after) = self.stale_after.take() else { return };
         let from = stale_after.max(self.memory.begins_after().unwrap_or(i64::MIN));
         let later = self.recent.range(from.saturating_add(1)..).copied();
         for end in later.collect::<Vec<_>>() {
             // Its own rows are what they were.
             let several = self.several.get(&end).cloned();
-            emit(self.result(end, several.map_or(Known::No, Known::Yes), context));
+            results.push(self.result(end, several.map_or(Known::No, Known::Yes), context));
         }
     }
 
@@ -241,9 +241,13 @@ impl Stream {
     /// Notes that the windows that end at `end` or later say something together
     /// with one that is now another.
     pub(super) fn mark_stale(&mut self, end: i64, settings: &WindowSettings) {
-        self.memory.correct(end - settings.slide_ms);
         let before = end - settings.slide_ms;
-        self.stale_after = Some(self.stale_after.map_or(before, |stale| stale.min(before)));
+        self.memory.correct(before);
+        self.note_stale_after(before);
+    }
+
+    fn note_stale_after(&mut self, end: i64) {
+        self.stale_after = Some(self.stale_after.map_or(end, |stale| stale.min(end)));
     }
 
     /// End of the first window with rows or labels, as far as it is known.
@@ -306,14 +310,13 @@ impl Stream {
     /// Takes the windows that can't change any more into the memory for good.
     pub(super) fn settle(&mut self, context: &CloseContext<'_>, watermark: i64) {
         let Some(last_closed) = self.last_closed else { return };
-        let until = last_closed.min(watermark.saturating_sub(context.settings.grace_ms));
         let over = watermark.saturating_sub(context.settings.grace_ms);
         self.recent = self.recent.split_off(&over.saturating_add(1));
         self.several = self.several.split_off(&over.saturating_add(1));
         let scene = self.scene(context);
         let (panes, basis, size) = (&self.panes, context.basis, context.settings.size_ms);
         let counts_of = |end| CutCounts::new(basis, &window(panes, end, basis, size));
-        self.memory.settle(until, &scene, counts_of);
+        self.memory.settle(over.min(last_closed), &scene, counts_of);
     }
 
     /// Forgets panes that no window can need any more.

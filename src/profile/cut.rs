@@ -54,6 +54,14 @@ impl Cut {
         self.of_bin.get(bin).map(|&bin| bin as usize)
     }
 
+    /// The counts of the cut's bins.
+    #[must_use]
+    pub fn sums(&self, counts: &Counts) -> Vec<u64> {
+        let mut sums = Vec::new();
+        self.sum_into(counts.bins(), &mut sums);
+        sums
+    }
+
     /// Sums the counts of a grid's bins into `out`, which is cleared first.
     pub fn sum_into(&self, bins: impl Iterator<Item = u64>, out: &mut Vec<u64>) {
         out.clear();

@@ -110,8 +110,7 @@ impl NoiseModel {
     /// exceeded, in 0..1.
     #[must_use]
     pub fn of(grid: &Grid, cut: &Cut, reference: &Counts, level: f64) -> Self {
-        let mut on_cut = Vec::with_capacity(cut.bins());
-        cut.sum_into(reference.bins(), &mut on_cut);
+        let on_cut = cut.sums(reference);
         // By the grid's counts: columns with like cuts have errors of their own.
         let seed = seed(on_cut.iter().copied().chain(reference.bins()));
         let (line, empty) = match grid {

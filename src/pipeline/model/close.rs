@@ -129,13 +129,7 @@ impl Model {
         if self.is_learning() || !std::mem::take(&mut self.has_dirty) {
             return;
         }
-        let before = results.len();
-        self.with_streams(context, tag, |streams, close| {
-            for stream in streams {
-                stream.rewrite(close, |result| results.push(result));
-            }
-        });
-        context.counters.windows_rewritten += (results.len() - before) as u64;
+        self.write_again(context, tag, results, Stream::rewrite);
     }
 
     /// Writes the windows that say something together with ones that changed.
@@ -148,10 +142,21 @@ impl Model {
         if !self.streams.iter().any(Stream::is_stale) {
             return;
         }
+        self.write_again(context, tag, results, Stream::refresh);
+    }
+
+    /// Has every stream write windows that were written before.
+    fn write_again(
+        &mut self,
+        context: &mut TakeContext<'_>,
+        tag: &str,
+        results: &mut Vec<WindowResult>,
+        write: fn(&mut Stream, &mut CloseContext<'_>, &mut Vec<WindowResult>),
+    ) {
         let before = results.len();
         self.with_streams(context, tag, |streams, close| {
             for stream in streams {
-                stream.refresh(close, |result| results.push(result));
+                write(stream, close, results);
             }
         });
         context.counters.windows_rewritten += (results.len() - before) as u64;
