@@ -14,14 +14,17 @@
 //! | [`drift`] | reference counts, window counts | scores |
 //! | [`multivariate`] | samples of rows | whether features go together as they did |
 //! | [`result`] | scores | window results, the type that every consumer reads |
+//! | [`alert`] | window results, rules | alerts and notifications |
 //! | [`sink`] | window results | points in InfluxDB |
+//! | [`notify`] | notifications | what receivers get: webhooks, Alertmanager, chat, mail |
 //! | [`checkpoint`] | the state between two steps | a file that a restart goes on from |
 //!
 //! [`pipeline`] wires them. Its heart, `pipeline::Core`, is one step function
 //! without clock, thread, file or socket, so that a test can drive it through
-//! any schedule. `source`, `sink`, `checkpoint`, `ops`, `cli` and `demo` are the shell around
+//! any schedule. `source`, `sink`, `notify`, `checkpoint`, `ops`, `cli` and `demo` are the shell around
 //! that core; `tests/architecture.rs` fails when the core imports the shell.
 
+pub mod alert;
 pub mod checkpoint;
 pub mod cli;
 pub mod config;
@@ -30,6 +33,7 @@ pub mod demo;
 pub mod drift;
 pub mod event;
 pub mod multivariate;
+pub mod notify;
 pub mod ops;
 pub mod pipeline;
 pub mod profile;

@@ -9,9 +9,9 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use driftline::{
-    result::{Check, ScoreName, Verdict},
-    sink::schema::{ALL_ROWS, MeasurementDoc, measurements},
+use driftline::result::{
+    Check, ScoreName, Verdict,
+    schema::{ALL_ROWS, MeasurementDoc, measurements},
 };
 use serde_json::{Value, json};
 use support::dashboards::{

@@ -14,12 +14,11 @@ mod readable;
 use std::collections::BTreeMap;
 
 use driftline::{
-    result::WindowResult,
-    sink::{
-        Encoded, FieldValue, Points, RESERVED,
+    result::{
+        WindowResult,
         schema::{self, measurements},
-        write_point,
     },
+    sink::{Encoded, FieldValue, Points, RESERVED, write_point},
 };
 use influxdb_line_protocol::{FieldValue as Parsed, parse_lines};
 use proptest::prelude::*;

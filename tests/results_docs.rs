@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use driftline::sink::{InfluxApi, InfluxSettings, InfluxSink, schema::measurements};
+use driftline::{
+    result::schema::measurements,
+    sink::{InfluxApi, InfluxSettings, InfluxSink},
+};
 use prometheus::Registry;
 use tokio::runtime::Handle;
 

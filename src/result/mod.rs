@@ -10,6 +10,7 @@ mod judgement;
 mod multivariate;
 mod overview;
 mod quality;
+pub mod schema;
 
 use serde::{Deserialize, Serialize};
 

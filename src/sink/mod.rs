@@ -1,6 +1,7 @@
 //! Where results go: InfluxDB; and where refused events go: a topic.
 //!
-//! [`Points`] turns window results into lines by the tables of [`schema`],
+//! [`Points`] turns window results into lines by the tables of
+//! [`schema`](crate::result::schema),
 //! [`write_point`] makes a line that every server reads the same way, and
 //! [`InfluxSink`] delivers lines in order, for as long as it takes.
 //! [`DeadLetters`] publishes the events that could not be used.
@@ -9,7 +10,6 @@ mod dead_letters;
 mod influxdb;
 mod line_protocol;
 mod points;
-pub mod schema;
 mod settings;
 
 pub use dead_letters::{DeadLetters, Full};

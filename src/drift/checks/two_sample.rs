@@ -21,6 +21,9 @@ use super::normal::upper_normal_quantile;
 const SCORE_VARIANCE: f64 = 4_000.0;
 /// Tails are summed until what is left is below this part of them.
 const TAIL_PRECISION: f64 = 1e-9;
+/// In windows so many times larger than the reference, counts of equal rates lie
+/// so far apart that a walk from one to the next would not end in time.
+const FAR_LARGER: f64 = 64.0;
 
 /// A reference's count of a property and both sample sizes, in rows that are
 /// independent of each other: the numbers counted, over the design effect.
@@ -108,6 +111,10 @@ impl Rates {
         if self.variance(estimate) > SCORE_VARIANCE {
             return Some(estimate.ceil()).filter(|&b| b <= n);
         }
+        if n > FAR_LARGER * m {
+            let is_rejected = |b: f64| self.upper_tail(b, self.probability(b, a + b)) <= tail;
+            return is_rejected(n).then(|| first(n, is_rejected));
+        }
         let mut b = estimate.round().clamp(0.0, n);
         let mut point = if a == 0.0 { 1.0 } else { self.probability(b, a + b) };
         let mut upper = if a == 0.0 { 1.0 } else { self.upper_tail(b, point) };
@@ -147,6 +154,10 @@ impl Rates {
         let estimate = self.score_bound(-upper_normal_quantile(tail));
         if self.variance(estimate) > SCORE_VARIANCE {
             return Some(estimate.floor()).filter(|&b| b >= 0.0);
+        }
+        if n > FAR_LARGER * m {
+            let is_kept = |b: f64| self.lower_tail(b) > tail;
+            return Some(first(n, is_kept) - 1.0).filter(|&b| b >= 0.0);
         }
         let step = |b: f64| {
             let rest = m + n - a - b;
@@ -237,6 +248,20 @@ impl Rates {
     }
 }
 
+/// The first whole number from 0 to `last` for which `holds`, which holds for all
+/// behind it; `last` when for none before.
+fn first(last: f64, holds: impl Fn(f64) -> bool) -> f64 {
+    let (mut below, mut above) = (-1.0, last);
+    loop {
+        let middle = ((below + above) / 2.0).floor();
+        // Beyond 2^53 numbers are further apart than 1.
+        if middle <= below || middle >= above {
+            return above;
+        }
+        if holds(middle) { above = middle } else { below = middle }
+    }
+}
+
 /// Whether all terms after this one together no longer count; `ratio` is the
 /// next term's to this one, and falls from here on.
 fn is_last(term: f64, ratio: f64, sum: f64) -> bool {
@@ -304,4 +329,36 @@ fn deviance(x: f64, mean: f64) -> f64 {
         }
     }
     x * (x / mean).ln() + mean - x
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Far larger windows are searched, not walked: both find the same counts.
+    #[test]
+    fn searching_finds_what_trying_every_count_does() {
+        for (m, n) in [(3.0, 400.0), (10.0, 1_000.0), (40.0, 2_600.0), (90.0, 6_000.0)] {
+            for a in [0.0, 1.0, 2.0, m / 2.0, m - 1.0, m].map(f64::floor) {
+                for tail in [0.25, 0.0005, 1e-9] {
+                    let rates = Rates { a, m, n };
+                    let upper = |b: f64| rates.upper_tail(b, rates.probability(b, a + b));
+                    let counts = || (0..=6_000_u32).map(f64::from).take_while(|&b| b <= n);
+                    let many = counts().find(|&b| a < m && upper(b) <= tail);
+                    assert_eq!(rates.too_many(tail), many, "{rates:?} {tail}");
+                    let few = counts().take_while(|&b| a > 0.0 && rates.lower_tail(b) <= tail).last();
+                    assert_eq!(rates.too_few(tail), few, "{rates:?} {tail}");
+                }
+            }
+        }
+    }
+
+    /// A window of any size is judged at once.
+    #[test]
+    fn absurdly_large_windows_end() {
+        for window in [1 << 40, u64::MAX] {
+            let noise = TwoSample::new(3, 40, window, 1.0).noise(0.0005);
+            assert!(noise.high.is_none_or(|high| high < count_to_f64(window)), "{noise:?}");
+        }
+    }
 }

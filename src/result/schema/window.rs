@@ -13,7 +13,7 @@ fn top_features(window: &WindowResult) -> String {
 }
 
 /// Fields of [`super::WINDOW`].
-pub(in crate::sink) const WINDOW_FIELDS: &[Field<WindowResult>] = &[
+pub(super) const WINDOW_FIELDS: &[Field<WindowResult>] = &[
     field(
         "start",
         "ms since 1970",

@@ -1,8 +1,8 @@
 //! The measurements: every name that is written to InfluxDB, in one place.
 //!
-//! Why: points are written from these tables, docs/results.md is held against
-//! them and so is every query of the dashboards. A name that is spelt anywhere
-//! else is a defect.
+//! Why: points are written from these tables, alert rules name what they look at
+//! by them, docs/results.md is held against them and so is every query of the
+//! dashboards. A name that is spelt anywhere else is a defect.
 //!
 //! Promises: the type of a field is the type of its table entry and can't
 //! depend on a value. Names and types never change once released; a field
@@ -13,12 +13,14 @@ use std::borrow::Cow;
 mod drift;
 mod judgement;
 mod multivariate;
+mod rows;
 mod window;
 
-pub(super) use drift::{DISTRIBUTION_FIELDS, DRIFT_FIELDS, SEGMENT_FIELDS};
-pub(super) use judgement::{COMPARISON_FIELDS, EVIDENCE_FIELDS, QUALITY_FIELDS};
-pub(super) use multivariate::MULTIVARIATE_FIELDS;
-pub(super) use window::WINDOW_FIELDS;
+use drift::{DISTRIBUTION_FIELDS, DRIFT_FIELDS, SEGMENT_FIELDS};
+use judgement::{COMPARISON_FIELDS, EVIDENCE_FIELDS, QUALITY_FIELDS};
+use multivariate::MULTIVARIATE_FIELDS;
+pub use rows::{Fields, Row, Tag, Value};
+use window::WINDOW_FIELDS;
 
 /// What one window held, and what is said about it as a whole.
 pub const WINDOW: &str = "window";
@@ -76,7 +78,7 @@ pub const COMPARISON_TAGS: [&str; 6] =
     [TAG_MODEL, TAG_VERSION, TAG_VARIANT, TAG_FEATURE, TAG_WINDOW, TAG_REFERENCE];
 
 /// How a field is read from `T`; the variant is its type in InfluxDB.
-pub(super) enum Read<T> {
+enum Read<T> {
     Float(fn(&T) -> Option<f64>),
     Integer(fn(&T) -> Option<u64>),
     Text(fn(&T) -> Option<Cow<'_, str>>),
@@ -93,11 +95,11 @@ impl<T> Read<T> {
 }
 
 /// One field: a row of the table in docs/results.md and a value of a point.
-pub(super) struct Field<T> {
-    pub(super) name: &'static str,
+struct Field<T> {
+    name: &'static str,
     unit: &'static str,
     meaning: &'static str,
-    pub(super) read: Read<T>,
+    read: Read<T>,
 }
 
 const fn field<T>(name: &'static str, unit: &'static str, meaning: &'static str, read: Read<T>) -> Field<T> {

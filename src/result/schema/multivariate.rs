@@ -18,7 +18,7 @@ fn carriers(features: Option<&[FeatureShare]>) -> String {
 }
 
 /// Fields of [`super::MULTIVARIATE`].
-pub(in crate::sink) const MULTIVARIATE_FIELDS: &[Field<MultivariateResult>] = &[
+pub(super) const MULTIVARIATE_FIELDS: &[Field<MultivariateResult>] = &[
     field(
         "verdict",
         "word",

@@ -4,7 +4,7 @@ use super::{Field, Read, VERDICT_LEVELS, field};
 use crate::result::{ComparedFeature, Evidence, Finding};
 
 /// Fields of [`super::QUALITY`].
-pub(in crate::sink) const QUALITY_FIELDS: &[Field<Finding>] = &[
+pub(super) const QUALITY_FIELDS: &[Field<Finding>] = &[
     field(
         "verdict",
         "word",
@@ -41,7 +41,7 @@ pub(in crate::sink) const QUALITY_FIELDS: &[Field<Finding>] = &[
 ];
 
 /// Fields of [`super::EVIDENCE`].
-pub(in crate::sink) const EVIDENCE_FIELDS: &[Field<Evidence>] = &[
+pub(super) const EVIDENCE_FIELDS: &[Field<Evidence>] = &[
     field(
         "log10",
         "powers of ten",
@@ -82,7 +82,7 @@ pub(in crate::sink) const EVIDENCE_FIELDS: &[Field<Evidence>] = &[
 ];
 
 /// Fields of [`super::COMPARISON`].
-pub(in crate::sink) const COMPARISON_FIELDS: &[Field<ComparedFeature>] = &[
+pub(super) const COMPARISON_FIELDS: &[Field<ComparedFeature>] = &[
     field(
         "verdict",
         "word",

@@ -36,7 +36,7 @@ fn summary(result: &FeatureResult, read: fn(&NumericSummary) -> Option<f64>) -> 
 }
 
 /// Fields of [`super::DRIFT`].
-pub(in crate::sink) const DRIFT_FIELDS: &[Field<FeatureResult>] = &[
+pub(super) const DRIFT_FIELDS: &[Field<FeatureResult>] = &[
     field("kind", "word", "`numeric` or `categorical`", Read::Text(|r| Some(kind(r).into()))),
     field(
         "verdict",
@@ -269,7 +269,7 @@ pub(in crate::sink) const DRIFT_FIELDS: &[Field<FeatureResult>] = &[
 ];
 
 /// Fields of [`super::DISTRIBUTION`].
-pub(in crate::sink) const DISTRIBUTION_FIELDS: &[Field<BinShare>] = &[
+pub(super) const DISTRIBUTION_FIELDS: &[Field<BinShare>] = &[
     field("label", "text", "the interval or the category", Read::Text(|b| Some(b.label.as_str().into()))),
     field(
         "reference_share",
@@ -286,7 +286,7 @@ pub(in crate::sink) const DISTRIBUTION_FIELDS: &[Field<BinShare>] = &[
 ];
 
 /// Fields of [`super::SEGMENT`].
-pub(in crate::sink) const SEGMENT_FIELDS: &[Field<FeatureResult>] = &[
+pub(super) const SEGMENT_FIELDS: &[Field<FeatureResult>] = &[
     field(
         "verdict",
         "word",

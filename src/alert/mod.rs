@@ -1,0 +1,29 @@
+//! Rules over results, and the states of the alerts that they raise.
+//!
+//! Why: a result says what a window holds; someone has to be told when that
+//! matters, once, and told again when it is over.
+//!
+//! A [`Rule`] looks at the rows of one measurement, under the names by which
+//! they are written as points. Windows are what it counts in: how many in a row
+//! must breach its condition before an alert fires, and how many must not
+//! before it resolves. A window without data, or with too few, is neither.
+
+mod condition;
+mod expression;
+mod notification;
+mod rule;
+mod selector;
+mod standing;
+mod template;
+pub mod vitals;
+
+pub use condition::{Condition, ConditionError, ValueKind};
+pub use expression::Expression;
+pub use notification::{
+    Alert, AlertStatus, DESCRIPTION, GroupKey, LABEL_FEATURE, LABEL_MODEL, LABEL_RULE, LABEL_SEVERITY,
+    Notification, Reason, SUMMARY, VALUE,
+};
+pub use rule::{Labels, NoData, Outcome, Rule, Severity, Test};
+pub use selector::Selector;
+pub use standing::{Change, Phase, Standing};
+pub use template::Template;
