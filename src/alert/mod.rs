@@ -8,12 +8,22 @@
 //! must breach its condition before an alert fires, and how many must not
 //! before it resolves. A window without data, or with too few, is neither.
 
+mod clock;
 mod condition;
+mod engine;
 mod expression;
+mod facts;
+mod group;
+mod instance;
+mod mute;
 mod notification;
+mod record;
 mod rule;
 mod selector;
+mod settings;
+mod silence;
 mod standing;
+mod stream;
 mod template;
 pub mod vitals;
 
@@ -27,3 +37,9 @@ pub use rule::{Labels, NoData, Outcome, Rule, Severity, Test};
 pub use selector::Selector;
 pub use standing::{Change, Phase, Standing};
 pub use template::Template;
+pub use vitals::{VitalRow, Vitals};
+pub use engine::{AlertMemory, AlertOutputs, AlertView, Alerts};
+pub use mute::MuteTime;
+pub use record::{AlertRecord, RecordState};
+pub use settings::AlertSettings;
+pub use silence::{Silence, SilenceChange};

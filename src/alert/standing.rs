@@ -58,7 +58,7 @@ pub enum Change {
 pub struct Standing {
     /// How far it has come.
     pub phase: Phase,
-    /// End of the window with which it fired, while it does.
+    /// End of the window with which it fired last.
     pub since: Option<i64>,
     /// End of the last window.
     pub last_end: Option<i64>,
@@ -84,8 +84,7 @@ impl Standing {
         };
         let since = match change {
             Some(Change::Fired) => Some(end),
-            Some(Change::Resolved) => None,
-            None => self.since,
+            Some(Change::Resolved) | None => self.since,
         };
         (Self { phase, since, last_end: Some(end), outcome: Some(outcome) }, change)
     }

@@ -33,6 +33,11 @@ pub const COMPONENT_FIELDS: [(&str, &str); 2] =
 pub struct Vitals {
     /// The clock.
     pub now: EventTime,
+    /// Whether messages are read: this daemon is the one of its group that
+    /// does, and the broker is there.
+    pub is_reading: bool,
+    /// The models, and whether events of each came since the last look.
+    pub models: Vec<(String, bool)>,
     /// Rows of [`COMPONENT`] and [`METRIC`].
     pub rows: Vec<VitalRow>,
 }

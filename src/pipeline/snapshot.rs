@@ -20,6 +20,7 @@ use super::{
     stream::Stream,
 };
 use crate::{
+    alert::AlertMemory,
     event::{EventTime, PartitionId},
     profile::FrequentNames,
     window::{Watermarks, WindowSettings},
@@ -61,6 +62,9 @@ pub struct Snapshot<'a> {
     pub(super) models: Vec<ModelState<'a>>,
     /// Names of those that learn theirs.
     pub(super) learning: Vec<String>,
+    /// The alerts; absent in snapshots of versions that had none.
+    #[serde(default)]
+    pub(super) alerts: Cow<'a, AlertMemory>,
 }
 
 /// Where a partition stands in a snapshot.

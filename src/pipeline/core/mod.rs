@@ -8,6 +8,7 @@
 //! the reference only; every message is either in a window or in exactly one
 //! counter of [`Counters`] that says why not.
 
+mod alerts;
 mod restore;
 
 use super::{
@@ -19,6 +20,7 @@ use super::{
     snapshot::{self, Meaning, Snapshot},
 };
 use crate::{
+    alert::{AlertOutputs, Alerts, SilenceChange, Vitals},
     decode::{Decoder, EventMapping, Row},
     event::{EventTime, Message, MessageBatch, PartitionId, Reject, RejectReason},
     profile::row_hash,
@@ -63,6 +65,11 @@ pub enum Input<'a> {
     /// Reading goes on after a pause that was not the partitions': silence up
     /// to now says nothing about them.
     Resumed(EventTime),
+    /// What the daemon knows of itself, for the rules that look at it; the
+    /// core adds which models were heard of.
+    Vitals(&'a Vitals),
+    /// A silence begins or ends.
+    Silence(&'a SilenceChange),
     /// Begin again with nothing in memory; windows up to this end have been
     /// delivered.
     Restart(Option<EventTime>),
@@ -90,6 +97,8 @@ pub struct Outputs {
     pub learned: Vec<LearnedReference>,
     /// Sentences about references that could not be learned.
     pub failures: Vec<String>,
+    /// Alerts that changed, and what is to be told.
+    pub alerts: AlertOutputs,
 }
 
 impl Outputs {
@@ -99,6 +108,8 @@ impl Outputs {
         self.rejects.clear();
         self.learned.clear();
         self.failures.clear();
+        self.alerts.records.clear();
+        self.alerts.notifications.clear();
     }
 }
 
@@ -120,6 +131,9 @@ pub struct Core {
     counters: Counters,
     /// Whether any model is learning its reference.
     learning: bool,
+    alerts: Alerts,
+    /// By model, whether an event came since the vitals were last looked at.
+    heard: Vec<bool>,
     /// Lower bound of the watermark at which a window is to be written.
     next_due: i64,
 }
@@ -145,6 +159,8 @@ impl Core {
             decoder,
             row: Row::default(),
             learning: models.iter().any(Model::is_learning),
+            alerts: Alerts::default(),
+            heard: vec![false; models.len()],
             models,
             holds: Holds::default(),
             replayed_until: Vec::new(),
@@ -156,6 +172,7 @@ impl Core {
 
     /// Takes one input and appends what follows from it to `out`.
     pub fn step(&mut self, input: Input<'_>, out: &mut Outputs) {
+        let before = out.results.len();
         match input {
             Input::Batch { batch, topics, now } => {
                 for (index, message) in batch.iter().enumerate() {
@@ -192,11 +209,14 @@ impl Core {
                 }
             }
             Input::Resumed(now) => self.watermarks.resume(now),
+            Input::Vitals(vitals) => self.look_at_vitals(vitals, out),
+            Input::Silence(change) => self.alerts.silence(change),
             Input::Restart(delivered_until) => self.restart(delivered_until),
-            Input::Restore { snapshot, partitions } => self.restore(snapshot, partitions),
+            Input::Restore { snapshot, partitions } => self.restore(snapshot, partitions, out),
             Input::End => self.close(true, out),
         }
         self.rewrite_dirty(matches!(input, Input::Tick(_) | Input::End), out);
+        self.raise_alerts(&input, before, out);
     }
 
     fn take(
@@ -230,6 +250,9 @@ impl Core {
             counters: &mut self.counters,
         };
         let Some(model) = self.models.get_mut(envelope.model) else { return Ok(()) };
+        if let Some(heard) = self.heard.get_mut(envelope.model) {
+            *heard = true;
+        }
         if replayed && !model.begins_anew() {
             self.counters.drop(DropReason::AlreadyCounted);
             return Ok(());

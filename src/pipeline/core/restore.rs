@@ -1,5 +1,7 @@
 //! Ends and beginnings: what a core leaves behind, and how it goes on.
 
+use std::borrow::Cow;
+
 use super::{Core, Outputs};
 use crate::{
     event::{EventTime, Message, PartitionId},
@@ -22,6 +24,7 @@ impl Core {
         self.replayed_until.clear();
         self.floor = delivered_until.map(|time| time.0);
         self.next_due = i64::MAX;
+        self.alerts.restart();
     }
 
     /// The state to go on from after a restart, with the partitions' `names`;
@@ -43,6 +46,7 @@ impl Core {
             meaning: self.meaning.clone(),
             learning: self.models.iter().filter(|model| model.is_learning()).map(Model::to_name).collect(),
             models: self.models.iter_mut().filter_map(Model::snapshot).collect(),
+            alerts: Cow::Borrowed(self.alerts.memory()),
         })
     }
 
@@ -55,8 +59,14 @@ impl Core {
         anew.filter_map(|(model, reason)| Some(Anew { model, reason: reason? })).collect()
     }
 
-    pub(super) fn restore(&mut self, snapshot: &Snapshot<'_>, partitions: &[(PartitionId, usize)]) {
+    pub(super) fn restore(
+        &mut self,
+        snapshot: &Snapshot<'_>,
+        partitions: &[(PartitionId, usize)],
+        out: &mut Outputs,
+    ) {
         self.restart(snapshot.delivered_until);
+        self.alerts.restore(&snapshot.alerts, &mut out.alerts);
         for model in &mut self.models {
             // Its events in windows that are open were refused.
             if let Some(until) = snapshot.missed_until(model.name()) {

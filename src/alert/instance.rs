@@ -1,0 +1,197 @@
+//! One rule on one series, such as one feature of one stream.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    facts::Facts,
+    notification::{Alert, AlertStatus, LABEL_RULE, LABEL_SEVERITY},
+    rule::{Labels, Outcome, Rule},
+    standing::{Change, Standing},
+};
+use crate::{
+    event::EventTime,
+    result::schema::{Row, TAG_BIN, TAG_WINDOW},
+};
+
+/// Missing windows are counted up to here: no rule waits for more.
+const MOST_MISSING: i64 = 10_000;
+
+/// Which rule on which series.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Key {
+    /// The rule's name.
+    pub(super) rule: String,
+    /// What tells the series from others.
+    pub(super) tags: Labels,
+}
+
+impl Key {
+    pub(super) fn new(rule: &Rule, row: &Row<'_>) -> Self {
+        // The length of windows is a setting, not a subject.
+        let is_subject = |name: &str| name != TAG_WINDOW && name != TAG_BIN;
+        let tags = row.tags.iter().filter(|(name, value)| is_subject(name) && !value.is_empty());
+        let tags = tags.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Self { rule: rule.name.clone(), tags }
+    }
+
+    /// The labels of its alerts.
+    pub(super) fn labels(&self, rule: &Rule) -> Labels {
+        let mut labels = rule.labels.clone();
+        labels.extend(self.tags.clone());
+        labels.insert(LABEL_RULE.to_owned(), rule.name.clone());
+        labels.insert(LABEL_SEVERITY.to_owned(), rule.severity.as_str().to_owned());
+        labels
+    }
+}
+
+/// What became of an alert in one window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Announcement {
+    /// It changed with the window that ends then.
+    Changed(i64, Change),
+    /// What was said of that window does not hold any more.
+    Withdrawn(i64),
+}
+
+/// Where it stands, with what may still change.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Instance {
+    /// After the windows that can't change any more.
+    settled: Standing,
+    /// After all windows.
+    pub(super) current: Standing,
+    /// What later windows said, by their ends; those that are not here are
+    /// clear.
+    open: BTreeMap<i64, Outcome>,
+    /// What was said of them.
+    announced: BTreeMap<i64, Change>,
+    /// What was so in the breaches among them, and in the last one before.
+    facts: BTreeMap<i64, Facts>,
+}
+
+impl Instance {
+    /// Forgets what the window that ends at `end` said.
+    pub(super) fn forget(&mut self, end: i64) {
+        self.open.remove(&end);
+        self.facts.remove(&end);
+    }
+
+    /// Takes what the window that ends at `end` says.
+    pub(super) fn take(&mut self, end: i64, outcome: Outcome, facts: Option<Facts>) {
+        if outcome != Outcome::Clear {
+            self.open.insert(end, outcome);
+        }
+        if let Some(facts) = facts {
+            self.facts.insert(end, facts);
+        }
+    }
+
+    /// Works out where it stands after the windows with these `ends`; gives what
+    /// is new since it was last asked.
+    pub(super) fn refresh(&mut self, rule: &Rule, ends: &BTreeSet<i64>, slide_ms: i64) -> Vec<Announcement> {
+        let mut changes = BTreeMap::new();
+        let mut standing = self.settled;
+        for &end in ends {
+            let outcome = self.open.get(&end).copied().unwrap_or(Outcome::Clear);
+            let change;
+            (standing, change) = step(standing, outcome, end, rule, slide_ms);
+            if let Some(change) = change {
+                changes.insert(end, change);
+            }
+        }
+        self.current = standing;
+        let gone = self.announced.keys().filter(|end| !changes.contains_key(end));
+        let mut news: Vec<Announcement> = gone.map(|&end| Announcement::Withdrawn(end)).collect();
+        let new = changes.iter().filter(|(end, change)| self.announced.get(end) != Some(change));
+        news.extend(new.map(|(&end, &change)| Announcement::Changed(end, change)));
+        self.announced = changes;
+        news
+    }
+
+    /// Takes the window that ends at `end` for good; windows before must have
+    /// been.
+    pub(super) fn settle(&mut self, rule: &Rule, end: i64, slide_ms: i64) {
+        let outcome = self.open.remove(&end).unwrap_or(Outcome::Clear);
+        (self.settled, _) = step(self.settled, outcome, end, rule, slide_ms);
+        self.announced.remove(&end);
+        let last = self.facts.range(..=end).next_back().map(|(&last, _)| last);
+        self.facts.retain(|&at, _| at > end || Some(at) == last);
+    }
+
+    /// Whether there is nothing to remember.
+    pub(super) fn is_idle(&self) -> bool {
+        self.settled.is_idle() && self.current.is_idle() && self.open.is_empty() && self.announced.is_empty()
+    }
+
+    /// What was so in the last breach up to `end`.
+    pub(super) fn facts_at(&self, end: i64) -> Option<&Facts> {
+        self.facts.range(..=end).next_back().map(|(_, facts)| facts)
+    }
+
+    /// End of the window with which the alert fired that was on at `end`, or
+    /// just over.
+    pub(super) fn since_at(&self, end: i64) -> Option<i64> {
+        let mut fired = self.announced.range(..=end).rev().filter(|(_, change)| **change == Change::Fired);
+        fired.next().map(|(&fired, _)| fired).or(self.settled.since)
+    }
+
+    /// The alert as receivers are told of it.
+    pub(super) fn alert(&self, key: &Key, rule: &Rule) -> Alert {
+        let labels = key.labels(rule);
+        let facts = self.facts.values().next_back();
+        Alert {
+            fingerprint: fingerprint(&labels),
+            rule: rule.name.clone(),
+            severity: rule.severity,
+            annotations: facts.map(|facts| facts.annotations.clone()).unwrap_or_default(),
+            status: if self.current.phase.is_active() { AlertStatus::Firing } else { AlertStatus::Resolved },
+            starts_at: EventTime(self.current.since.or(self.current.last_end).unwrap_or(0)),
+            ends_at: None,
+            window: facts.and_then(|facts| facts.window),
+            weight: facts.map_or(0.0, |facts| facts.weight),
+            bins: facts.map(|facts| facts.bins.clone()).unwrap_or_default(),
+            labels,
+        }
+    }
+}
+
+/// The standing after one window, and after those missing before it, which
+/// change nothing by themselves.
+fn step(
+    before: Standing,
+    outcome: Outcome,
+    end: i64,
+    rule: &Rule,
+    slide_ms: i64,
+) -> (Standing, Option<Change>) {
+    let missing = before.last_end.map_or(0, |last| (end.saturating_sub(last) / slide_ms.max(1)).saturating_sub(1));
+    let mut standing = before;
+    for _ in 0..missing.clamp(0, MOST_MISSING) {
+        let next = standing.after(Outcome::NoData, end, rule).0;
+        if next == std::mem::replace(&mut standing, next) {
+            break;
+        }
+    }
+    standing = standing.after(outcome, end, rule).0;
+    match (before.phase.is_active(), standing.phase.is_active()) {
+        (false, true) => (Standing { since: Some(end), ..standing }, Some(Change::Fired)),
+        (true, true) => (Standing { since: before.since, ..standing }, None),
+        (is_over, false) => {
+            (Standing { since: before.since, ..standing }, is_over.then_some(Change::Resolved))
+        }
+    }
+}
+
+/// FNV-1a of the labels in their order, as Prometheus makes it.
+pub(super) fn fingerprint(labels: &Labels) -> String {
+    let bytes = labels.iter().flat_map(|(name, value)| {
+        name.bytes().chain([0xff]).chain(value.bytes()).chain([0xff])
+    });
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{hash:016x}")
+}

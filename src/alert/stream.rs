@@ -1,0 +1,149 @@
+//! The alerts of one stream of windows.
+//!
+//! Promises: what fires follows from the stream's windows in order of their
+//! ends, in whatever order and however often they came.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    facts::Facts,
+    instance::{Announcement, Instance, Key},
+    notification::AlertStatus,
+    record::{AlertRecord, RecordState},
+    rule::{NoData, Outcome, Rule},
+};
+use crate::{
+    event::EventTime,
+    result::{
+        Check, WindowResult,
+        schema::{QUALITY, Row, TAG_CHECK, WINDOW},
+    },
+};
+
+/// How windows follow each other.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Course {
+    /// From one window to the next.
+    pub(super) slide_ms: i64,
+    /// Windows that end at or before this can't change any more.
+    pub(super) final_until: Option<i64>,
+}
+
+/// The alerts of one stream, by rule and series, and its windows.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StreamAlerts {
+    /// Ends of the windows that may still change.
+    ends: BTreeSet<i64>,
+    /// End of the last window that can't.
+    settled_until: Option<i64>,
+    instances: Vec<(Key, Instance)>,
+}
+
+impl StreamAlerts {
+    /// End of the last window.
+    pub(super) fn last_end(&self) -> Option<i64> {
+        self.ends.last().copied().or(self.settled_until)
+    }
+
+    /// Those that are not inactive, or were a moment ago.
+    pub(super) fn instances(&self) -> impl Iterator<Item = (&Key, &Instance)> {
+        self.instances.iter().map(|(key, instance)| (key, instance))
+    }
+
+    /// Takes a window, or what has become of it.
+    pub(super) fn take(&mut self, rules: &[Rule], window: &WindowResult, course: Course, news: &mut Vec<AlertRecord>) {
+        let end = window.end.0;
+        if self.settled_until >= Some(end) {
+            return;
+        }
+        self.ends.insert(end);
+        let mut instances: BTreeMap<Key, Instance> = std::mem::take(&mut self.instances).into_iter().collect();
+        instances.values_mut().for_each(|instance| instance.forget(end));
+        window.rows(&mut |row| {
+            for rule in rules.iter().filter(|rule| rule.selects(&row)) {
+                let Some(outcome) = outcome(rule, &row, window) else { continue };
+                let key = || Key::new(rule, &row);
+                let breach = outcome == Outcome::Breach;
+                if breach {
+                    let facts = Facts::new(rule, &row, Some(window));
+                    instances.entry(key()).or_default().take(end, outcome, Some(facts));
+                } else if outcome != Outcome::Clear
+                    && let Some(instance) = instances.get_mut(&key())
+                {
+                    // Only a breach begins anything, or what counts as one.
+                    instance.take(end, outcome, None);
+                } else if counts_as_breach(rule, outcome) {
+                    let facts = Facts::new(rule, &row, Some(window));
+                    instances.entry(key()).or_default().take(end, outcome, Some(facts));
+                }
+            }
+        });
+        for (key, instance) in &mut instances {
+            let Some(rule) = rules.iter().find(|rule| rule.name == key.rule) else { continue };
+            for announcement in instance.refresh(rule, &self.ends, course.slide_ms) {
+                news.push(record(announcement, key, instance, rule));
+            }
+        }
+        self.settle(rules, &mut instances, course);
+        self.instances = instances.into_iter().filter(|(_, instance)| !instance.is_idle()).collect();
+    }
+
+    fn settle(&mut self, rules: &[Rule], instances: &mut BTreeMap<Key, Instance>, course: Course) {
+        while let Some(&end) = self.ends.first()
+            && course.final_until >= Some(end)
+        {
+            self.ends.remove(&end);
+            self.settled_until = Some(end);
+            for (key, instance) in instances.iter_mut() {
+                if let Some(rule) = rules.iter().find(|rule| rule.name == key.rule) {
+                    instance.settle(rule, end, course.slide_ms);
+                }
+            }
+        }
+    }
+
+    /// Takes out what `is_over` says of its rule.
+    pub(super) fn take_out(&mut self, is_over: impl Fn(&str) -> bool) -> Vec<(Key, Instance)> {
+        let (out, kept) = std::mem::take(&mut self.instances).into_iter().partition(|(key, _)| is_over(&key.rule));
+        self.instances = kept;
+        out
+    }
+}
+
+fn record(announcement: Announcement, key: &Key, instance: &Instance, rule: &Rule) -> AlertRecord {
+    let (end, state) = match announcement {
+        Announcement::Changed(end, change) => (end, RecordState::from(change)),
+        Announcement::Withdrawn(end) => (end, RecordState::Withdrawn),
+    };
+    let mut alert = instance.alert(key, rule);
+    alert.starts_at = EventTime(instance.since_at(end).unwrap_or(end));
+    if state == RecordState::Firing {
+        alert.status = AlertStatus::Firing;
+    } else {
+        (alert.status, alert.ends_at) = (AlertStatus::Resolved, Some(EventTime(end)));
+    }
+    if let Some(facts) = instance.facts_at(end) {
+        alert.annotations.clone_from(&facts.annotations);
+        alert.window = facts.window;
+        alert.bins.clone_from(&facts.bins);
+    }
+    AlertRecord { at: EventTime(end), state, alert }
+}
+
+fn counts_as_breach(rule: &Rule, outcome: Outcome) -> bool {
+    outcome == Outcome::NoData && rule.no_data == NoData::Fire
+}
+
+/// What a row of `window` says. An empty window has no data, but for its numbers
+/// of events and the check of them.
+fn outcome(rule: &Rule, row: &Row<'_>, window: &WindowResult) -> Option<Outcome> {
+    let is_about_volume =
+        row.measurement == WINDOW || (row.measurement == QUALITY && row.tag(TAG_CHECK) == Some(Check::Volume.as_str()));
+    if window.events == 0 && !is_about_volume {
+        return Some(Outcome::NoData);
+    }
+    rule.outcome(row)
+}
