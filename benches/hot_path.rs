@@ -224,7 +224,14 @@ fn checkpoint(reference: &Arc<Reference>) {
             let start = thread_ns();
             let named = |id: PartitionId| Some(("events".to_owned(), i32::try_from(id.0).ok()?));
             let core = core.snapshot(&named).expect("nothing is read again");
-            bytes = encode(&Checkpoint { instance: 1, sequence, core, outbox: Vec::new() }).expect("encoded");
+            bytes = encode(&Checkpoint {
+                instance: 1,
+                sequence,
+                core,
+                outbox: Vec::new(),
+                notifications: Vec::new(),
+            })
+            .expect("encoded");
             taking.push((thread_ns() - start) as f64);
             let start = thread_ns();
             black_box(decode(&bytes).expect("what was encoded"));

@@ -132,6 +132,7 @@ fn file(core: &mut Core) -> Option<Vec<u8>> {
         sequence: 2,
         core: snapshot,
         outbox: vec!["window,model=credit events=1i 1".into()],
+        notifications: Vec::new(),
     };
     Some(encode(&checkpoint).expect("there is memory"))
 }
@@ -190,7 +191,7 @@ fn changed(input: &[u8]) -> Vec<u8> {
 /// What a restart does with a checkpoint.
 fn go_on_from(checkpoint: &Checkpoint<'_>, length: usize) {
     let mut ledger = Ledger::new(true);
-    ledger.restore(&checkpoint.outbox);
+    ledger.restore(&checkpoint.outbox, &checkpoint.notifications);
     let mut core = core();
     let mut out = Outputs::default();
     let is_read_again = !core.compare(&checkpoint.core).is_empty();

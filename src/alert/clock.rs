@@ -44,23 +44,33 @@ impl ClockAlerts {
 
     /// Takes out what `is_over` says of its rule.
     pub(super) fn take_out(&mut self, is_over: impl Fn(&str) -> bool) -> Vec<(Key, Instance)> {
-        let (out, kept) = std::mem::take(&mut self.instances).into_iter().partition(|(key, _)| is_over(&key.rule));
+        let (out, kept) =
+            std::mem::take(&mut self.instances).into_iter().partition(|(key, _)| is_over(&key.rule));
         self.instances = kept;
         out
     }
 
     /// Looks at the vitals.
-    pub(super) fn take(&mut self, rules: &[Rule], vitals: &Vitals, size_ms: i64, records: &mut Vec<AlertRecord>) {
+    pub(super) fn take(
+        &mut self,
+        rules: &[Rule],
+        vitals: &Vitals,
+        size_ms: i64,
+        records: &mut Vec<AlertRecord>,
+    ) {
         let now = vitals.now.0;
         let silent = self.silent_rows(vitals, size_ms);
         self.looked_at = Some(now);
-        let mut instances: BTreeMap<Key, Instance> = std::mem::take(&mut self.instances).into_iter().collect();
+        let mut instances: BTreeMap<Key, Instance> =
+            std::mem::take(&mut self.instances).into_iter().collect();
         let mut seen = BTreeSet::new();
         for row in vitals.rows.iter().chain(&silent) {
             for rule in rules {
                 let Some(row) = self.as_asked(rule, row, now) else { continue };
                 row.read(|row| {
-                    let Some(outcome) = rule.selects(row).then(|| rule.outcome(row)).flatten() else { return };
+                    let Some(outcome) = rule.selects(row).then(|| rule.outcome(row)).flatten() else {
+                        return;
+                    };
                     let key = Key::new(rule, row);
                     seen.insert(key.clone());
                     if outcome == Outcome::Breach {
@@ -162,7 +172,8 @@ mod tests {
     #[test]
     fn a_counter_grows_within_its_time_and_over_restarts() {
         let mut samples = Samples::new();
-        let grown = [(0, 5.0), (10, 7.0), (20, 7.0), (30, 2.0), (40, 3.0)].map(|(at, value)| grow(&mut samples, at, value, 20));
+        let grown = [(0, 5.0), (10, 7.0), (20, 7.0), (30, 2.0), (40, 3.0)]
+            .map(|(at, value)| grow(&mut samples, at, value, 20));
         for (grown, expected) in grown.into_iter().zip([0.0, 2.0, 2.0, 2.0, 3.0]) {
             assert!((grown - expected).abs() < 1e-12, "{grown} {expected}");
         }

@@ -101,8 +101,8 @@ impl FromStr for Condition {
             let bounds = range.split_once("..").and_then(|(low, high)| {
                 Some((number(low.trim())?, number(high.trim())?)).filter(|(low, high)| low <= high)
             });
-            let (low, high) =
-                bounds.ok_or_else(|| error(format!("{range:?} is no range from a lower to a higher number")))?;
+            let (low, high) = bounds
+                .ok_or_else(|| error(format!("{range:?} is no range from a lower to a higher number")))?;
             Test::Range { inside, low, high }
         } else {
             let operator = Operator::ALL.into_iter().find_map(|(sign, operator)| {

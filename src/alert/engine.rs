@@ -67,10 +67,16 @@ pub struct AlertMemory {
     /// Those that are over, with the clock at which they were.
     resolved: VecDeque<(EventTime, Alert)>,
     /// Grows with every change that is to be kept.
-    pub(crate) revision: u64,
+    revision: u64,
 }
 
 impl AlertMemory {
+    /// Another number whenever something has changed that is to be kept.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
     /// Something is to be kept.
     fn changed(&mut self) {
         self.revision = self.revision.wrapping_add(1);
@@ -129,7 +135,8 @@ impl Alerts {
 
     /// Forgets everything.
     pub fn restart(&mut self) {
-        self.memory = AlertMemory { silences: std::mem::take(&mut self.memory.silences), ..AlertMemory::default() };
+        self.memory =
+            AlertMemory { silences: std::mem::take(&mut self.memory.silences), ..AlertMemory::default() };
     }
 
     /// Goes on from a memory. Alerts of rules that are no more are over.
@@ -255,9 +262,11 @@ impl Alerts {
                 alert,
             });
         }
-        let over = self.memory.resolved.iter().filter(|(_, over)| {
-            !views.iter().any(|view| view.alert.fingerprint == over.fingerprint)
-        });
+        let over = self
+            .memory
+            .resolved
+            .iter()
+            .filter(|(_, over)| !views.iter().any(|view| view.alert.fingerprint == over.fingerprint));
         let over = over.map(|(_, alert)| AlertView {
             state: AlertStatus::Resolved.as_str(),
             outcome: None,
@@ -276,7 +285,8 @@ impl Alerts {
     /// before: it would seem to be over.
     #[must_use]
     pub fn levels(&self) -> Vec<Alert> {
-        let is_told = |alert: &Alert| self.memory.groups.iter().any(|(_, group)| group.was_told(&alert.fingerprint));
+        let is_told =
+            |alert: &Alert| self.memory.groups.iter().any(|(_, group)| group.was_told(&alert.fingerprint));
         let is_quiet = |view: &AlertView| {
             view.silenced_by.is_some() || view.inhibited_by.is_some() || view.muted_by.is_some()
         };
@@ -338,7 +348,8 @@ impl Alerts {
         if !self.memory.streams.iter().any(|(_, stream)| is_over(stream)) {
             return;
         }
-        let (over, kept) = std::mem::take(&mut self.memory.streams).into_iter().partition(|(_, stream)| is_over(stream));
+        let (over, kept) =
+            std::mem::take(&mut self.memory.streams).into_iter().partition(|(_, stream)| is_over(stream));
         self.memory.streams = kept;
         let settings = Arc::clone(&self.settings);
         for (_, mut stream) in over {
@@ -379,7 +390,8 @@ impl Alerts {
         }
         let (now, settings) = (self.now, Arc::clone(&self.settings));
         let mut members = self.members();
-        let mut groups: BTreeMap<GroupKey, Group> = std::mem::take(&mut self.memory.groups).into_iter().collect();
+        let mut groups: BTreeMap<GroupKey, Group> =
+            std::mem::take(&mut self.memory.groups).into_iter().collect();
         for key in members.iter().filter(|(_, members)| !members.firing.is_empty()).map(|(key, _)| key) {
             if !groups.contains_key(key) {
                 self.memory.changed();
@@ -392,9 +404,12 @@ impl Alerts {
                 let rule = self.rule(&alert.rule);
                 self.silence_of(&alert.labels).is_some() || rule.and_then(|rule| self.mute_of(rule)).is_some()
             };
-            members.kept_quiet.extend(group.told_firing().filter(is_quiet).map(|alert| alert.fingerprint.clone()));
+            members
+                .kept_quiet
+                .extend(group.told_firing().filter(is_quiet).map(|alert| alert.fingerprint.clone()));
             let ended = |alert: &Alert| {
-                let over = self.memory.resolved.iter().find(|(_, over)| over.fingerprint == alert.fingerprint);
+                let over =
+                    self.memory.resolved.iter().find(|(_, over)| over.fingerprint == alert.fingerprint);
                 over.and_then(|(_, over)| over.ends_at).unwrap_or(now)
             };
             if let Some(notification) = group.look(key, members, ended, (now, &settings)) {

@@ -56,10 +56,10 @@ impl Facts {
             context.insert("start", Filled::from(window.start.to_string()));
             context.insert("end", Filled::from(window.end.to_string()));
         }
-        let summary = rule.summary.as_ref().map_or_else(
-            || plain_summary(rule, row, &value_text),
-            |template| template.render(&context),
-        );
+        let summary = rule
+            .summary
+            .as_ref()
+            .map_or_else(|| plain_summary(rule, row, &value_text), |template| template.render(&context));
         let mut annotations = Labels::from([(SUMMARY.to_owned(), summary)]);
         if !value_text.is_empty() {
             annotations.insert(VALUE.to_owned(), value_text);
@@ -73,7 +73,10 @@ impl Facts {
             window: window.map(|window| (window.start, window.end)),
             annotations,
             weight: weight(row),
-            bins: window.and_then(|window| column(window, row)).map(|column| column.bins.clone()).unwrap_or_default(),
+            bins: window
+                .and_then(|window| column(window, row))
+                .map(|column| column.bins.clone())
+                .unwrap_or_default(),
         }
     }
 }

@@ -100,7 +100,8 @@ impl Group {
         }
         self.told = self.told.wrapping_add(1);
         self.told_at = Some(now);
-        let heaviest = |a: &Alert, b: &Alert| b.weight.total_cmp(&a.weight).then_with(|| a.labels.cmp(&b.labels));
+        let heaviest =
+            |a: &Alert, b: &Alert| b.weight.total_cmp(&a.weight).then_with(|| a.labels.cmp(&b.labels));
         let mut alerts = members.firing.clone();
         alerts.sort_by(heaviest);
         resolved.sort_by(heaviest);

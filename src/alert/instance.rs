@@ -167,7 +167,8 @@ fn step(
     rule: &Rule,
     slide_ms: i64,
 ) -> (Standing, Option<Change>) {
-    let missing = before.last_end.map_or(0, |last| (end.saturating_sub(last) / slide_ms.max(1)).saturating_sub(1));
+    let missing =
+        before.last_end.map_or(0, |last| (end.saturating_sub(last) / slide_ms.max(1)).saturating_sub(1));
     let mut standing = before;
     for _ in 0..missing.clamp(0, MOST_MISSING) {
         let next = standing.after(Outcome::NoData, end, rule).0;
@@ -187,9 +188,8 @@ fn step(
 
 /// FNV-1a of the labels in their order, as Prometheus makes it.
 pub(super) fn fingerprint(labels: &Labels) -> String {
-    let bytes = labels.iter().flat_map(|(name, value)| {
-        name.bytes().chain([0xff]).chain(value.bytes()).chain([0xff])
-    });
+    let bytes =
+        labels.iter().flat_map(|(name, value)| name.bytes().chain([0xff]).chain(value.bytes()).chain([0xff]));
     let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });

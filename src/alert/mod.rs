@@ -28,18 +28,18 @@ mod template;
 pub mod vitals;
 
 pub use condition::{Condition, ConditionError, ValueKind};
+pub use engine::{AlertMemory, AlertOutputs, AlertView, Alerts};
 pub use expression::Expression;
+pub use mute::MuteTime;
 pub use notification::{
     Alert, AlertStatus, DESCRIPTION, GroupKey, LABEL_FEATURE, LABEL_MODEL, LABEL_RULE, LABEL_SEVERITY,
     Notification, Reason, SUMMARY, VALUE,
 };
+pub use record::{AlertRecord, RecordState};
 pub use rule::{Labels, NoData, Outcome, Rule, Severity, Test};
 pub use selector::Selector;
+pub use settings::AlertSettings;
+pub use silence::{Silence, SilenceChange};
 pub use standing::{Change, Phase, Standing};
 pub use template::Template;
 pub use vitals::{VitalRow, Vitals};
-pub use engine::{AlertMemory, AlertOutputs, AlertView, Alerts};
-pub use mute::MuteTime;
-pub use record::{AlertRecord, RecordState};
-pub use settings::AlertSettings;
-pub use silence::{Silence, SilenceChange};

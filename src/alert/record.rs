@@ -3,8 +3,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{notification::Alert, standing::Change};
-use crate::event::EventTime;
+use super::{
+    notification::{Alert, DESCRIPTION, SUMMARY, VALUE},
+    standing::Change,
+};
+use crate::{
+    event::EventTime,
+    result::schema::{
+        AlertFields, Row, TAG_ALERT, TAG_FEATURE, TAG_MODEL, TAG_RULE, TAG_SEGMENT, TAG_SEVERITY,
+        TAG_VARIANT, TAG_VERSION,
+    },
+};
 
 /// What became of an alert at one time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,4 +59,28 @@ pub struct AlertRecord {
     /// The alert.
     #[serde(flatten)]
     pub alert: Alert,
+}
+
+impl AlertRecord {
+    /// Calls `with` with the row that is written.
+    pub fn row<T>(&self, with: impl FnOnce(Row<'_>) -> T) -> T {
+        let alert = &self.alert;
+        let mut tags = vec![
+            (TAG_RULE, alert.rule.as_str()),
+            (TAG_SEVERITY, alert.severity.as_str()),
+            (TAG_ALERT, alert.fingerprint.as_str()),
+        ];
+        let about = [TAG_MODEL, TAG_VERSION, TAG_VARIANT, TAG_FEATURE, TAG_SEGMENT];
+        tags.extend(
+            about.map(|tag| (tag, alert.label(tag))).into_iter().filter(|(_, value)| !value.is_empty()),
+        );
+        let fields = AlertFields {
+            state: self.state.as_str(),
+            title: alert.annotation(SUMMARY).to_owned(),
+            text: alert.annotation(DESCRIPTION).to_owned(),
+            value: alert.annotation(VALUE).to_owned(),
+            since: alert.starts_at,
+        };
+        fields.row(&tags, with)
+    }
 }

@@ -142,7 +142,8 @@ impl Rule {
     /// a categorical feature.
     #[must_use]
     pub fn outcome(&self, row: &Row<'_>) -> Option<Outcome> {
-        let is_insufficient = || row.value("verdict") == Some(Value::Text(Verdict::Insufficient.as_str().into()));
+        let is_insufficient =
+            || row.value("verdict") == Some(Value::Text(Verdict::Insufficient.as_str().into()));
         let (raise, clear) = match &self.test {
             Test::Field { name, raise, clear } => {
                 let Some(value) = row.value(name) else {

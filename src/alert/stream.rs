@@ -54,13 +54,20 @@ impl StreamAlerts {
     }
 
     /// Takes a window, or what has become of it.
-    pub(super) fn take(&mut self, rules: &[Rule], window: &WindowResult, course: Course, news: &mut Vec<AlertRecord>) {
+    pub(super) fn take(
+        &mut self,
+        rules: &[Rule],
+        window: &WindowResult,
+        course: Course,
+        news: &mut Vec<AlertRecord>,
+    ) {
         let end = window.end.0;
         if self.settled_until >= Some(end) {
             return;
         }
         self.ends.insert(end);
-        let mut instances: BTreeMap<Key, Instance> = std::mem::take(&mut self.instances).into_iter().collect();
+        let mut instances: BTreeMap<Key, Instance> =
+            std::mem::take(&mut self.instances).into_iter().collect();
         instances.values_mut().for_each(|instance| instance.forget(end));
         window.rows(&mut |row| {
             for rule in rules.iter().filter(|rule| rule.selects(&row)) {
@@ -107,7 +114,8 @@ impl StreamAlerts {
 
     /// Takes out what `is_over` says of its rule.
     pub(super) fn take_out(&mut self, is_over: impl Fn(&str) -> bool) -> Vec<(Key, Instance)> {
-        let (out, kept) = std::mem::take(&mut self.instances).into_iter().partition(|(key, _)| is_over(&key.rule));
+        let (out, kept) =
+            std::mem::take(&mut self.instances).into_iter().partition(|(key, _)| is_over(&key.rule));
         self.instances = kept;
         out
     }
@@ -140,8 +148,8 @@ fn counts_as_breach(rule: &Rule, outcome: Outcome) -> bool {
 /// What a row of `window` says. An empty window has no data, but for its numbers
 /// of events and the check of them.
 fn outcome(rule: &Rule, row: &Row<'_>, window: &WindowResult) -> Option<Outcome> {
-    let is_about_volume =
-        row.measurement == WINDOW || (row.measurement == QUALITY && row.tag(TAG_CHECK) == Some(Check::Volume.as_str()));
+    let is_about_volume = row.measurement == WINDOW
+        || (row.measurement == QUALITY && row.tag(TAG_CHECK) == Some(Check::Volume.as_str()));
     if window.events == 0 && !is_about_volume {
         return Some(Outcome::NoData);
     }

@@ -89,7 +89,8 @@ mod tests {
 
     #[test]
     fn values_are_filled_in_and_what_is_missing_is_empty() {
-        let template = Template::new("{{ feature }}: {{ psi | round }}, {{ psi|percent }}{{ nothing.at.all }}").unwrap();
+        let template =
+            Template::new("{{ feature }}: {{ psi | round }}, {{ psi|percent }}{{ nothing.at.all }}").unwrap();
         assert_eq!(template.render(&context()), "age: 0.123, 12.3 %");
     }
 
@@ -97,7 +98,8 @@ mod tests {
     fn what_is_no_template_is_refused_and_what_fails_says_so() {
         assert!(Template::new("{{ feature").is_err());
         assert!(Template::new("{% for x %}").is_err());
-        let endless = Template::new("{% for i in range(10000) %}{% for j in range(10000) %}x{% endfor %}{% endfor %}");
+        let endless =
+            Template::new("{% for i in range(10000) %}{% for j in range(10000) %}x{% endfor %}{% endfor %}");
         assert!(endless.unwrap().render(&context()).contains("failed"));
     }
 

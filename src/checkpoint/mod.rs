@@ -30,7 +30,10 @@ pub use self::{
     store::{Loaded, Store, StoreError, new_instance},
     writer::{Writer, Written},
 };
-use crate::{pipeline::Snapshot, source::CheckpointId};
+use crate::{
+    pipeline::{Snapshot, Undelivered},
+    source::CheckpointId,
+};
 
 /// Everything that a restart goes on from.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -44,6 +47,10 @@ pub struct Checkpoint<'a> {
     pub core: Snapshot<'a>,
     /// Points that were not delivered, in order.
     pub outbox: Vec<Cow<'a, str>>,
+    /// Notifications that some receiver did not get; absent in checkpoints of
+    /// versions that had none.
+    #[serde(default)]
+    pub notifications: Vec<Undelivered<'a>>,
 }
 
 impl Checkpoint<'_> {

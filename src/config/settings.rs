@@ -2,10 +2,14 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
+use secrecy::SecretString;
+
 use crate::{
+    alert::AlertSettings,
     decode::EventMapping,
     drift::DriftSettings,
     event::EventTime,
+    notify::NotifySettings,
     ops::{HttpSettings, LogSettings},
     pipeline::JoinSettings,
     reference::{BuilderSettings, ColumnOverride},
@@ -40,6 +44,12 @@ pub struct Settings {
     pub state_dir: Option<PathBuf>,
     /// Where learned references are kept: in `state_dir`, when there is one.
     pub references_dir: PathBuf,
+    /// Rules, and how their alerts are told.
+    pub alerts: AlertSettings,
+    /// Who is told.
+    pub notify: NotifySettings,
+    /// Who may change silences; absent: nobody.
+    pub api_token: Option<SecretString>,
     /// How long a stop may take before the process gives up draining.
     pub shutdown_timeout: Duration,
 }

@@ -16,9 +16,11 @@ use super::{
     training::{self, BINS},
 };
 use crate::{
+    alert::AlertSettings,
     config::{ModelSettings, ReferenceSource, Settings, TableMapping},
     decode::EventMapping,
     drift::DriftSettings,
+    notify::NotifySettings,
     ops::{HttpSettings, LogFormat, LogSettings},
     pipeline::{
         daemon::{self, DaemonHandle, Hooks, StartError},
@@ -139,6 +141,9 @@ fn settings(kafka: KafkaSettings, reference: &Path, port: u16) -> Settings {
         log: LogSettings { level: "off".to_owned(), format: LogFormat::Text },
         state_dir: Some(folder.clone()),
         references_dir: folder,
+        alerts: AlertSettings::default(),
+        notify: NotifySettings::default(),
+        api_token: None,
         shutdown_timeout: Duration::from_secs(5),
     }
 }

@@ -8,13 +8,13 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{delete, get},
 };
 use prometheus::Registry;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Component, Status, grouped, render};
+use super::{Component, Status, alerts, alerts::Silencer, grouped, render};
 use crate::{
     event::EventTime,
     pipeline::ModelStatus,
@@ -23,7 +23,7 @@ use crate::{
 
 /// Every endpoint with what it is for: the index page and the answer to
 /// requests for anything else.
-const ENDPOINTS: [(&str, &str); 6] = [
+const ENDPOINTS: [(&str, &str); 9] = [
     ("/", "this page"),
     ("/live", "200 while the process works"),
     (
@@ -37,6 +37,18 @@ const ENDPOINTS: [(&str, &str); 6] = [
         "/api/v1/models/{model}/windows?version=V&variant=V&limit=N",
         "the latest results of a model, the newest first",
     ),
+    (
+        "/api/v1/alerts",
+        "alerts that are pending, fire, or were over lately; ?state=S&model=M&rule=R&severity=S narrows",
+    ),
+    (
+        "/api/v1/silences",
+        "silences; POST begins one and DELETE /api/v1/silences/{id} ends it, both with the token",
+    ),
+    (
+        "/api/v1/alerts/{fingerprint}/picture.svg",
+        "the distributions that an alert is about; also as picture.png",
+    ),
 ];
 /// Windows in one answer unless asked otherwise.
 const DEFAULT_LIMIT: usize = 20;
@@ -44,13 +56,15 @@ const DEFAULT_LIMIT: usize = 20;
 const MAX_LIMIT: usize = 1_000;
 
 #[derive(Debug, Clone)]
-struct Shared {
-    status: Arc<Status>,
+pub(super) struct Shared {
+    pub(super) status: Arc<Status>,
     registry: Registry,
+    pub(super) silencer: Option<Arc<Silencer>>,
 }
 
-/// The daemon's pages over `status` and the metrics of `registry`.
-pub fn router(status: Arc<Status>, registry: Registry) -> Router {
+/// The daemon's pages over `status` and the metrics of `registry`; without a
+/// silencer nothing can be changed.
+pub fn router(status: Arc<Status>, registry: Registry, silencer: Option<Silencer>) -> Router {
     Router::new()
         .route("/", get(index))
         .route("/live", get(live))
@@ -58,10 +72,13 @@ pub fn router(status: Arc<Status>, registry: Registry) -> Router {
         .route("/metrics", get(metrics))
         .route("/api/v1/models", get(models))
         .route("/api/v1/models/{model}/windows", get(windows))
+        .route("/api/v1/alerts", get(alerts::alerts))
+        .route("/api/v1/silences", get(alerts::silences).post(alerts::silence))
+        .route("/api/v1/silences/{id}", delete(alerts::end_silence))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn(security_headers))
-        .with_state(Shared { status, registry })
+        .with_state(Shared { status, registry, silencer: silencer.map(Arc::new) })
 }
 
 /// Keeps browsers from guessing types, framing the page or keeping old state.
@@ -76,7 +93,7 @@ async fn security_headers(request: Request, next: Next) -> Response {
 }
 
 /// A refused request: what was wrong and what would be right.
-fn refusal(status: StatusCode, error: impl Into<String>, hint: impl Into<String>) -> Response {
+pub(super) fn refusal(status: StatusCode, error: impl Into<String>, hint: impl Into<String>) -> Response {
     (status, Json(json!({ "error": error.into(), "hint": hint.into() }))).into_response()
 }
 
@@ -88,7 +105,11 @@ async fn not_found(request: Request) -> Response {
 
 async fn method_not_allowed(request: Request) -> Response {
     let error = format!("{} is not possible here", request.method());
-    refusal(StatusCode::METHOD_NOT_ALLOWED, error, "every endpoint is read with GET")
+    refusal(
+        StatusCode::METHOD_NOT_ALLOWED,
+        error,
+        "every endpoint is read with GET; /api/v1/silences takes POST and DELETE, too",
+    )
 }
 
 async fn index() -> Response {

@@ -3,8 +3,9 @@
 //! Promises: `/live`, `/ready` and `/metrics` answer from the first moment on,
 //! whatever Kafka and InfluxDB do, and say what is wrong; nothing that a
 //! client does can hold up the pipeline; no secret reaches a page or a log.
-//! Refuses: everything but reading. There is no endpoint that changes state.
+//! Refuses: everything but reading, and silencing alerts with a token.
 
+mod alerts;
 mod checkpoint_metrics;
 mod http;
 mod log_limit;
@@ -17,6 +18,7 @@ mod settings;
 mod signals;
 mod status;
 
+pub use alerts::Silencer;
 pub use checkpoint_metrics::CheckpointMetrics;
 pub use http::router;
 pub use logs::{LogControl, LogError, init_logs};
@@ -25,4 +27,4 @@ pub use panics::end_process_on_panic;
 pub use server::serve;
 pub use settings::{HttpSettings, LogFormat, LogSettings};
 pub use signals::{Signal, listen_for_signals};
-pub use status::{Component, Status, grouped};
+pub use status::{AlertReport, Component, Status, grouped};

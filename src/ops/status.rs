@@ -6,12 +6,14 @@
 //! windows per stream, so many streams per model.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use crate::{
+    alert::{AlertView, Silence},
     event::EventTime,
     pipeline::ModelStatus,
     result::{StreamKey, WindowResult},
@@ -27,31 +29,40 @@ const HANGING: Duration = Duration::from_secs(120);
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Component {
     /// Its name: `kafka`, `influxdb`, …
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Why it can't, for an operator; absent when it can.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// What an operator should know of a part that works.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// Whether something is wrong that holds nothing else up.
+    #[serde(skip)]
+    pub is_hampered: bool,
 }
 
 impl Component {
     /// A part that works.
     #[must_use]
-    pub fn ready(name: &'static str) -> Self {
-        Self { name, reason: None, note: None }
+    pub fn ready(name: impl Into<Cow<'static, str>>) -> Self {
+        Self { name: name.into(), reason: None, note: None, is_hampered: false }
     }
 
     /// A part that works otherwise than might be thought.
     #[must_use]
-    pub fn ready_but(name: &'static str, note: impl Into<String>) -> Self {
+    pub fn ready_but(name: impl Into<Cow<'static, str>>, note: impl Into<String>) -> Self {
         Self { note: Some(note.into()), ..Self::ready(name) }
+    }
+
+    /// A part that fails, while nothing else waits for it.
+    #[must_use]
+    pub fn hampered(name: impl Into<Cow<'static, str>>, note: impl Into<String>) -> Self {
+        Self { is_hampered: true, ..Self::ready_but(name, note) }
     }
 
     /// A part that does not.
     #[must_use]
-    pub fn not_ready(name: &'static str, reason: impl Into<String>) -> Self {
+    pub fn not_ready(name: impl Into<Cow<'static, str>>, reason: impl Into<String>) -> Self {
         Self { reason: Some(reason.into()), ..Self::ready(name) }
     }
 }
@@ -67,11 +78,21 @@ struct Report {
 
 type Windows = BTreeMap<EventTime, Arc<WindowResult>>;
 
+/// How alerts stand.
+#[derive(Debug, Clone, Default)]
+pub struct AlertReport {
+    /// All that are not inactive, and those that were over lately.
+    pub alerts: Arc<Vec<AlertView>>,
+    /// The silences.
+    pub silences: Arc<Vec<Silence>>,
+}
+
 /// Shared between the pipeline's thread and the HTTP server.
 #[derive(Debug)]
 pub struct Status {
     report: Mutex<Report>,
     windows: Mutex<BTreeMap<StreamKey, Windows>>,
+    alerts: Mutex<AlertReport>,
     latest_windows: usize,
     max_streams: usize,
 }
@@ -92,7 +113,13 @@ impl Status {
             at: Instant::now(),
             stopping: false,
         };
-        Self { report: Mutex::new(report), windows: Mutex::default(), latest_windows, max_streams }
+        Self {
+            report: Mutex::new(report),
+            windows: Mutex::default(),
+            alerts: Mutex::default(),
+            latest_windows,
+            max_streams,
+        }
     }
 
     /// Replaces what is known about the parts.
@@ -106,6 +133,17 @@ impl Status {
     /// Replaces what is known about the models.
     pub fn set_models(&self, models: Vec<ModelStatus>) {
         locked(&self.report).models = Arc::new(models);
+    }
+
+    /// Replaces what is known about alerts.
+    pub fn set_alerts(&self, alerts: Vec<AlertView>, silences: Vec<Silence>) {
+        *locked(&self.alerts) = AlertReport { alerts: Arc::new(alerts), silences: Arc::new(silences) };
+    }
+
+    /// How alerts stand.
+    #[must_use]
+    pub fn alerts(&self) -> AlertReport {
+        locked(&self.alerts).clone()
     }
 
     /// Says that the daemon drains and will end.

@@ -12,16 +12,18 @@
 use std::{borrow::Cow, sync::Arc};
 
 use super::{
-    Core, Outbox, Position, Snapshot,
+    Core, Notices, Outbox, Position, Snapshot, Undelivered,
     commits::{Commit, CommitQueue, Mark},
 };
-use crate::event::PartitionId;
+use crate::{alert::Notification, event::PartitionId};
 
 /// A checkpoint that was taken and is not stored yet.
 #[derive(Debug)]
 struct Taken {
     epoch: u64,
     mark: Mark,
+    /// Number of the last notification in it.
+    notices: u64,
     positions: Vec<Position>,
 }
 
@@ -32,13 +34,16 @@ pub struct Draft<'a> {
     pub core: Snapshot<'a>,
     /// Points that are not delivered, in order.
     pub outbox: Vec<Cow<'a, str>>,
+    /// Notifications that some receiver does not have, in order.
+    pub notifications: Vec<Undelivered<'a>>,
 }
 
 /// The books of one daemon.
 #[derive(Debug)]
 pub struct Ledger {
     outbox: Outbox,
-    /// Whether points wait for a checkpoint.
+    notices: Notices,
+    /// Whether points and notifications wait for a checkpoint.
     holds_back: bool,
     /// Whether the outbox has all that is in the last checkpoint: not before
     /// the one found at start is taken up or given up.
@@ -57,6 +62,7 @@ impl Ledger {
     pub fn new(holds_back: bool) -> Self {
         Self {
             outbox: Outbox::default(),
+            notices: Notices::default(),
             holds_back,
             is_complete: false,
             taken: None,
@@ -79,6 +85,19 @@ impl Ledger {
             if !self.holds_back {
                 self.outbox.stored(number);
             }
+        }
+    }
+
+    /// The notifications that some receiver does not have.
+    pub fn notices(&mut self) -> &mut Notices {
+        &mut self.notices
+    }
+
+    /// Takes a notification for these receivers.
+    pub fn push_notice(&mut self, notification: Notification, receivers: Vec<String>) {
+        self.notices.push(notification, receivers);
+        if !self.holds_back {
+            self.notices.stored(self.notices.last());
         }
     }
 
@@ -132,8 +151,12 @@ impl Ledger {
         }
         let mark = self.given(letter);
         self.fallbacks.push(mark, Commit { positions: positions.clone(), delivered_until });
-        self.taken = Some(Taken { epoch, mark, positions });
-        Some(Draft { core, outbox: self.outbox.lines().map(|line| Cow::Borrowed(&**line)).collect() })
+        self.taken = Some(Taken { epoch, mark, notices: self.notices.last(), positions });
+        Some(Draft {
+            core,
+            outbox: self.outbox.lines().map(|line| Cow::Borrowed(&**line)).collect(),
+            notifications: self.notices.undelivered().collect(),
+        })
     }
 
     /// Whether the checkpoint that was taken may be stored: the offsets in it
@@ -156,6 +179,7 @@ impl Ledger {
     pub fn stored(&mut self) -> Option<Commit> {
         let taken = self.taken.take()?;
         self.outbox.stored(taken.mark.outbox);
+        self.notices.stored(taken.notices);
         let fallback = self.fallback.as_ref()?;
         let with_fallback = |position: &Position| {
             let known = fallback.positions.iter().find(|known| known.partition == position.partition)?;
@@ -178,18 +202,23 @@ impl Ledger {
         }
     }
 
-    /// A new assignment begins with a checkpoint, which holds these points.
-    /// What was handed on must have been withdrawn.
-    pub fn restore(&mut self, outbox: &[Cow<'_, str>]) {
+    /// A new assignment begins with a checkpoint, which holds these points and
+    /// notifications. What was handed on must have been withdrawn.
+    pub fn restore(&mut self, outbox: &[Cow<'_, str>], notifications: &[Undelivered<'_>]) {
         self.forget_marks();
         self.is_seeded = false;
         if std::mem::replace(&mut self.is_complete, true) {
             self.outbox.forget_unstored();
-        } else if !outbox.is_empty() {
-            let number = self.outbox.push(outbox.iter().map(|line| Arc::from(&**line)).collect());
-            self.outbox.stored(number);
+            self.notices.forget_unstored();
+        } else {
+            if !outbox.is_empty() {
+                let number = self.outbox.push(outbox.iter().map(|line| Arc::from(&**line)).collect());
+                self.outbox.stored(number);
+            }
+            self.notices.restore(notifications);
         }
         self.outbox.begin_again();
+        self.notices.begin_again();
     }
 
     /// A new assignment begins without a checkpoint, or is empty: whoever reads
@@ -202,8 +231,11 @@ impl Ledger {
             // The last checkpoint may still be the one to go on from.
             self.outbox.forget_unstored();
             self.outbox.hold();
+            self.notices.forget_unstored();
+            self.notices.hold();
         } else {
             self.outbox.clear();
+            self.notices.clear();
             self.is_complete = true;
         }
     }

@@ -5,9 +5,12 @@
 //! window that is written again overwrites its own points.
 
 use super::line_protocol::{FieldValue, write_point};
-use crate::result::{
-    WindowResult,
-    schema::{Row, Value},
+use crate::{
+    alert::AlertRecord,
+    result::{
+        WindowResult,
+        schema::{Row, Value},
+    },
 };
 
 /// The points of window results, one line each.
@@ -25,6 +28,11 @@ impl Points {
     /// Adds the points of `window`, one per row.
     pub fn add(&mut self, window: &WindowResult) {
         window.rows(&mut |row| self.point(row, window.end.0));
+    }
+
+    /// Adds the point of a change of an alert.
+    pub fn add_alert(&mut self, record: &AlertRecord) {
+        record.row(|row| self.point(row, record.at.0));
     }
 
     fn point(&mut self, row: Row<'_>, at: i64) {

@@ -153,7 +153,7 @@ impl Daemon {
         }
         if let Some(id) = resume.checkpoint {
             let checkpoint = decode(&self.plan.take_up(id).unwrap().bytes).unwrap();
-            self.ledger.restore(&checkpoint.outbox);
+            self.ledger.restore(&checkpoint.outbox, &checkpoint.notifications);
             let place = |partition: usize| {
                 let known = &checkpoint.core.partitions;
                 Some((id_of(partition), known.iter().position(|at| at.partition == partition as i32)?))
@@ -213,10 +213,11 @@ impl Daemon {
         }
         let named = |id: PartitionId| Some((TOPIC.to_owned(), id.0 as i32));
         let draft = self.ledger.take(&mut self.core, self.epoch, self.last_letter, &named);
-        let Some(Draft { core, outbox }) = draft else { return };
+        let Some(Draft { core, outbox, notifications }) = draft else { return };
         let partitions = core.partitions.clone();
         self.sequence += 1;
-        let checkpoint = Checkpoint { instance: self.instance, sequence: self.sequence, core, outbox };
+        let (instance, sequence) = (self.instance, self.sequence);
+        let checkpoint = Checkpoint { instance, sequence, core, outbox, notifications };
         let bytes = Arc::new(encode(&checkpoint).unwrap());
         self.under_way = Some(Stored { id: checkpoint.id(), bytes, partitions, replay: false });
     }

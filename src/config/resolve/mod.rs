@@ -62,6 +62,9 @@ pub(super) fn resolve(
         log,
         state_dir,
         references_dir,
+        alerts: crate::alert::AlertSettings::default(),
+        notify: crate::notify::NotifySettings::default(),
+        api_token: None,
         shutdown_timeout,
     };
     is_fine.then_some(settings)

@@ -14,6 +14,7 @@ use std::{
 
 use super::{DaemonError, StartError, delivery::Delivery};
 use crate::{
+    alert::Alert,
     checkpoint::{self, Checkpoint, CheckpointPlan, FormatError, Loaded, Store, Stored, Writer, Written},
     event::EventTime,
     ops::{CheckpointMetrics, Component},
@@ -39,6 +40,8 @@ struct UnderWay {
     /// When it was taken, and how long that took.
     since: Instant,
     took: Duration,
+    /// The alerts that it holds.
+    levels: Arc<Vec<Alert>>,
 }
 
 /// What changes when there is anything new to store.
@@ -49,6 +52,9 @@ struct State {
     delivered_until: Option<EventTime>,
     given: Mark,
     done: Mark,
+    /// Of the alerts, and of what was told of them.
+    alerts: u64,
+    told: u64,
 }
 
 /// What the group is told when a checkpoint is stored.
@@ -168,6 +174,8 @@ impl Checkpoints {
             delivered_until: core.delivered_until(),
             given: delivery.given(),
             done: delivery.done(),
+            alerts: core.alerts().memory().revision(),
+            told: delivery.told(),
         };
         let is_new = self.last.as_ref() != Some(&state);
         if !is_new && started < self.repeat_at {
@@ -177,14 +185,17 @@ impl Checkpoints {
         let replay = core.is_learning();
         let letter = delivery.last_letter();
         let named = |id| names.get(id).map(|name| (name.topic.to_string(), name.partition));
-        let Some(Draft { core, outbox }) = delivery.ledger.take(core, epoch, letter, &named) else { return };
-        let checkpoint = Checkpoint { instance: self.instance, sequence: self.sequence + 1, core, outbox };
+        let levels = Arc::new(core.alerts().levels());
+        let Some(draft) = delivery.ledger.take(core, epoch, letter, &named) else { return };
+        let Draft { core, outbox, notifications } = draft;
+        let (instance, sequence) = (self.instance, self.sequence + 1);
+        let checkpoint = Checkpoint { instance, sequence, core, outbox, notifications };
         let (id, partitions) = (checkpoint.id(), checkpoint.core.partitions.clone());
         match checkpoint::encode(&checkpoint) {
             Ok(bytes) => {
                 self.hurries = false;
                 let stored = Stored { id, bytes: Arc::new(bytes), partitions, replay };
-                self.under_way = Some(UnderWay { stored, since: started, took: started.elapsed() });
+                self.under_way = Some(UnderWay { stored, since: started, took: started.elapsed(), levels });
                 self.last = Some(state);
                 self.repeat_at = started + REPEAT;
             }
@@ -206,7 +217,7 @@ impl Checkpoints {
     }
 
     fn finish(&mut self, written: &Written, epoch: u64, delivery: &mut Delivery) -> Option<GroupCommit> {
-        let UnderWay { stored, took, .. } = self.under_way.take()?;
+        let UnderWay { stored, took, levels, .. } = self.under_way.take()?;
         if let Err(error) = &written.result {
             delivery.ledger.discard();
             self.failed(&error.to_string());
@@ -228,6 +239,7 @@ impl Checkpoints {
         let id = stored.id;
         self.plan.set_last(stored);
         let commit = delivery.ledger.stored()?;
+        delivery.set_levels(levels);
         delivery.move_on();
         Some(GroupCommit { id, commit })
     }

@@ -6,18 +6,29 @@
 //! bounded. With checkpoints, results wait in the outbox until one that holds
 //! them is stored.
 
-use std::{borrow::Cow, collections::VecDeque, time::Instant};
+use std::{
+    borrow::Cow,
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::runtime::Handle;
 
 use crate::{
+    alert::{Alert, AlertRecord, Notification},
     event::{MessageBatch, Reject},
+    notify::Notifier,
     ops::Component,
-    pipeline::{Ledger, Mark},
+    pipeline::{Ledger, Mark, Undelivered},
     result::WindowResult,
     sink::{DeadLetters, InfluxSink, SinkStatus},
     source::PartitionNames,
 };
+
+/// Receivers get this long to take what is on its way when the daemon ends; the
+/// rest is in the checkpoint.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Refused messages of one batch that the producer has not taken yet.
 #[derive(Debug)]
@@ -53,20 +64,63 @@ pub(super) struct Delivery {
     dead_letters: DeadLetters,
     waiting: Option<Letters>,
     last_letter: u64,
+    notifier: Notifier,
+    /// How often a receiver was done with a notification.
+    told: u64,
 }
 
 impl Delivery {
     /// Without a sink, results are delivered as soon as they are made.
-    pub(super) fn new(sink: Option<InfluxSink>, dead_letters: DeadLetters, ledger: Ledger) -> Self {
-        Self { sink, ledger, under_way: VecDeque::new(), dead_letters, waiting: None, last_letter: 0 }
+    pub(super) fn new(
+        sink: Option<InfluxSink>,
+        dead_letters: DeadLetters,
+        notifier: Notifier,
+        ledger: Ledger,
+    ) -> Self {
+        Self {
+            sink,
+            ledger,
+            under_way: VecDeque::new(),
+            dead_letters,
+            waiting: None,
+            last_letter: 0,
+            notifier,
+            told: 0,
+        }
     }
 
-    /// Takes results for the sink.
-    pub(super) fn submit(&mut self, results: &[WindowResult]) {
+    /// Takes results, and what became of alerts with them, for the sink.
+    pub(super) fn submit(&mut self, results: &[WindowResult], alerts: &[AlertRecord]) {
         if let Some(sink) = &self.sink {
-            self.ledger.push(sink.encode(results));
+            self.ledger.push(sink.encode(results, alerts));
         }
         self.move_on();
+    }
+
+    /// Takes what is to be told.
+    pub(super) fn tell(&mut self, notifications: impl Iterator<Item = Notification>) {
+        for notification in notifications {
+            let receivers = self.notifier.receivers_for(&notification);
+            tracing::info!(
+                id = notification.id,
+                reason = notification.reason.as_str(),
+                alerts = notification.alerts.len(),
+                receivers = receivers.join(", "),
+                "a notification"
+            );
+            self.ledger.push_notice(notification, receivers);
+        }
+        self.move_on();
+    }
+
+    /// Takes the alerts as they stand, for receivers that are told of levels.
+    pub(super) fn set_levels(&self, alerts: Arc<Vec<Alert>>) {
+        self.notifier.set_alerts(alerts);
+    }
+
+    /// Changes whenever a receiver is done with a notification.
+    pub(super) fn told(&self) -> u64 {
+        self.told
     }
 
     /// Hands on what may leave, and takes note of what was delivered.
@@ -83,12 +137,19 @@ impl Delivery {
             self.under_way.pop_front();
         }
         self.ledger.settle(self.dead_letters.acknowledged());
+        while let Some(leaving) = self.ledger.notices().hand_on() {
+            self.notifier.submit(leaving.number, leaving.notification, &leaving.receivers);
+        }
+        for (number, receiver) in self.notifier.take_done() {
+            self.told += u64::from(self.ledger.notices().done(number, &receiver));
+        }
     }
 
-    /// A new assignment begins with a checkpoint, which holds these points.
-    pub(super) fn restore(&mut self, outbox: &[Cow<'_, str>]) {
+    /// A new assignment begins with a checkpoint, which holds these points and
+    /// notifications.
+    pub(super) fn restore(&mut self, outbox: &[Cow<'_, str>], notifications: &[Undelivered<'_>]) {
         self.withdraw();
-        self.ledger.restore(outbox);
+        self.ledger.restore(outbox, notifications);
     }
 
     /// A new assignment begins without a checkpoint, or is empty.
@@ -103,6 +164,8 @@ impl Delivery {
             sink.withdraw();
         }
         self.under_way.clear();
+        self.notifier.withdraw();
+        self.notifier.set_alerts(Arc::default());
     }
 
     /// Number of the last dead letter.
@@ -170,6 +233,7 @@ impl Delivery {
         let remaining = || deadline.saturating_duration_since(Instant::now());
         let unsent = self.waiting.map_or(0, |letters| letters.rejects.len() - letters.sent);
         let held_back = self.ledger.outbox().held_back();
+        runtime.block_on(self.notifier.close(remaining().min(LAST_WORDS)));
         let points = self.sink.map_or(0, |sink| runtime.block_on(sink.close(remaining())));
         let letters = self.dead_letters.stop(remaining()) + unsent as u64;
         Left { points: points + held_back, letters }
@@ -197,6 +261,14 @@ impl Delivery {
         let full = "the broker does not take dead letters fast enough; reading is paused until it does";
         let reason = trouble.or_else(|| self.waiting.is_some().then(|| full.to_owned()));
         components.push(Component { reason, ..Component::ready("dead_letters") });
+        components.extend(self.notifier.status().into_iter().map(|status| {
+            // Nobody else waits for a receiver: the daemon is ready without it.
+            let name = format!("receiver {}", status.name);
+            match status.problem {
+                Some(problem) => Component::hampered(name, format!("{problem}; {} wait", status.waiting)),
+                None => Component::ready(name),
+            }
+        }));
         components
     }
 }

@@ -31,6 +31,7 @@ use std::{
 };
 
 use prometheus::Registry;
+use secrecy::SecretString;
 use tokio::{net::TcpListener, runtime::Runtime};
 
 use self::{
@@ -42,7 +43,8 @@ use self::{
 use crate::{
     checkpoint::{FormatError, Store, StoreError},
     config::Settings,
-    ops::{self, CheckpointMetrics, CoreMetrics, HttpSettings, Status},
+    notify::{Notifier, NotifyError},
+    ops::{self, CheckpointMetrics, CoreMetrics, HttpSettings, Silencer, Status},
     pipeline::{Core, CoreSettings, Ledger},
     result::WindowResult,
     sink::{DeadLetters, InfluxSink, SinkError},
@@ -99,6 +101,9 @@ pub enum StartError {
     /// The InfluxDB client can't be made.
     #[error(transparent)]
     Sink(#[from] SinkError),
+    /// A receiver can't be made.
+    #[error(transparent)]
+    Notify(#[from] NotifyError),
     /// A metric of the same name is there twice, which is a bug.
     #[error("a metric can't be registered: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -253,7 +258,10 @@ pub fn start(settings: &Settings, hooks: Hooks) -> Result<DaemonHandle, StartErr
     let registry = Registry::new();
     let metrics = register_metrics(&registry)?;
     let status = Arc::new(Status::new(settings.http.latest_windows, settings.windows.max_streams));
-    let http_address = start_http(&runtime, &settings.http, &status, &registry)?;
+    let (control, told) = channel();
+    let silencer = settings.api_token.clone().map(|token| silencer(token, control.clone()));
+    let pages = ops::router(Arc::clone(&status), registry.clone(), silencer);
+    let http_address = start_http(&runtime, &settings.http, pages)?;
     let references = LearnedReferences::open(settings)?;
     let core = Core::new(CoreSettings {
         mapping: settings.events.clone(),
@@ -261,21 +269,22 @@ pub fn start(settings: &Settings, hooks: Hooks) -> Result<DaemonHandle, StartErr
         models: model_specs(settings, &references)?,
         max_message_bytes: kafka.max_message_bytes,
         delivered_until: None,
-    });
+    })
+    .with_alerts(settings.alerts.clone());
     let sink = settings
         .influxdb
         .as_ref()
         .map(|influxdb| InfluxSink::start(influxdb, &registry, runtime.handle()))
         .transpose()?;
     let checkpoints = open_checkpoints(settings, &core, &registry)?;
-    let delivery =
-        Delivery::new(sink, DeadLetters::start(kafka, &registry)?, Ledger::new(checkpoints.is_some()));
+    let notifier = Notifier::start(&settings.notify, &registry, runtime.handle())?;
+    let ledger = Ledger::new(checkpoints.is_some());
+    let delivery = Delivery::new(sink, DeadLetters::start(kafka, &registry)?, notifier, ledger);
     let plan: Arc<dyn StartPlan> = match &checkpoints {
         Some(checkpoints) => checkpoints.plan(),
         None => Arc::new(ReplayPlan),
     };
     let (source, events) = KafkaSource::start(kafka, &registry, plan)?;
-    let (control, told) = channel();
     let parts = Parts {
         core,
         source,
@@ -285,6 +294,7 @@ pub fn start(settings: &Settings, hooks: Hooks) -> Result<DaemonHandle, StartErr
         checkpoints,
         status: Arc::clone(&status),
         metrics,
+        registry: registry.clone(),
         control: told,
         hooks,
         runtime: runtime.handle().clone(),
@@ -293,6 +303,12 @@ pub fn start(settings: &Settings, hooks: Hooks) -> Result<DaemonHandle, StartErr
     let thread = start_pipeline(parts)?;
     let shutdown_timeout = settings.shutdown_timeout;
     Ok(DaemonHandle { control, thread, status, registry, http_address, shutdown_timeout, runtime })
+}
+
+/// Takes silences from whoever has the token.
+fn silencer(token: SecretString, control: Sender<Control>) -> Silencer {
+    // A thread that is gone has nothing to tell any more.
+    Silencer::new(token, move |change| control.send(Control::Silence(change)).is_ok())
 }
 
 /// The checkpoints in `state_dir`, when there is one.
@@ -319,13 +335,12 @@ fn register_metrics(registry: &Registry) -> Result<CoreMetrics, prometheus::Erro
 fn start_http(
     runtime: &Runtime,
     settings: &HttpSettings,
-    status: &Arc<Status>,
-    registry: &Registry,
+    pages: axum::Router,
 ) -> Result<SocketAddr, StartError> {
     let failed = |source| StartError::Listen { address: settings.listen, source };
     let listener = runtime.block_on(TcpListener::bind(settings.listen)).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    runtime.spawn(ops::serve(listener, ops::router(Arc::clone(status), registry.clone())));
+    runtime.spawn(ops::serve(listener, pages));
     Ok(address)
 }
 

@@ -10,12 +10,15 @@
 
 use std::borrow::Cow;
 
+mod alert;
 mod drift;
 mod judgement;
 mod multivariate;
 mod rows;
 mod window;
 
+use alert::ALERT_FIELDS;
+pub use alert::AlertFields;
 use drift::{DISTRIBUTION_FIELDS, DRIFT_FIELDS, SEGMENT_FIELDS};
 use judgement::{COMPARISON_FIELDS, EVIDENCE_FIELDS, QUALITY_FIELDS};
 use multivariate::MULTIVARIATE_FIELDS;
@@ -39,6 +42,9 @@ pub const SEGMENT: &str = "segment";
 /// What a sample of rows says about several columns at a time.
 pub const MULTIVARIATE: &str = "multivariate";
 
+/// What became of an alert with one window.
+pub const ALERT: &str = "alert";
+
 /// Tag: the model's name.
 pub const TAG_MODEL: &str = "model";
 /// Tag: the model's version.
@@ -57,6 +63,12 @@ pub const TAG_CHECK: &str = "check";
 pub const TAG_SEGMENT: &str = "segment";
 /// Tag: the further reference as the configuration names it.
 pub const TAG_REFERENCE: &str = "reference";
+/// Tag: the rule of an alert.
+pub const TAG_RULE: &str = "rule";
+/// Tag: how much an alert matters.
+pub const TAG_SEVERITY: &str = "severity";
+/// Tag: the hash of an alert's labels.
+pub const TAG_ALERT: &str = "alert";
 /// Segment of a point that is about all rows, and feature of one that is about
 /// the whole window.
 pub const ALL_ROWS: &str = "all";
@@ -76,6 +88,10 @@ pub const SEGMENT_TAGS: [&str; 6] =
 /// Tags of [`COMPARISON`].
 pub const COMPARISON_TAGS: [&str; 6] =
     [TAG_MODEL, TAG_VERSION, TAG_VARIANT, TAG_FEATURE, TAG_WINDOW, TAG_REFERENCE];
+
+/// Tags of [`ALERT`]; those that an alert is not about are absent.
+pub const ALERT_TAGS: [&str; 8] =
+    [TAG_RULE, TAG_SEVERITY, TAG_ALERT, TAG_MODEL, TAG_VERSION, TAG_VARIANT, TAG_FEATURE, TAG_SEGMENT];
 
 /// How a field is read from `T`; the variant is its type in InfluxDB.
 enum Read<T> {
@@ -142,6 +158,7 @@ pub fn measurements() -> Vec<MeasurementDoc> {
         MeasurementDoc { name: COMPARISON, tags: &COMPARISON_TAGS, fields: docs(COMPARISON_FIELDS) },
         MeasurementDoc { name: MULTIVARIATE, tags: &WINDOW_TAGS, fields: docs(MULTIVARIATE_FIELDS) },
         MeasurementDoc { name: SEGMENT, tags: &SEGMENT_TAGS, fields: docs(SEGMENT_FIELDS) },
+        MeasurementDoc { name: ALERT, tags: &ALERT_TAGS, fields: docs(ALERT_FIELDS) },
     ]
 }
 

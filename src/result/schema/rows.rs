@@ -70,9 +70,9 @@ impl<'a> Row<'a> {
 }
 
 /// A table of fields and what they are read from.
-struct TableOf<'a, T: 'static> {
-    table: &'static [Field<T>],
-    from: &'a T,
+pub(super) struct TableOf<'a, T: 'static> {
+    pub(super) table: &'static [Field<T>],
+    pub(super) from: &'a T,
 }
 
 impl<T: 'static> Fields for TableOf<'_, T> {
@@ -152,12 +152,21 @@ impl Visit<'_, '_> {
         for comparison in &window.comparisons {
             let reference = (TAG_REFERENCE, comparison.reference.as_str());
             for column in &comparison.features {
-                self.row(COMPARISON, &[(TAG_FEATURE, &column.feature), reference], (COMPARISON_FIELDS, column));
+                self.row(
+                    COMPARISON,
+                    &[(TAG_FEATURE, &column.feature), reference],
+                    (COMPARISON_FIELDS, column),
+                );
             }
         }
     }
 
-    fn row<T: 'static>(&mut self, measurement: &str, more: &[Tag<'_>], (table, from): (&'static [Field<T>], &T)) {
+    fn row<T: 'static>(
+        &mut self,
+        measurement: &str,
+        more: &[Tag<'_>],
+        (table, from): (&'static [Field<T>], &T),
+    ) {
         let tags: Vec<Tag<'_>> = self.tags.iter().chain(more).copied().collect();
         (self.visit)(Row { measurement, tags: &tags, fields: &TableOf { table, from } });
     }

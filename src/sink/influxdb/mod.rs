@@ -30,7 +30,7 @@ pub use check::{CheckStep, check};
 
 use self::{endpoint::Endpoint, metrics::Metrics, queue::Queue, worker::Worker};
 use super::{InfluxSettings, Points};
-use crate::result::WindowResult;
+use crate::{alert::AlertRecord, result::WindowResult};
 
 /// Why a sink can't be started. The server need not be there to start.
 #[derive(Debug, thiserror::Error)]
@@ -126,15 +126,15 @@ impl InfluxSink {
     /// Queues the points of `results` and gives a ticket for them, larger than
     /// all before it. Never blocks and never refuses.
     pub fn submit(&self, results: &[WindowResult]) -> u64 {
-        self.submit_lines(self.encode(results))
+        self.submit_lines(self.encode(results, &[]))
     }
 
-    /// The points of `results` as lines, for [`Self::submit_lines`].
-    pub fn encode(&self, results: &[WindowResult]) -> Vec<Arc<str>> {
+    /// The points of `results`, then of `alerts`, as lines for
+    /// [`Self::submit_lines`].
+    pub fn encode(&self, results: &[WindowResult], alerts: &[AlertRecord]) -> Vec<Arc<str>> {
         let mut points = Points::default();
-        for window in results {
-            points.add(window);
-        }
+        results.iter().for_each(|window| points.add(window));
+        alerts.iter().for_each(|record| points.add_alert(record));
         self.metrics.encoded(&points);
         points.lines.into_iter().map(Arc::from).collect()
     }

@@ -1,5 +1,6 @@
 //! The thread that owns the core.
 
+mod alerts;
 mod stop;
 
 use std::{
@@ -10,12 +11,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use prometheus::Registry;
 use tokio::runtime::Handle;
 
+use self::alerts::{VitalSigns, log_alert};
 use super::{
     DaemonError, Hooks, checkpoints::Checkpoints, delivery::Delivery, references::LearnedReferences,
 };
 use crate::{
+    alert::{AlertOutputs, SilenceChange},
     checkpoint::Checkpoint,
     event::{EventTime, MessageBatch, PartitionId},
     ops::{Component, CoreMetrics, Status},
@@ -37,12 +41,14 @@ const REPEAT_COMMIT: Duration = Duration::from_secs(30);
 const BLOCKED_PAUSE: Duration = Duration::from_millis(20);
 
 /// What the thread can be told.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) enum Control {
     /// Drain and end by then.
     Stop(Instant),
     /// Values below which a column is insufficient, from now on.
     SetMinEvents(u64),
+    /// A silence begins or ends.
+    Silence(SilenceChange),
 }
 
 /// What the thread needs from the outside.
@@ -57,6 +63,7 @@ pub(super) struct Parts {
     pub(super) checkpoints: Option<Checkpoints>,
     pub(super) status: Arc<Status>,
     pub(super) metrics: CoreMetrics,
+    pub(super) registry: Registry,
     pub(super) control: Receiver<Control>,
     pub(super) hooks: Hooks,
     pub(super) runtime: Handle,
@@ -78,6 +85,7 @@ pub(super) struct Runner {
     last_repeat: Instant,
     was_blocked: bool,
     components: Vec<Component>,
+    vitals: VitalSigns,
 }
 
 /// The clock.
@@ -100,6 +108,7 @@ impl Runner {
             last_repeat: start,
             was_blocked: false,
             components: Vec::new(),
+            vitals: VitalSigns::default(),
         }
     }
 
@@ -110,6 +119,7 @@ impl Runner {
             match self.parts.control.try_recv() {
                 Ok(Control::Stop(deadline)) => return self.drain(deadline),
                 Ok(Control::SetMinEvents(min_events)) => self.parts.core.set_min_events(min_events),
+                Ok(Control::Silence(change)) => self.silence(&change),
                 Err(TryRecvError::Empty) => {}
                 // The handle was dropped: nobody is left who could stop it.
                 Err(TryRecvError::Disconnected) => return self.drain(Instant::now()),
@@ -230,7 +240,7 @@ impl Runner {
     /// Goes back to a checkpoint.
     fn restore(&mut self, checkpoint: &Checkpoint<'_>, partitions: &[PartitionId]) {
         tracing::info!(sequence = checkpoint.sequence, "going on from the checkpoint");
-        self.parts.delivery.restore(&checkpoint.outbox);
+        self.parts.delivery.restore(&checkpoint.outbox, &checkpoint.notifications);
         let place = |id: &PartitionId| {
             let name = self.names.get(*id)?;
             let is_it =
@@ -284,10 +294,13 @@ impl Runner {
         for sentence in self.outputs.failures.drain(..) {
             tracing::error!(reason = sentence, "a reference could not be learned; learning begins again");
         }
-        if self.outputs.results.is_empty() {
+        let AlertOutputs { records, notifications } = &mut self.outputs.alerts;
+        if self.outputs.results.is_empty() && records.is_empty() && notifications.is_empty() {
             return;
         }
-        delivery.submit(&self.outputs.results);
+        delivery.submit(&self.outputs.results, records);
+        records.drain(..).for_each(log_alert);
+        delivery.tell(notifications.drain(..));
         if let Some(checkpoints) = checkpoints {
             checkpoints.hurry();
         }
@@ -324,6 +337,7 @@ impl Runner {
             }
             self.queue_commit();
             self.report();
+            self.look_at_vitals();
         }
         self.report_components();
     }
@@ -333,6 +347,7 @@ impl Runner {
         self.parts.metrics.set_models(&models);
         self.parts.metrics.set_watermark(self.parts.core.watermark(), now());
         self.parts.status.set_models(models);
+        self.report_alerts();
         self.report_components();
     }
 
@@ -348,9 +363,11 @@ impl Runner {
             let before = self.components.iter().find(|other| other.name == component.name);
             let was_ready = before.map(|before| before.reason.is_none());
             match (&component.reason, was_ready) {
-                (Some(reason), Some(true)) => tracing::warn!(component = component.name, reason, "not ready"),
-                (Some(reason), None) => tracing::info!(component = component.name, reason, "not ready yet"),
-                (None, Some(false)) => tracing::info!(component = component.name, "ready"),
+                (Some(reason), Some(true)) => {
+                    tracing::warn!(component = &*component.name, reason, "not ready")
+                }
+                (Some(reason), None) => tracing::info!(component = &*component.name, reason, "not ready yet"),
+                (None, Some(false)) => tracing::info!(component = &*component.name, "ready"),
                 _ => {}
             }
         }
