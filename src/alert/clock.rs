@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     facts::Facts,
-    instance::{Announcement, Instance, Key},
+    instance::{Announcement, Course, Instance, Key},
     notification::{AlertStatus, LABEL_MODEL},
     record::{AlertRecord, RecordState},
     rule::{Labels, Outcome, Rule, Test},
@@ -17,6 +17,8 @@ use crate::event::EventTime;
 /// A look that comes later than this was not kept from coming by the daemon's
 /// work: the process was stopped, and nobody listened.
 const LONGEST_LOOK_MS: i64 = 4 * EVERY_MS;
+/// Looks follow each other however they do.
+const COURSE: Course = Course { slide_ms: i64::MAX, lapse_ms: i64::MAX, final_until: None };
 /// Values of a counter that are kept.
 const MOST_SAMPLES: usize = 2_000;
 
@@ -87,10 +89,10 @@ impl ClockAlerts {
             if !seen.contains(key) {
                 instance.take(now, Outcome::NoData, None);
             }
-            for announcement in instance.refresh(rule, &BTreeSet::from([now]), 0) {
+            for announcement in instance.refresh(rule, &BTreeSet::from([now]), COURSE) {
                 records.extend(record(announcement, key, instance, rule));
             }
-            instance.settle(rule, now, 0);
+            instance.settle(rule, now, COURSE);
         }
         self.instances = instances.into_iter().filter(|(_, instance)| !instance.is_idle()).collect();
     }

@@ -14,13 +14,13 @@ use serde::{Deserialize, Serialize};
 use super::{
     clock::ClockAlerts,
     group::{Group, Members},
-    instance::{Instance, Key},
+    instance::{Course, Instance, Key},
     notification::{Alert, AlertStatus, GroupKey, LABEL_MODEL, Notification},
     record::{AlertRecord, RecordState},
     rule::{Labels, Outcome, Rule},
     settings::AlertSettings,
     silence::{Silence, SilenceChange},
-    stream::{Course, StreamAlerts},
+    stream::StreamAlerts,
     vitals::Vitals,
 };
 use crate::{
@@ -90,7 +90,7 @@ pub struct Alerts {
     size_ms: i64,
     slide_ms: i64,
     /// Beyond this event time without a window, a stream is over.
-    stream_ends_after_ms: i64,
+    lapse_ms: i64,
     now: EventTime,
     groups_looked_at: EventTime,
     memory: AlertMemory,
@@ -114,7 +114,7 @@ impl Alerts {
             settings: Arc::new(settings),
             size_ms: windows.size_ms,
             slide_ms: windows.slide_ms,
-            stream_ends_after_ms: empty.saturating_mul(windows.slide_ms).saturating_add(windows.size_ms),
+            lapse_ms: empty.saturating_mul(windows.slide_ms).saturating_add(windows.size_ms),
             now: EventTime::default(),
             groups_looked_at: EventTime::default(),
             memory: AlertMemory::default(),
@@ -168,7 +168,7 @@ impl Alerts {
             return;
         }
         let settings = Arc::clone(&self.settings);
-        let course = Course { slide_ms: self.slide_ms, final_until };
+        let course = Course { slide_ms: self.slide_ms, lapse_ms: self.lapse_ms, final_until };
         let streams = &mut self.memory.streams;
         let place = streams.iter().position(|(key, _)| *key == window.stream);
         let place = place.unwrap_or_else(|| {
@@ -196,13 +196,14 @@ impl Alerts {
         }
     }
 
-    /// Time has passed: streams may be over, groups may have to be told.
-    pub fn tick(&mut self, now: EventTime, watermark: Option<EventTime>, out: &mut AlertOutputs) {
+    /// Time has passed: streams may be over, groups may have to be told. No
+    /// window that ends at or before `final_until` will come any more.
+    pub fn tick(&mut self, now: EventTime, final_until: Option<i64>, out: &mut AlertOutputs) {
         self.now = now;
         if self.settings.rules.is_empty() {
             return;
         }
-        self.end_streams(watermark, out);
+        self.end_streams(final_until, out);
         self.memory.silences.retain(|silence| silence.until > now);
         self.memory.resolved.retain(|(at, _)| at.plus_ms(KEPT_RESOLVED_MS) > now && *at <= now);
         let next = self.groups_looked_at.plus_ms(GROUPS_EVERY_MS);
@@ -341,9 +342,9 @@ impl Alerts {
     }
 
     /// Alerts of streams that have no more windows are over.
-    fn end_streams(&mut self, watermark: Option<EventTime>, out: &mut AlertOutputs) {
-        let Some(EventTime(watermark)) = watermark else { return };
-        let earliest = watermark.saturating_sub(self.stream_ends_after_ms);
+    fn end_streams(&mut self, final_until: Option<i64>, out: &mut AlertOutputs) {
+        let Some(final_until) = final_until else { return };
+        let earliest = final_until.saturating_sub(self.lapse_ms);
         let is_over = |stream: &StreamAlerts| stream.last_end().is_some_and(|end| end < earliest);
         if !self.memory.streams.iter().any(|(_, stream)| is_over(stream)) {
             return;
@@ -353,7 +354,7 @@ impl Alerts {
         self.memory.streams = kept;
         let settings = Arc::clone(&self.settings);
         for (_, mut stream) in over {
-            let at = EventTime(stream.last_end().unwrap_or(watermark));
+            let at = EventTime(stream.last_end().unwrap_or(final_until));
             for (key, instance) in stream.take_out(|_| true) {
                 let rule = settings.rules.iter().find(|rule| rule.name == key.rule);
                 if let Some(rule) = rule.filter(|_| instance.current.phase.is_active()) {

@@ -18,6 +18,18 @@ use crate::{
 /// Missing windows are counted up to here: no rule waits for more.
 const MOST_MISSING: i64 = 10_000;
 
+/// How windows follow each other.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Course {
+    /// From one window to the next.
+    pub(super) slide_ms: i64,
+    /// When no window follows one for longer than this, its alerts are over
+    /// with it.
+    pub(super) lapse_ms: i64,
+    /// Windows that end at or before this can't change any more.
+    pub(super) final_until: Option<i64>,
+}
+
 /// Which rule on which series.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Key {
@@ -91,20 +103,27 @@ impl Instance {
 
     /// Works out where it stands after the windows with these `ends`; gives what
     /// is new since it was last asked.
-    pub(super) fn refresh(&mut self, rule: &Rule, ends: &BTreeSet<i64>, slide_ms: i64) -> Vec<Announcement> {
+    pub(super) fn refresh(&mut self, rule: &Rule, ends: &BTreeSet<i64>, course: Course) -> Vec<Announcement> {
         let mut changes = BTreeMap::new();
         let mut standing = self.settled;
         for &end in ends {
             let outcome = self.open.get(&end).copied().unwrap_or(Outcome::Clear);
-            let change;
-            (standing, change) = step(standing, outcome, end, rule, slide_ms);
-            if let Some(change) = change {
-                changes.insert(end, change);
-            }
+            let step = step(standing, outcome, end, rule, course);
+            changes.extend(step.lapsed.map(|last| (last, Change::Resolved)));
+            changes.extend(step.change.map(|change| (end, change)));
+            standing = step.standing;
         }
         self.current = standing;
-        let gone = self.announced.keys().filter(|end| !changes.contains_key(end));
-        let mut news: Vec<Announcement> = gone.map(|&end| Announcement::Withdrawn(end)).collect();
+        let mut news = Vec::new();
+        for &end in self.announced.keys().filter(|end| !changes.contains_key(end)) {
+            // What had lapsed with the window that it fired with goes on after all.
+            let fires = self.settled.phase.is_active() && self.settled.since == Some(end);
+            news.push(if fires {
+                Announcement::Changed(end, Change::Fired)
+            } else {
+                Announcement::Withdrawn(end)
+            });
+        }
         let new = changes.iter().filter(|(end, change)| self.announced.get(end) != Some(change));
         news.extend(new.map(|(&end, &change)| Announcement::Changed(end, change)));
         self.announced = changes;
@@ -113,10 +132,10 @@ impl Instance {
 
     /// Takes the window that ends at `end` for good; windows before must have
     /// been.
-    pub(super) fn settle(&mut self, rule: &Rule, end: i64, slide_ms: i64) {
+    pub(super) fn settle(&mut self, rule: &Rule, end: i64, course: Course) {
         let outcome = self.open.remove(&end).unwrap_or(Outcome::Clear);
-        (self.settled, _) = step(self.settled, outcome, end, rule, slide_ms);
-        self.announced.remove(&end);
+        self.settled = step(self.settled, outcome, end, rule, course).standing;
+        self.announced.retain(|&at, _| at > end);
         let last = self.facts.range(..=end).next_back().map(|(&last, _)| last);
         self.facts.retain(|&at, _| at > end || Some(at) == last);
     }
@@ -158,32 +177,41 @@ impl Instance {
     }
 }
 
+/// What one window changed.
+#[derive(Debug, Default)]
+struct Step {
+    standing: Standing,
+    /// End of the window with which the alert was over because nothing followed
+    /// it for so long.
+    lapsed: Option<i64>,
+    change: Option<Change>,
+}
+
 /// The standing after one window, and after those missing before it, which
 /// change nothing by themselves.
-fn step(
-    before: Standing,
-    outcome: Outcome,
-    end: i64,
-    rule: &Rule,
-    slide_ms: i64,
-) -> (Standing, Option<Change>) {
+fn step(mut before: Standing, outcome: Outcome, end: i64, rule: &Rule, course: Course) -> Step {
+    let gap = before.last_end.map_or(0, |last| end.saturating_sub(last));
+    let mut lapsed = None;
+    if gap > course.lapse_ms {
+        lapsed = before.last_end.filter(|_| before.phase.is_active());
+        before = Standing { since: before.since, ..Standing::default() };
+    }
     let missing =
-        before.last_end.map_or(0, |last| (end.saturating_sub(last) / slide_ms.max(1)).saturating_sub(1));
+        if before.last_end.is_some() { (gap / course.slide_ms.max(1)).saturating_sub(1) } else { 0 };
     let mut standing = before;
-    for _ in 0..missing.clamp(0, MOST_MISSING) {
-        let next = standing.after(Outcome::NoData, end, rule).0;
+    for _ in 0..missing.min(MOST_MISSING) {
+        let next = standing.after(Outcome::NoData, end, rule);
         if next == std::mem::replace(&mut standing, next) {
             break;
         }
     }
-    standing = standing.after(outcome, end, rule).0;
-    match (before.phase.is_active(), standing.phase.is_active()) {
-        (false, true) => (Standing { since: Some(end), ..standing }, Some(Change::Fired)),
-        (true, true) => (Standing { since: before.since, ..standing }, None),
-        (is_over, false) => {
-            (Standing { since: before.since, ..standing }, is_over.then_some(Change::Resolved))
-        }
-    }
+    standing = standing.after(outcome, end, rule);
+    let (since, change) = match (before.phase.is_active(), standing.phase.is_active()) {
+        (false, true) => (Some(end), Some(Change::Fired)),
+        (true, false) => (before.since, Some(Change::Resolved)),
+        _ => (before.since, None),
+    };
+    Step { standing: Standing { since, ..standing }, lapsed, change }
 }
 
 /// FNV-1a of the labels in their order, as Prometheus makes it.

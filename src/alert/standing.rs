@@ -67,9 +67,9 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// The standing after the window that ends at `end`, and what it changed.
+    /// The standing after the window that ends at `end`.
     #[must_use]
-    pub fn after(self, outcome: Outcome, end: i64, rule: &Rule) -> (Self, Option<Change>) {
+    pub fn after(self, outcome: Outcome, end: i64, rule: &Rule) -> Self {
         let counted = match (outcome, rule.no_data) {
             (Outcome::NoData, NoData::Resolve) => Some(Outcome::Clear),
             (Outcome::NoData, NoData::Fire) => Some(Outcome::Breach),
@@ -77,16 +77,7 @@ impl Standing {
             (outcome, _) => Some(outcome),
         };
         let phase = counted.map_or(self.phase, |counted| next(self.phase, counted, rule));
-        let change = match (self.phase.is_active(), phase.is_active()) {
-            (false, true) => Some(Change::Fired),
-            (true, false) => Some(Change::Resolved),
-            _ => None,
-        };
-        let since = match change {
-            Some(Change::Fired) => Some(end),
-            Some(Change::Resolved) | None => self.since,
-        };
-        (Self { phase, since, last_end: Some(end), outcome: Some(outcome) }, change)
+        Self { phase, last_end: Some(end), outcome: Some(outcome), ..self }
     }
 
     /// Whether there is anything to remember.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     facts::Facts,
-    instance::{Announcement, Instance, Key},
+    instance::{Announcement, Course, Instance, Key},
     notification::AlertStatus,
     record::{AlertRecord, RecordState},
     rule::{NoData, Outcome, Rule},
@@ -21,15 +21,6 @@ use crate::{
         schema::{QUALITY, Row, TAG_CHECK, WINDOW},
     },
 };
-
-/// How windows follow each other.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Course {
-    /// From one window to the next.
-    pub(super) slide_ms: i64,
-    /// Windows that end at or before this can't change any more.
-    pub(super) final_until: Option<i64>,
-}
 
 /// The alerts of one stream, by rule and series, and its windows.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -90,7 +81,7 @@ impl StreamAlerts {
         });
         for (key, instance) in &mut instances {
             let Some(rule) = rules.iter().find(|rule| rule.name == key.rule) else { continue };
-            for announcement in instance.refresh(rule, &self.ends, course.slide_ms) {
+            for announcement in instance.refresh(rule, &self.ends, course) {
                 news.push(record(announcement, key, instance, rule));
             }
         }
@@ -106,7 +97,7 @@ impl StreamAlerts {
             self.settled_until = Some(end);
             for (key, instance) in instances.iter_mut() {
                 if let Some(rule) = rules.iter().find(|rule| rule.name == key.rule) {
-                    instance.settle(rule, end, course.slide_ms);
+                    instance.settle(rule, end, course);
                 }
             }
         }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use driftline::{
+    alert::{AlertRecord, RecordState},
     event::{EventTime, MessageBatch, PartitionId},
     pipeline::{Core, Input, Outputs, Snapshot},
     result::WindowResult,
@@ -15,11 +16,16 @@ use crate::{
     seeds,
 };
 
+/// By these clocks every stream has ended.
+const FAR: [i64; 2] = [START + 50_000_000, START + 60_000_000];
+
 /// What stands in the database: the last text of every window.
 #[derive(Default)]
 struct Database {
     windows: BTreeMap<Key, String>,
     memory: BTreeMap<Key, String>,
+    /// What every alert came to, by its labels and the window.
+    alerts: BTreeMap<(String, i64), String>,
     writes: BTreeMap<Key, u32>,
 }
 
@@ -30,6 +36,18 @@ impl Database {
             *self.writes.entry(key.clone()).or_default() += 1;
             self.memory.insert(key.clone(), memory_of(result));
             self.windows.insert(key, text);
+        }
+    }
+
+    fn write_alerts(&mut self, records: &[AlertRecord]) {
+        for AlertRecord { at, state, alert } in records {
+            let key = (alert.fingerprint.clone(), at.0);
+            if *state == RecordState::Withdrawn {
+                assert!(self.alerts.remove(&key).is_some(), "what is taken back was said: {alert:?}");
+            } else {
+                let text = format!("{} {} since {}", state.as_str(), alert.rule, alert.starts_at.0);
+                self.alerts.insert(key, text);
+            }
         }
     }
 }
@@ -104,6 +122,7 @@ impl<'a> Run<'a> {
     fn deliver(&mut self, commit: bool) {
         assert!(self.out.rejects.is_empty(), "{:?}", self.out.rejects);
         self.database.write(&self.out.results);
+        self.database.write_alerts(&self.out.alerts.records);
         self.out.clear();
         if commit {
             let positions = self.core.positions();
@@ -154,6 +173,10 @@ impl<'a> Run<'a> {
             self.step(Input::Tick(EventTime(self.clock)));
             self.deliver(true);
         }
+        for time in FAR {
+            self.step(Input::Tick(EventTime(time)));
+            self.deliver(true);
+        }
         (self.core, self.database, self.crashes)
     }
 }
@@ -197,6 +220,7 @@ fn simulate(seed: u64, may_crash: bool) -> u32 {
         for (key, text) in &memory.memory {
             assert_eq!(&database.memory[key], text, "seed {seed}: what {key:?} says of earlier windows");
         }
+        assert_eq!(database.alerts, memory.alerts, "seed {seed}: what every alert came to");
         let (decoded, dropped) = (counters.decoded.iter().sum::<u64>(), counters.dropped.iter().sum::<u64>());
         assert_eq!(counters.messages, decoded, "seed {seed}: every message is in a counter");
         assert_eq!(dropped, 0, "seed {seed}: nothing came too late, {:?}", counters.dropped);
@@ -222,8 +246,12 @@ fn in_one_go(scenario: &Scenario) -> Database {
     for second in 0..30 {
         core.step(Input::Tick(EventTime(START + 100_000 + second * 4_000)), &mut out);
     }
+    for time in FAR {
+        core.step(Input::Tick(EventTime(time)), &mut out);
+    }
     let mut database = Database::default();
     database.write(&out.results);
+    database.write_alerts(&out.alerts.records);
     database
 }
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use driftline::{
+    alert::{AlertSettings, Condition, Labels, NoData, Rule, Severity, Test},
     decode::EventMapping,
     drift::{ColumnJudge, DriftSettings, Scorer, moving::MovingReference, noise::MinimumEffects},
     event::{EventTime, PartitionId},
@@ -72,6 +73,39 @@ static REFERENCE: LazyLock<Arc<Reference>> = LazyLock::new(|| {
     }
     Arc::new(builder.finish("test".to_owned()).expect("there are rows").0)
 });
+
+/// Rules over every part of a result, which fire and resolve often.
+fn rules() -> Vec<Rule> {
+    let rule = |(measurement, name, raise, clear): (&str, &str, &str, Option<&str>), windows, no_data| Rule {
+        name: format!("{measurement}_{name}"),
+        measurement: measurement.to_owned(),
+        test: Test::Field {
+            name: name.to_owned(),
+            raise: raise.parse::<Condition>().unwrap(),
+            clear: clear.map(|clear| clear.parse::<Condition>().unwrap()),
+        },
+        selectors: Vec::new(),
+        raise_after: windows,
+        resolve_after: windows,
+        increase_over_ms: None,
+        severity: Severity::Warning,
+        labels: Labels::new(),
+        summary: None,
+        description: None,
+        annotations: BTreeMap::new(),
+        no_data,
+        inhibited_by: Vec::new(),
+        mute: Vec::new(),
+    };
+    vec![
+        rule(("window", "events", ">= 4", Some("< 2")), 2, NoData::Keep),
+        rule(("drift", "missing_share", "> 0.05", None), 1, NoData::Resolve),
+        rule(("segment", "n", ">= 1", None), 1, NoData::Fire),
+        rule(("evidence", "windows", ">= 2", None), 2, NoData::Keep),
+        rule(("comparison", "reference_n", ">= 5", Some("< 3")), 1, NoData::Keep),
+        rule(("quality", "value", "> 0", None), 3, NoData::Resolve),
+    ]
+}
 
 impl Event {
     fn random(rng: &mut ChaCha8Rng, number: usize, time: i64) -> Self {
@@ -199,6 +233,7 @@ impl Scenario {
             max_message_bytes: 10_000,
             delivered_until,
         })
+        .with_alerts(AlertSettings { rules: rules(), ..AlertSettings::default() })
     }
 
     /// All messages that can be used, in order of their event times.

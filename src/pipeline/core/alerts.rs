@@ -25,20 +25,24 @@ impl Core {
         if self.alerts.rules().is_empty() {
             return;
         }
-        // What rests on windows that may still change may change with them.
-        let final_until = self.delivered_until().map(|until| until.0.saturating_sub(self.windows.size_ms));
+        // Windows may have closed while earlier ones were written again in this
+        // very step, so what was final before it is.
         for result in out.results.iter().skip(first) {
-            self.alerts.window(result, final_until, &mut out.alerts);
+            self.alerts.window(result, self.final_until, &mut out.alerts);
         }
-        let watermark = self.watermark();
+        self.final_until = self.closed_until;
         match input {
-            Input::Tick(now) => self.alerts.tick(*now, watermark, &mut out.alerts),
+            Input::Tick(now) => {
+                // A tick has written again whatever there was to.
+                self.final_until = self.delivered_until().map(|until| until.0);
+                self.alerts.tick(*now, self.final_until, &mut out.alerts);
+            }
             // Of files there is no clock but event time.
             Input::Batch { now: None, .. } | Input::End => {
                 let ends = out.results.iter().skip(first).map(|result| result.end);
-                let latest: Option<EventTime> = ends.max().max(watermark);
+                let latest: Option<EventTime> = ends.max().max(self.watermark());
                 if let Some(now) = latest.filter(|_| out.results.len() > first) {
-                    self.alerts.tick(now, watermark, &mut out.alerts);
+                    self.alerts.tick(now, self.final_until, &mut out.alerts);
                 }
             }
             _ => {}

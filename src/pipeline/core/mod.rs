@@ -132,6 +132,10 @@ pub struct Core {
     /// Whether any model is learning its reference.
     learning: bool,
     alerts: Alerts,
+    /// End of the last window that would not be written again, at the last close
+    /// and as the alerts know it.
+    closed_until: Option<i64>,
+    final_until: Option<i64>,
     /// By model, whether an event came since the vitals were last looked at.
     heard: Vec<bool>,
     /// Lower bound of the watermark at which a window is to be written.
@@ -160,6 +164,8 @@ impl Core {
             row: Row::default(),
             learning: models.iter().any(Model::is_learning),
             alerts: Alerts::default(),
+            closed_until: None,
+            final_until: None,
             heard: vec![false; models.len()],
             models,
             holds: Holds::default(),
@@ -323,7 +329,8 @@ impl Core {
             next_due = [next_due, due].into_iter().flatten().min();
         }
         self.next_due = next_due.unwrap_or(i64::MAX);
-        if let Some(EventTime(end)) = self.delivered_until() {
+        self.closed_until = self.delivered_until().map(|until| until.0);
+        if let Some(end) = self.closed_until {
             // A feature event may be needed by predictions of later panes.
             let longest_join = self.longest_join_ms();
             self.holds.release_panes(self.windows.size_ms + longest_join, end);

@@ -25,6 +25,7 @@ impl Core {
         self.floor = delivered_until.map(|time| time.0);
         self.next_due = i64::MAX;
         self.alerts.restart();
+        (self.closed_until, self.final_until) = (None, None);
     }
 
     /// The state to go on from after a restart, with the partitions' `names`;
