@@ -1,0 +1,174 @@
+//! Windows in a row, and what a late event makes of them.
+
+use driftline::{
+    alert::{NoData, Rule, Test},
+    result::FeatureResult,
+};
+use proptest::prelude::*;
+
+use crate::bench::{Bench, HOUR, START, column, psi_above, window_of};
+
+fn rule(windows: u32, resolve: u32, clear: Option<&str>) -> Rule {
+    let mut rule = Rule { raise_after: windows, resolve_after: resolve, ..psi_above("0.2") };
+    if let Test::Field { clear: place, .. } = &mut rule.test {
+        *place = clear.map(|clear| clear.parse().unwrap());
+    }
+    rule
+}
+
+/// What is said when windows have these scores; NaN stands for an empty window.
+fn said(rule: Rule, scores: &[f64]) -> Vec<String> {
+    let mut bench = Bench::new(vec![rule]);
+    for (hour, &psi) in (1..).zip(scores) {
+        let columns = if psi.is_nan() { Vec::new() } else { vec![column("age", psi)] };
+        bench.window(&window_of("credit", hour, columns), None);
+    }
+    bench.said()
+}
+
+const NONE: f64 = f64::NAN;
+
+#[test]
+fn it_fires_after_so_many_windows_in_a_row_and_resolves_after_so_many() {
+    assert_eq!(said(rule(1, 1, None), &[0.1, 0.3, 0.1]), ["firing age 2", "resolved age 3"]);
+    assert_eq!(said(rule(2, 1, None), &[0.3, 0.1, 0.3, 0.3, 0.1]), ["firing age 4", "resolved age 5"]);
+    assert_eq!(said(rule(1, 2, None), &[0.3, 0.1, 0.3, 0.1, 0.1]), ["firing age 1", "resolved age 5"]);
+    assert!(said(rule(3, 1, None), &[0.3, 0.3, 0.1, 0.3, 0.3]).is_empty());
+}
+
+#[test]
+fn between_the_two_conditions_it_stays_as_it_is() {
+    let rule = || rule(1, 1, Some("< 0.1"));
+    assert_eq!(said(rule(), &[0.3, 0.15, 0.3, 0.15, 0.05]), ["firing age 1", "resolved age 5"]);
+    assert!(said(rule(), &[0.15, 0.15]).is_empty(), "between alone fires nothing");
+}
+
+#[test]
+fn a_window_without_data_does_what_the_rule_says() {
+    let with = |no_data, scores: &[f64]| said(Rule { no_data, ..rule(2, 1, None) }, scores);
+    assert_eq!(with(NoData::Keep, &[0.3, NONE, 0.3, NONE, 0.1]), ["firing age 3", "resolved age 5"]);
+    assert_eq!(with(NoData::Resolve, &[0.3, 0.3, NONE]), ["firing age 2", "resolved age 3"]);
+    assert_eq!(with(NoData::Fire, &[NONE, NONE, 0.1]), ["firing age 2", "resolved age 3"]);
+    let rule = Rule { no_data: NoData::Resolve, ..rule(1, 3, None) };
+    let mut bench = Bench::new(vec![rule]);
+    bench.psi(1, 0.3);
+    bench.psi(5, 0.1);
+    assert_eq!(bench.said(), ["firing age 1", "resolved age 5"], "missing windows are windows without data");
+}
+
+#[test]
+fn too_few_values_leave_an_alert_as_it_is() {
+    let few = || FeatureResult {
+        scores: None,
+        effect: None,
+        ..FeatureResult::empty("age", column("age", 0.0).kind)
+    };
+    let mut bench = Bench::new(vec![rule(2, 1, None)]);
+    bench.psi(1, 0.3);
+    bench.window(&window_of("credit", 2, vec![few()]), None);
+    assert_eq!(bench.alerts.views()[0].outcome, Some(driftline::alert::Outcome::Insufficient));
+    bench.psi(3, 0.3);
+    bench.window(&window_of("credit", 4, vec![few()]), None);
+    bench.psi(5, 0.1);
+    assert_eq!(bench.said(), ["firing age 3", "resolved age 5"]);
+}
+
+#[test]
+fn a_late_event_raises_resolves_and_takes_back() {
+    let mut bench = Bench::new(vec![rule(2, 1, None)]);
+    [0.3, 0.1, 0.3].into_iter().zip(1..).for_each(|(psi, hour)| bench.psi(hour, psi));
+    assert!(bench.said().is_empty());
+    bench.psi(2, 0.3);
+    assert_eq!(bench.said(), ["firing age 2"], "raised by a correction");
+    bench.psi(3, 0.1);
+    assert_eq!(bench.said(), ["resolved age 3"], "resolved by one");
+    bench.psi(2, 0.1);
+    assert_eq!(bench.said(), ["withdrawn age 2", "withdrawn age 3"]);
+    bench.window(&window_of("credit", 4, vec![column("age", 0.3)]), Some(START + 4 * HOUR));
+    bench.psi(3, 0.3);
+    assert!(bench.said().is_empty(), "a window that is final does not change");
+}
+
+#[test]
+fn a_stream_that_ends_ends_its_alerts() {
+    let mut bench = Bench::new(vec![rule(1, 1, None)]);
+    bench.psi(1, 0.3);
+    let end = |bench: &mut Bench, hour: i64| {
+        bench.take(|alerts, out| {
+            alerts.tick(driftline::event::EventTime(START), Some(START + hour * HOUR), out);
+        });
+        bench.said()
+    };
+    assert_eq!(end(&mut bench, 2), ["firing age 1"]);
+    assert!(end(&mut bench, 9).is_empty(), "five empty windows are waited for, and then some");
+    assert_eq!(end(&mut bench, 10), ["resolved age 1"]);
+    assert!(bench.alerts.views().iter().all(|view| view.state == "resolved"));
+}
+
+#[test]
+fn a_restart_forgets_nothing_and_says_nothing_twice() {
+    let mut bench = Bench::new(vec![rule(2, 2, None)]);
+    bench.psi(1, 0.3);
+    bench.restart(None);
+    bench.psi(2, 0.3);
+    assert_eq!(bench.said(), ["firing age 2"]);
+    bench.restart(None);
+    bench.psi(2, 0.3);
+    bench.psi(3, 0.1);
+    bench.restart(None);
+    bench.psi(4, 0.1);
+    assert_eq!(bench.said(), ["resolved age 4"]);
+}
+
+/// The states as plainly as they can be said: from the last windows backwards.
+fn fires(history: &[f64], raise: usize, resolve: usize) -> bool {
+    let mut fires = false;
+    for end in 1..=history.len() {
+        let seen = &history[..end];
+        let last = |count: usize, is: fn(f64) -> bool| {
+            seen.len() >= count && seen[seen.len() - count..].iter().all(|&psi| is(psi))
+        };
+        fires = if fires { !last(resolve, |psi| psi <= 0.2) } else { last(raise, |psi| psi > 0.2) };
+    }
+    fires
+}
+
+proptest! {
+    /// However windows come, are written again and settle, and whenever the
+    /// daemon restarts, the alert ends as the plain reading of the last versions.
+    #[test]
+    fn states_follow_from_the_last_versions(
+        versions in prop::collection::vec((1_i64..12, prop::bool::ANY, prop::bool::ANY), 1..40),
+        (raise, resolve) in (1_usize..4, 1_usize..4),
+    ) {
+        let mut bench = Bench::new(vec![rule(raise as u32, resolve as u32, None)]);
+        let mut last = vec![0.0; 12];
+        for hour in 1..=12 {
+            bench.psi(hour, 0.0);
+        }
+        let mut is_said = false;
+        for (hour, is_high, restarts) in versions {
+            let psi = if is_high { 0.3 } else { 0.0 };
+            last[hour as usize - 1] = psi;
+            bench.psi(hour, psi);
+            if restarts {
+                bench.restart(None);
+            }
+            let expected = fires(&last, raise, resolve);
+            let view = bench.alerts.views().into_iter().find(|view| ["firing", "recovering"].contains(&view.state));
+            prop_assert_eq!(view.is_some(), expected, "{:?}", last);
+            is_said |= expected;
+        }
+        prop_assert!(!is_said || !bench.records.is_empty());
+        // What was said adds up to the same.
+        let mut said = std::collections::BTreeMap::new();
+        for record in &bench.records {
+            match record.state.as_str() {
+                "withdrawn" => said.remove(&record.at),
+                state => said.insert(record.at, state),
+            };
+        }
+        let says = said.values().next_back().is_some_and(|state| *state == "firing");
+        prop_assert_eq!(says, fires(&last, raise, resolve));
+    }
+}

@@ -1,0 +1,98 @@
+//! Rules over the daemon itself, and over models that fall silent.
+
+use driftline::{
+    alert::{Labels, Rule, Severity, VitalRow, Vitals},
+    event::EventTime,
+};
+
+use crate::bench::{Bench, HOUR, START, rule};
+
+fn look(bench: &mut Bench, second: i64, is_reading: bool, heard: bool, rows: Vec<VitalRow>) {
+    let vitals = Vitals {
+        now: EventTime(START + second * 1_000),
+        is_reading,
+        models: vec![("credit".to_owned(), heard)],
+        rows,
+    };
+    bench.take(|alerts, out| alerts.vitals(&vitals, out));
+}
+
+fn state(bench: &Bench) -> Option<&'static str> {
+    bench.alerts.views().first().map(|view| view.state)
+}
+
+#[test]
+fn a_model_is_silent_by_the_clock_while_someone_listens() {
+    let mut bench = Bench::new(vec![rule("silent", "model.silent_windows", ">= 3")]);
+    let hours = |hours: i64| hours * HOUR / 1_000;
+    look(&mut bench, 0, true, true, Vec::new());
+    for second in (15..hours(2)).step_by(15) {
+        look(&mut bench, second, true, false, Vec::new());
+    }
+    // The broker is away for a day: that is not the model's silence.
+    for second in (hours(2)..hours(26)).step_by(15) {
+        look(&mut bench, second, false, false, Vec::new());
+    }
+    assert_eq!(state(&bench), None);
+    for second in (hours(26)..hours(26) + 1_800).step_by(15) {
+        look(&mut bench, second, true, false, Vec::new());
+    }
+    assert_eq!(state(&bench), None);
+    bench.restart(None);
+    for second in (hours(26) + 1_800..hours(27) + 60).step_by(15) {
+        look(&mut bench, second, true, false, Vec::new());
+    }
+    assert_eq!(state(&bench), Some("firing"), "two hours before the outage and one after it");
+    assert_eq!(bench.records[0].alert.label("model"), "credit");
+    look(&mut bench, hours(28), true, true, Vec::new());
+    assert_eq!(state(&bench), Some("resolved"));
+}
+
+fn ready(component: &str, unready_seconds: f64) -> Vec<VitalRow> {
+    vec![VitalRow {
+        measurement: "component",
+        tags: Labels::from([("component".to_owned(), component.to_owned())]),
+        fields: vec![("unready_seconds".to_owned(), unready_seconds)],
+    }]
+}
+
+#[test]
+fn the_daemon_is_told_of_apart_from_models() {
+    let sick = Rule { severity: Severity::Critical, ..rule("sick", "component.unready_seconds", ">= 300") };
+    let mut bench = Bench::new(vec![sick]);
+    look(&mut bench, 0, true, true, ready("influxdb", 299.0));
+    assert_eq!(state(&bench), None);
+    look(&mut bench, 15, true, true, ready("influxdb", 314.0));
+    bench.ticks(15..60);
+    assert_eq!(bench.told(), ["daemon new:  / "]);
+    look(&mut bench, 60, true, true, ready("influxdb", 0.0));
+    bench.ticks(60..400);
+    assert_eq!(bench.told(), ["daemon resolved:  / "]);
+}
+
+#[test]
+fn a_part_that_is_not_there_any_more_leaves_the_alert_as_it_is() {
+    let mut bench = Bench::new(vec![rule("sick", "component.unready_seconds", ">= 300")]);
+    look(&mut bench, 0, true, true, ready("influxdb", 314.0));
+    look(&mut bench, 15, true, true, Vec::new());
+    assert_eq!(state(&bench), Some("firing"));
+}
+
+#[test]
+fn counters_are_looked_at_by_how_much_they_grow() {
+    let refused = Rule { increase_over_ms: Some(60_000), ..rule("refused", "metric.refused_total", ">= 10") };
+    let mut bench = Bench::new(vec![refused]);
+    let mut at = |second: i64, value: f64| {
+        let row = VitalRow {
+            measurement: "metric",
+            tags: Labels::from([("reason".to_owned(), "json".to_owned())]),
+            fields: vec![("refused_total".to_owned(), value)],
+        };
+        look(&mut bench, second, true, true, vec![row]);
+        state(&bench)
+    };
+    assert_eq!(at(0, 1_000.0), None, "what was before is not growth");
+    assert_eq!(at(30, 1_009.0), None);
+    assert_eq!(at(60, 1_010.0), Some("firing"));
+    assert_eq!(at(90, 3.0), Some("resolved"), "the counter began again, and 1 + 3 is below 10");
+}
