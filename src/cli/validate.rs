@@ -9,6 +9,7 @@ use super::Exit;
 use crate::{
     config::{self, ConfigErrors, Overrides, Problem, ReferenceFile, ReferenceSource, Settings},
     pipeline::load_reference,
+    reference::Reference,
     sink::{self, InfluxApi, InfluxSettings},
     source::{self, KafkaSettings, StartOffset},
     window::duration_text,
@@ -33,13 +34,22 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Exit {
     let loaded = config::load(&args.config, &Overrides::from_process());
-    let (settings, mut errors, mut warnings, reference_files) = match loaded {
-        Ok(loaded) => (Some(loaded.settings), Vec::new(), loaded.warnings, loaded.reference_files),
-        Err(ConfigErrors { errors, warnings, reference_files }) => (None, errors, warnings, reference_files),
+    let (settings, mut errors, mut warnings, reference_files, rule_checks) = match loaded {
+        Ok(loaded) => {
+            (Some(loaded.settings), Vec::new(), loaded.warnings, loaded.reference_files, loaded.rule_checks)
+        }
+        Err(ConfigErrors { errors, warnings, reference_files, rule_checks }) => {
+            (None, errors, warnings, reference_files, rule_checks)
+        }
     };
+    let mut references = Vec::new();
     for file in &reference_files {
-        check_reference(file, &mut errors, &mut warnings);
+        let reference = check_reference(file, &mut errors, &mut warnings);
+        references.extend(file.model.clone().map(|model| (model, reference)));
     }
+    let references: Vec<(&str, Option<&Reference>)> =
+        references.iter().map(|(model, reference)| (model.as_str(), reference.as_ref())).collect();
+    errors.extend(rule_checks.iter().flat_map(|check| check.problems(&references)));
     for error in &errors {
         eprintln!("error: {error}");
     }
@@ -72,19 +82,29 @@ fn counted(count: usize, what: &str) -> Option<String> {
     }
 }
 
-fn check_reference(file: &ReferenceFile, errors: &mut Vec<Problem>, warnings: &mut Vec<Problem>) {
+/// The reference, where it can be read.
+fn check_reference(
+    file: &ReferenceFile,
+    errors: &mut Vec<Problem>,
+    warnings: &mut Vec<Problem>,
+) -> Option<Reference> {
     let model = file.model.as_deref().unwrap_or("NAME");
     let rebuild =
         format!("make it: driftline reference --model {model} --from FILE -o {}", file.path.display());
     match load_reference(&file.path) {
-        Err(error) => errors.push(file.problem(error.to_string(), rebuild)),
+        Err(error) => {
+            errors.push(file.problem(error.to_string(), rebuild));
+            None
+        }
         Ok(reference) if file.model.as_ref().is_some_and(|model| *model != reference.model) => {
             let message = format!("{} was made for the model {:?}", file.path.display(), reference.model);
             warnings.push(file.problem(message, rebuild));
+            Some(reference)
         }
         Ok(reference) => {
             let problems = file.segments.iter().filter_map(|feature| reference.segment_problem(feature));
             errors.extend(problems.map(|problem| file.problem(problem, rebuild.clone())));
+            Some(reference)
         }
     }
 }
@@ -108,10 +128,24 @@ fn print_summary(settings: &Settings) {
         duration_text(windows.lateness_ms),
         windows.min_events
     );
+    print_alerts(settings);
     if let Some(influxdb) = &settings.influxdb {
         println!("results   to InfluxDB at {}, {}", influxdb.url, target_text(&influxdb.api));
     }
     println!("results   at http://{}/api/v1/models", settings.http.listen);
+}
+
+/// What is looked at, and who is told.
+fn print_alerts(settings: &Settings) {
+    let rules = counted(settings.alerts.rules.len(), "rule").unwrap_or_else(|| "no rule".to_owned());
+    let receivers: Vec<String> = settings
+        .notify
+        .receivers
+        .iter()
+        .map(|receiver| format!("{} ({})", receiver.name, receiver.kind.as_str()))
+        .collect();
+    let told = if receivers.is_empty() { "nobody".to_owned() } else { receivers.join(", ") };
+    println!("alerts    by {rules}, told to {told}");
 }
 
 fn kafka_text(kafka: &KafkaSettings) -> String {

@@ -28,13 +28,38 @@ pub(super) fn read(text: &str, places: &mut Places, report: &mut Report) -> Resu
     Ok(walk.table(document.get_ref(), "", ""))
 }
 
+/// Walks a file that holds nothing but rules.
+pub(super) fn read_rules(
+    text: &str,
+    places: &mut Places,
+    report: &mut Report,
+) -> Result<Option<Value>, Box<Problem>> {
+    let document = DeTable::parse(text).map_err(|error| Box::new(syntax_error(&error, places)))?;
+    let mut walk = Walk { places, report };
+    let mut rules = None;
+    for (key, item) in document.get_ref() {
+        let name: &str = key.get_ref();
+        let path = join("", name);
+        walk.places.record(&path, key.span(), item.span());
+        if name == "rules" {
+            rules = walk.tables(item, "rules[]", "rules");
+            continue;
+        }
+        let message = "a rule file holds nothing but [[rules]]".to_owned();
+        let hint = Some("everything else belongs in the configuration file".to_owned());
+        walk.error(&path, Part::Key, Mismatch { message, hint });
+    }
+    Ok(rules)
+}
+
 fn syntax_error(error: &toml::de::Error, places: &Places) -> Problem {
     let offset = error.span().map_or(0, |span| span.start);
     let place = places.at(offset);
     let message = error.message().lines().collect::<Vec<_>>().join(", ");
     let line = places.line_of(offset);
-    let shows_secret =
-        ["token", "password", "secret", "key"].iter().any(|word| line.to_lowercase().contains(word));
+    let shows_secret = ["token", "password", "secret", "key", "url", "authorization"]
+        .iter()
+        .any(|word| line.to_lowercase().contains(word));
     let snippet = match &place {
         Place::File { line: number, column, .. } if !shows_secret => {
             let margin = " ".repeat(number.to_string().len());
@@ -144,7 +169,8 @@ impl Walk<'_> {
 
     fn leaf(&mut self, kind: Kind, item: &DeValue<'_>, path: &str) -> Option<Value> {
         match (kind, item) {
-            (Kind::TextList, DeValue::Array(items)) => self.text_list(items, path),
+            (Kind::TextList | Kind::Patterns, DeValue::Array(items)) => self.text_list(items, path),
+            (Kind::Patterns, DeValue::String(_)) => Some(value(vec![self.leaf(Kind::Text, item, path)?])),
             (Kind::OneOf(one_of), DeValue::Table(table)) => self.one_of(one_of, table, path),
             (Kind::OneOf(one_of), DeValue::String(_)) => {
                 let text_kind =
@@ -157,7 +183,7 @@ impl Walk<'_> {
                 self.librdkafka(table, "", path, &mut tree);
                 Some(value(tree))
             }
-            (Kind::TextList | Kind::OneOf(_) | Kind::Librdkafka, _) => {
+            (Kind::TextList | Kind::Patterns | Kind::OneOf(_) | Kind::Librdkafka, _) => {
                 self.error(path, Part::Value, Typed::of(item).expected(kind));
                 None
             }
@@ -274,8 +300,10 @@ fn other_section(name: &str) -> Option<String> {
     }
     Some(match spec.section() {
         "" => "the top of the file, before the first table".to_owned(),
-        "models[]" => "[[models]]".to_owned(),
-        section => format!("[{section}]"),
+        section => match section.strip_suffix("[]") {
+            Some(list) => format!("[[{list}]]"),
+            None => format!("[{section}]"),
+        },
     })
 }
 

@@ -4,9 +4,26 @@
 //! suggestions for unknown keys, the environment variables and
 //! `docs/config.md` all come from it.
 
+mod alerting;
 mod table;
 
-pub use table::KEYS;
+/// Every key.
+pub const KEYS: &[KeySpec] = &all();
+
+/// The tables as one.
+#[expect(clippy::indexing_slicing, reason = "evaluated when compiled, where it would be an error")]
+const fn all() -> [KeySpec; table::KEYS.len() + alerting::KEYS.len()] {
+    let mut all = [table::KEYS[0]; table::KEYS.len() + alerting::KEYS.len()];
+    let mut index = 0;
+    while index < all.len() {
+        all[index] = match index.checked_sub(table::KEYS.len()) {
+            None => table::KEYS[index],
+            Some(index) => alerting::KEYS[index],
+        };
+        index += 1;
+    }
+    all
+}
 
 /// What a key's value must be.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -57,6 +74,9 @@ pub enum Kind {
     Time,
     /// A list of non-empty texts.
     TextList,
+    /// A non-empty text or a list of such, in which `*` and `?` stand for
+    /// characters.
+    Patterns,
     /// Text that stands for one of the keys of a small table, or that table.
     OneOf(&'static OneOf),
     /// librdkafka's own settings: any name, a scalar or `{ file | env = … }`.
@@ -92,6 +112,7 @@ impl Kind {
             Self::Size { .. } => "a size such as \"1MiB\" or a number of bytes".to_owned(),
             Self::Time => "a time with offset such as \"2026-01-31T00:00:00Z\"".to_owned(),
             Self::TextList => "a list of texts".to_owned(),
+            Self::Patterns => "text or a list of texts".to_owned(),
             Self::OneOf(one_of) => one_of.forms.to_owned(),
             Self::Librdkafka => "a table of librdkafka settings".to_owned(),
         }
@@ -100,7 +121,7 @@ impl Kind {
     /// Whether one environment variable or flag can hold the value.
     #[must_use]
     pub fn is_scalar(self) -> bool {
-        !matches!(self, Self::TextList | Self::OneOf(_) | Self::Librdkafka)
+        !matches!(self, Self::TextList | Self::Patterns | Self::OneOf(_) | Self::Librdkafka)
     }
 }
 
@@ -165,10 +186,12 @@ impl KeySpec {
             .then(|| format!("DRIFTLINE_{}", self.path.replace('.', "__").to_uppercase()))
     }
 
-    /// The table that the key stands in; empty for the top level.
+    /// The table that the key stands in, or for values with free names the one
+    /// around them; empty for the top level.
     #[must_use]
     pub fn section(&self) -> &'static str {
-        self.path.rsplit_once('.').map_or("", |(section, _)| section)
+        let path = self.path.strip_suffix(".*").unwrap_or(self.path);
+        path.rsplit_once('.').map_or("", |(section, _)| section)
     }
 }
 

@@ -18,6 +18,7 @@ mod quantity;
 mod raw;
 mod reload;
 mod resolve;
+mod rules;
 mod settings;
 mod typed;
 
@@ -29,6 +30,7 @@ use std::{
 pub use layers::Overrides;
 pub use problem::{ConfigErrors, Place, Problem, ReferenceFile};
 pub use reload::ReloadChanges;
+pub use rules::{RuleCheck, RuleProblem, default_rules, load_rules, rule_problems};
 pub use settings::{ModelSettings, ReferenceSource, Settings, TableMapping};
 
 use places::{Part, Places};
@@ -43,6 +45,8 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
     /// Reference files that it names; they have not been looked at.
     pub reference_files: Vec<ReferenceFile>,
+    /// The rules, to be held against those files.
+    pub rule_checks: Vec<RuleCheck>,
 }
 
 /// Reads a configuration file. Paths in it are relative to the file.
@@ -80,15 +84,12 @@ pub fn load_text(text: &str, path: &Path, overrides: &Overrides) -> Result<Loade
             }
         },
     };
-    report.sort();
+    report.sort(path);
     match settings {
         Some(settings) if report.errors.is_empty() => {
-            Ok(Loaded { settings, warnings: report.warnings, reference_files: report.reference_files })
+            let Report { warnings, reference_files, rule_checks, .. } = report;
+            Ok(Loaded { settings, warnings, reference_files, rule_checks })
         }
-        _ => Err(ConfigErrors {
-            errors: report.errors,
-            warnings: report.warnings,
-            reference_files: report.reference_files,
-        }),
+        _ => Err(report.into_errors()),
     }
 }

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::rules::RuleCheck;
+
 /// Where a setting was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
@@ -70,7 +72,7 @@ impl fmt::Display for Problem {
 }
 
 /// Everything that keeps a configuration from being used.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ConfigErrors {
     /// At least one, in order of the file.
     pub errors: Vec<Problem>,
@@ -79,6 +81,8 @@ pub struct ConfigErrors {
     /// Reference files that the configuration names, so that they can be
     /// checked in the same go; they have not been looked at.
     pub reference_files: Vec<ReferenceFile>,
+    /// Rules without errors, to be held against those files.
+    pub rule_checks: Vec<RuleCheck>,
 }
 
 /// A reference file that a configuration names.
@@ -127,7 +131,7 @@ impl ConfigErrors {
             ),
             snippet: None,
         };
-        Self { errors: vec![error], warnings: Vec::new(), reference_files: Vec::new() }
+        Report { errors: vec![error], ..Report::default() }.into_errors()
     }
 }
 
@@ -137,17 +141,28 @@ pub(super) struct Report {
     pub(super) errors: Vec<Problem>,
     pub(super) warnings: Vec<Problem>,
     pub(super) reference_files: Vec<ReferenceFile>,
+    pub(super) rule_checks: Vec<RuleCheck>,
 }
 
 impl Report {
-    /// Brings both lists into the order of the file; what is not in the file
-    /// comes last.
-    pub(super) fn sort(&mut self) {
+    /// Brings both lists into the order of the file `main`, with other files
+    /// behind it; what is in no file comes last.
+    pub(super) fn sort(&mut self, main: &Path) {
         let order = |problem: &Problem| match &problem.place {
-            Place::File { line, column, .. } => (*line, *column),
-            _ => (usize::MAX, usize::MAX),
+            Place::File { path, line, column } if path == main => (0, PathBuf::new(), *line, *column),
+            Place::File { path, line, column } => (1, path.clone(), *line, *column),
+            _ => (2, PathBuf::new(), 0, 0),
         };
         self.errors.sort_by_key(order);
         self.warnings.sort_by_key(order);
+    }
+
+    pub(super) fn into_errors(self) -> ConfigErrors {
+        ConfigErrors {
+            errors: self.errors,
+            warnings: self.warnings,
+            reference_files: self.reference_files,
+            rule_checks: self.rule_checks,
+        }
     }
 }

@@ -5,9 +5,13 @@
 //! reported by `resolve` when it is not there. Nothing here has `Debug`, since
 //! secrets may stand among it.
 
+mod alerting;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+
+pub(super) use alerting::{Alerts, MuteTime, Receiver, ReceiverType, Rule, Tls};
 
 use crate::drift::noise::MinimumEffects;
 
@@ -24,6 +28,11 @@ pub(super) struct File {
     pub(super) influxdb: Option<Influxdb>,
     pub(super) http: Http,
     pub(super) log: Log,
+    pub(super) alerts: Alerts,
+    #[serde(default)]
+    pub(super) rules: Vec<Rule>,
+    #[serde(default)]
+    pub(super) receivers: Vec<Receiver>,
 }
 
 #[derive(Deserialize)]

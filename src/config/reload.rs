@@ -14,7 +14,9 @@ use super::{
     settings::{ModelSettings, Settings},
 };
 use crate::{
+    alert::{Rule, Template},
     decode::EventMapping,
+    notify::{ReceiverKind, ReceiverSettings},
     sink::{InfluxApi, InfluxSettings},
     source::KafkaSettings,
 };
@@ -132,6 +134,68 @@ impl Entries {
     }
 }
 
+/// What is about alerts; rules, mute times and receivers go by their names.
+impl Entries {
+    fn alerts(&mut self, settings: &Settings) {
+        let alerts = &settings.alerts;
+        for rule in &alerts.rules {
+            self.rule(rule);
+        }
+        for mute in &alerts.mute_times {
+            self.put(&join("alerts.mute_times", &mute.name), mute);
+        }
+        self.put("alerts.group_wait", &alerts.group_wait_ms);
+        self.put("alerts.group_interval", &alerts.group_interval_ms);
+        self.put("alerts.repeat_interval", &alerts.repeat_interval_ms);
+        self.put("alerts.external_url", &settings.notify.external_url);
+        self.put("alerts.dashboard_url", &settings.notify.dashboard_url);
+        self.put_secret("alerts.api_token", settings.api_token.as_ref());
+        for receiver in &settings.notify.receivers {
+            self.receiver(receiver);
+        }
+    }
+
+    /// Templates are told by their sources: the rest of them is no setting.
+    fn rule(&mut self, rule: &Rule) {
+        let source = |template: &Option<Template>| template.as_ref().map(|one| one.source().to_owned());
+        let texts = (source(&rule.summary), source(&rule.description));
+        let annotations: Vec<(&String, &str)> =
+            rule.annotations.iter().map(|(name, template)| (name, template.source())).collect();
+        let plain = Rule { summary: None, description: None, annotations: BTreeMap::new(), ..rule.clone() };
+        self.put(&join("rules", &rule.name), &(plain, texts, annotations));
+    }
+
+    /// Its secrets are none of what `Debug` shows.
+    fn receiver(&mut self, receiver: &ReceiverSettings) {
+        let path = join("receivers", &receiver.name);
+        self.put(&path, receiver);
+        let secrets: Vec<(&str, &SecretString)> = match &receiver.kind {
+            ReceiverKind::Webhook { url, signing_secrets, authorization } => {
+                let mut secrets = vec![("url", url)];
+                secrets.extend(signing_secrets.iter().map(|secret| ("secret", secret)));
+                secrets.extend(authorization.as_ref().map(|secret| ("authorization", secret)));
+                secrets
+            }
+            ReceiverKind::Alertmanager { authorization, .. } => {
+                authorization.iter().map(|secret| ("authorization", secret)).collect()
+            }
+            ReceiverKind::Slack { url } => vec![("url", url)],
+            ReceiverKind::PagerDuty { routing_key, .. } => vec![("routing_key", routing_key)],
+            ReceiverKind::Email { credentials, .. } => {
+                credentials.iter().map(|(_, password)| ("password", password)).collect()
+            }
+            ReceiverKind::Command { .. } => Vec::new(),
+        };
+        let mut by_key: BTreeMap<&str, DefaultHasher> = BTreeMap::new();
+        for (key, secret) in secrets {
+            secret.expose_secret().hash(by_key.entry(key).or_default());
+        }
+        for (key, hasher) in by_key {
+            self.put(&join(&path, key), &hasher.finish());
+        }
+    }
+}
+
 fn entries(settings: &Settings) -> BTreeMap<String, String> {
     let mut entries = Entries::default();
     entries.put("state_dir", &settings.state_dir);
@@ -160,5 +224,6 @@ fn entries(settings: &Settings) -> BTreeMap<String, String> {
     entries.put("http.latest_windows", &settings.http.latest_windows);
     entries.put("log.level", &settings.log.level);
     entries.put("log.format", &settings.log.format);
+    entries.alerts(settings);
     entries.0
 }

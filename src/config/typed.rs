@@ -131,9 +131,10 @@ impl<'a> Typed<'a> {
             (Kind::Rate, Self::Integer(number)) => {
                 mismatch.hint(format!("write in how long: \"{number} per 30d\""))
             }
-            (Kind::Text | Kind::Path | Kind::Secret, Self::Integer(_) | Self::Number(_) | Self::Bool(_)) => {
-                mismatch.hint("write it in quotes")
-            }
+            (
+                Kind::Text | Kind::Path | Kind::Secret | Kind::Patterns,
+                Self::Integer(_) | Self::Number(_) | Self::Bool(_),
+            ) => mismatch.hint("write it in quotes"),
             (Kind::Choice(words), Self::Text(text)) => match nearest(text, words.iter().copied()) {
                 Some(meant) => mismatch.hint(format!("did you mean {meant:?}?")),
                 None => mismatch,

@@ -5,7 +5,7 @@ use super::{
     KeySpec, Kind, OneOf,
 };
 
-const fn key(path: &'static str, kind: Kind, default: Default, meaning: &'static str) -> KeySpec {
+pub(super) const fn key(path: &'static str, kind: Kind, default: Default, meaning: &'static str) -> KeySpec {
     KeySpec { path, kind, default, meaning, reloadable: false }
 }
 
@@ -18,10 +18,10 @@ impl KeySpec {
 
 const MAX_COUNT: i64 = 1_000_000_000;
 const DURATION: Kind = Kind::Duration { min_ms: 0 };
-const POSITIVE: Kind = Kind::Duration { min_ms: 1 };
-const AT_LEAST_A_SECOND: Kind = Kind::Duration { min_ms: 1_000 };
+pub(super) const POSITIVE: Kind = Kind::Duration { min_ms: 1 };
+pub(super) const AT_LEAST_A_SECOND: Kind = Kind::Duration { min_ms: 1_000 };
 
-const fn count(min: i64) -> Kind {
+pub(super) const fn count(min: i64) -> Kind {
     Kind::Integer { min, max: MAX_COUNT }
 }
 
@@ -58,8 +58,8 @@ const fn column(path: &'static str, meaning: &'static str) -> KeySpec {
     key(path, Kind::Text, Absent("no such column"), meaning)
 }
 
-/// Every key.
-pub const KEYS: &[KeySpec] = &[
+/// Every key but those of alerts.
+pub(super) const KEYS: &[KeySpec] = &[
     key(
         "state_dir",
         Kind::Path,

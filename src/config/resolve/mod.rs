@@ -4,11 +4,13 @@
 //! here. Nothing stops at the first error: a part that can't be resolved is
 //! reported and left out, and the settings exist only when nothing was.
 
+mod alerts;
 mod drift;
 mod events;
 mod influxdb;
 mod kafka;
 mod models;
+mod receivers;
 mod secret;
 
 use std::{
@@ -45,7 +47,13 @@ pub(super) fn resolve(
     let kafka = raw.kafka.map(|kafka| resolver.kafka(kafka, shutdown_timeout));
     let events = resolver.events(raw.events);
     let windows = resolver.windows(&raw.windows);
+    let names: Option<Vec<String>> = raw.models.iter().map(|model| model.name.clone()).collect();
+    let names = names.filter(|names| !names.is_empty());
     let models = resolver.models(raw.models, &windows);
+    let mut alerts = raw.alerts;
+    let links = (alerts.external_url.take(), alerts.dashboard_url.take());
+    let notify = resolver.notify(raw.receivers, links, names.as_deref());
+    let alerts = resolver.alerts(alerts, raw.rules, names.as_deref());
     let influxdb = raw.influxdb.map(|influxdb| resolver.influxdb(influxdb));
     let http = resolver.http(&raw.http);
     let log = resolver.log(raw.log);
@@ -60,6 +68,9 @@ pub(super) fn resolve(
         influxdb: influxdb.flatten(),
         http: http?,
         log,
+        alerts: alerts.settings,
+        notify,
+        api_token: alerts.api_token,
         state_dir,
         references_dir,
         alerts: crate::alert::AlertSettings::default(),

@@ -13,7 +13,8 @@ use std::{
 
 use super::StartError;
 use crate::{
-    config::{ModelSettings, ReferenceSource, Settings},
+    alert::Rule,
+    config::{ModelSettings, ReferenceSource, Settings, rule_problems},
     ops::{Component, grouped},
     pipeline::{Learning, ModelSpec, ReferenceSpec, load_reference, store_reference},
     reference::Reference,
@@ -28,7 +29,7 @@ pub(super) fn model_specs(
     settings: &Settings,
     store: &LearnedReferences,
 ) -> Result<Vec<ModelSpec>, StartError> {
-    settings
+    let specs: Vec<ModelSpec> = settings
         .models
         .iter()
         .map(|model| {
@@ -41,7 +42,30 @@ pub(super) fn model_specs(
                 join: model.join,
             })
         })
-        .collect()
+        .collect::<Result<_, StartError>>()?;
+    note_rules(&settings.alerts.rules, &specs);
+    Ok(specs)
+}
+
+/// Says which rules ask for what no reference has.
+fn note_rules(rules: &[Rule], specs: &[ModelSpec]) {
+    let references: Vec<(&str, Option<&Reference>)> = specs
+        .iter()
+        .map(|spec| match &spec.reference {
+            ReferenceSpec::Ready { reference, .. } => (spec.name.as_str(), Some(reference.as_ref())),
+            ReferenceSpec::Learn(_) => (spec.name.as_str(), None),
+        })
+        .collect();
+    for rule in rules {
+        for problem in rule_problems(rule, &references) {
+            tracing::warn!(
+                rule = rule.name,
+                problem = problem.message,
+                hint = problem.hint,
+                "a rule asks for what no reference has"
+            );
+        }
+    }
 }
 
 fn reference_spec(
