@@ -39,13 +39,6 @@ pub struct Settings {
     pub http: HttpSettings,
     /// Logs.
     pub log: LogSettings,
-    /// Rules, and how their alerts are told.
-    pub alerts: AlertSettings,
-    /// Who is told.
-    pub notify: NotifySettings,
-    /// What a request to change silences has to bring. Absent: there are no such
-    /// requests.
-    pub api_token: Option<SecretString>,
     /// Where checkpoints are kept. Absent: there are none, and open windows are
     /// read again from Kafka after a restart.
     pub state_dir: Option<PathBuf>,

@@ -144,9 +144,6 @@ fn settings(kafka: KafkaSettings, reference: &Path, port: u16) -> Settings {
         api_token: None,
         state_dir: Some(folder.clone()),
         references_dir: folder,
-        alerts: AlertSettings::default(),
-        notify: NotifySettings::default(),
-        api_token: None,
         shutdown_timeout: Duration::from_secs(5),
     }
 }

@@ -3,9 +3,11 @@
 use super::{
     Default::{Absent, Bool, Integer, Required, Text},
     KeySpec, Kind,
-    table::{AT_LEAST_A_SECOND, POSITIVE, count, key},
+    table::{AT_LEAST_A_SECOND, POSITIVE, key},
 };
 
+/// Windows in a row: more are never remembered.
+const WINDOWS: Kind = Kind::Integer { min: 1, max: 10_000 };
 /// Times between two looks at what the clock drives are no shorter.
 const AT_LEAST_A_LOOK: Kind = Kind::Duration { min_ms: 15_000 };
 
@@ -125,8 +127,8 @@ pub(super) const KEYS: &[KeySpec] = &[
     selector("rules[].references", "further references of `comparison`, as `compare_with` names them"),
     selector("rules[].components", "parts of the daemon"),
     selector("rules[].labels_match.*", "of `metric.*`: series, by the value of this label"),
-    key("rules[].for", count(1), Integer(1), "windows in a row in which the condition must hold"),
-    key("rules[].resolve_for", count(1), Integer(1), "windows in a row in which it must not hold any more"),
+    key("rules[].for", WINDOWS, Integer(1), "windows in a row in which the condition must hold"),
+    key("rules[].resolve_for", WINDOWS, Integer(1), "windows in a row in which it must not hold any more"),
     key(
         "rules[].for_time",
         POSITIVE,

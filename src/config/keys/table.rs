@@ -21,7 +21,7 @@ const DURATION: Kind = Kind::Duration { min_ms: 0 };
 pub(super) const POSITIVE: Kind = Kind::Duration { min_ms: 1 };
 pub(super) const AT_LEAST_A_SECOND: Kind = Kind::Duration { min_ms: 1_000 };
 
-pub(super) const fn count(min: i64) -> Kind {
+const fn count(min: i64) -> Kind {
     Kind::Integer { min, max: MAX_COUNT }
 }
 

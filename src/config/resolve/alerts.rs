@@ -50,7 +50,7 @@ impl Resolver<'_> {
         if raw.default_rules {
             sources.push(default);
         }
-        sources.push(Source { places: Cow::Borrowed(self.places), rules: own, is_default: false });
+        sources.push(Source::new(Cow::Borrowed(self.places), own));
         for (key, path) in self.rule_files(raw.rules.as_deref()) {
             sources.extend(self.rule_file(&key, &path));
         }
@@ -80,7 +80,7 @@ impl Resolver<'_> {
 
     /// Takes rules that are not wanted out of those that come with the program.
     fn disable(&mut self, disable: &[String], default: &mut Source<'_>) {
-        let names: Vec<String> = default.rules.iter().filter_map(|rule| rule.name.clone()).collect();
+        let names: Vec<String> = default.names().cloned().collect();
         for (index, name) in disable.iter().enumerate() {
             if names.contains(name) {
                 continue;
@@ -92,7 +92,7 @@ impl Resolver<'_> {
             let message = format!("no rule {name:?} comes with Driftline");
             self.error(&format!("alerts.disable[{index}]"), message, hint);
         }
-        default.rules.retain(|rule| rule.name.as_ref().is_none_or(|name| !disable.contains(name)));
+        default.leave_out(|name| disable.contains(name));
     }
 
     /// The rule files, each with the key that names it.

@@ -73,9 +73,6 @@ pub(super) fn resolve(
         api_token: alerts.api_token,
         state_dir,
         references_dir,
-        alerts: crate::alert::AlertSettings::default(),
-        notify: crate::notify::NotifySettings::default(),
-        api_token: None,
         shutdown_timeout,
     };
     is_fine.then_some(settings)

@@ -40,9 +40,26 @@ const DEFAULT_RULES: &str = "default_rules.toml";
 /// The rules of one file.
 pub(super) struct Source<'a> {
     pub(super) places: Cow<'a, Places>,
-    pub(super) rules: Vec<raw::Rule>,
+    /// Each with its number in the file, which is not that in this list when
+    /// others were left out.
+    pub(super) rules: Vec<(usize, raw::Rule)>,
     /// They come with the program, and give way to others.
     pub(super) is_default: bool,
+}
+
+impl<'a> Source<'a> {
+    pub(super) fn new(places: Cow<'a, Places>, rules: Vec<raw::Rule>) -> Self {
+        Self { places, rules: rules.into_iter().enumerate().collect(), is_default: false }
+    }
+
+    /// Leaves out rules of these names.
+    pub(super) fn leave_out(&mut self, is_out: impl Fn(&String) -> bool) {
+        self.rules.retain(|(_, rule)| !rule.name.as_ref().is_some_and(&is_out));
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &String> {
+        self.rules.iter().filter_map(|(_, rule)| rule.name.as_ref())
+    }
 }
 
 /// What rules may name.
@@ -71,7 +88,8 @@ pub fn load_rules(path: &Path, mute_times: &[MuteTime]) -> Result<Vec<Rule>, Con
         errors
     })?;
     let mut report = Report::default();
-    let known = Known { models: None, mute_times: mute_times.iter().map(|mute| mute.name.as_str()).collect() };
+    let known =
+        Known { models: None, mute_times: mute_times.iter().map(|mute| mute.name.as_str()).collect() };
     let rules = match read(&text, path, &mut report) {
         Ok(source) => resolve(vec![default_source(&mut report), source], &known, &mut report),
         Err(error) => {
@@ -102,7 +120,7 @@ pub(super) fn default_source(report: &mut Report) -> Source<'static> {
     let path = Path::new(DEFAULT_RULES);
     let mut source = read(include_str!("../default_rules.toml"), path, report).unwrap_or_else(|error| {
         report.errors.push(*error);
-        Source { places: Cow::Owned(Places::new(path, "")), rules: Vec::new(), is_default: true }
+        Source::new(Cow::Owned(Places::new(path, "")), Vec::new())
     });
     source.is_default = true;
     source
@@ -119,7 +137,7 @@ pub(super) fn read(text: &str, path: &Path, report: &mut Report) -> Result<Sourc
             Box::new(places.problem("", Part::Key, message, None))
         })?,
     };
-    Ok(Source { places: Cow::Owned(places), rules, is_default: false })
+    Ok(Source::new(Cow::Owned(places), rules))
 }
 
 /// A rule without errors.
@@ -132,15 +150,15 @@ pub(super) struct Found {
 pub(super) fn resolve(mut sources: Vec<Source<'_>>, known: &Known<'_>, report: &mut Report) -> Vec<Found> {
     let own = own_names(&sources, report);
     for source in sources.iter_mut().filter(|source| source.is_default) {
-        source.rules.retain(|rule| rule.name.as_ref().is_none_or(|name| !own.contains(name)));
+        source.leave_out(|name| own.contains(name));
     }
-    let defaults = sources.iter().filter(|source| source.is_default).flat_map(|source| &source.rules);
-    let rules: BTreeSet<String> = defaults.filter_map(|rule| rule.name.clone()).chain(own).collect();
+    let defaults = sources.iter().filter(|source| source.is_default).flat_map(Source::names);
+    let rules: BTreeSet<String> = defaults.cloned().chain(own.iter().cloned()).collect();
     let names = Names { rules, known };
     let mut found = Vec::new();
     for source in sources {
         let Source { places, rules, is_default } = source;
-        for (index, mut rule) in rules.into_iter().enumerate() {
+        for (index, mut rule) in rules {
             if is_default {
                 // What was left out can't inhibit anything, and nobody asked for it.
                 rule.inhibited_by.retain(|name| names.rules.contains(name));
@@ -160,7 +178,7 @@ pub(super) fn resolve(mut sources: Vec<Source<'_>>, known: &Known<'_>, report: &
 fn own_names(sources: &[Source<'_>], report: &mut Report) -> BTreeSet<String> {
     let mut first: BTreeMap<&str, String> = BTreeMap::new();
     for source in sources.iter().filter(|source| !source.is_default) {
-        for (index, rule) in source.rules.iter().enumerate() {
+        for (index, rule) in &source.rules {
             let Some(name) = &rule.name else { continue };
             let key = join(&format!("rules[{index}]"), "name");
             let place = source.places.of(&key, Part::Value);

@@ -17,6 +17,9 @@ use crate::{
 const FORMS: &str =
     "write metric = \"drift.psi\" and when = \">= 0.25\", or on = \"drift\" and expression = \"…\"";
 
+/// Values of counters are kept for a little longer than that.
+const LONGEST_INCREASE_MS: i64 = 8 * 3_600_000;
+
 /// Reads one rule.
 pub(super) struct Reader<'a> {
     pub(super) places: &'a Places,
@@ -244,7 +247,7 @@ impl Reader<'_> {
             self.missing("on", "on = \"drift\", the measurement that the expression is about");
         }
         if raw.expression.is_none() {
-            self.missing("expression", "expression = \"psi > 0.25 && n > 1000.0\"");
+            self.missing("expression", "expression = \"psi > 0.25 && n > 1000\"");
         }
         let subject = match raw.on.as_deref() {
             Some(vitals::METRIC) => {
@@ -273,7 +276,7 @@ impl Reader<'_> {
             Ok(expression) => expression,
             Err(message) => {
                 let message = message.lines().map(str::trim).collect::<Vec<_>>().join(", ");
-                let hint = "write it in the Common Expression Language, such as \"psi > 0.25 && n > 1000.0\"";
+                let hint = "write it in the Common Expression Language, such as \"psi > 0.25 && n > 1000\"";
                 self.error(key, format!("not an expression: {message}"), hint);
                 return None;
             }
@@ -323,6 +326,10 @@ impl Reader<'_> {
                 let hint = Some("add increase_over = \"10m\"".to_owned());
                 let problem = self.places.problem(&self.key("metric"), Part::Value, message, hint);
                 self.report.warnings.push(problem);
+            }
+            (Driver::Metric(_), Some(over)) if over > LONGEST_INCREASE_MS => {
+                let message = "the values of a counter are not kept for so long";
+                self.error("increase_over", message, "write \"8h\" or less");
             }
             (Driver::Windows | Driver::Clock, Some(_)) => {
                 let message = format!("{} has no counters", subject.measurement);
