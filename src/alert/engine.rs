@@ -16,6 +16,7 @@ use super::{
     group::{Group, Members},
     instance::{Course, Instance, Key},
     notification::{Alert, AlertStatus, GroupKey, LABEL_MODEL, Notification},
+    observed::Observed,
     record::{AlertRecord, RecordState},
     rule::{Labels, Outcome, Rule},
     settings::AlertSettings,
@@ -23,11 +24,7 @@ use super::{
     stream::StreamAlerts,
     vitals::Vitals,
 };
-use crate::{
-    event::EventTime,
-    result::{StreamKey, WindowResult},
-    window::WindowSettings,
-};
+use crate::{event::EventTime, result::StreamKey, window::WindowSettings};
 
 /// How long by the clock an alert that is over is kept for those who ask.
 const KEPT_RESOLVED_MS: i64 = 15 * 60_000;
@@ -163,16 +160,16 @@ impl Alerts {
     }
 
     /// Takes a window that was closed, or written again.
-    pub fn window(&mut self, window: &WindowResult, final_until: Option<i64>, out: &mut AlertOutputs) {
+    pub fn window(&mut self, window: &dyn Observed, final_until: Option<i64>, out: &mut AlertOutputs) {
         if self.settings.rules.is_empty() {
             return;
         }
         let settings = Arc::clone(&self.settings);
         let course = Course { slide_ms: self.slide_ms, lapse_ms: self.lapse_ms, final_until };
         let streams = &mut self.memory.streams;
-        let place = streams.iter().position(|(key, _)| *key == window.stream);
+        let place = streams.iter().position(|(key, _)| key == window.stream());
         let place = place.unwrap_or_else(|| {
-            streams.push((window.stream.clone(), StreamAlerts::default()));
+            streams.push((window.stream().clone(), StreamAlerts::default()));
             streams.len() - 1
         });
         let before = out.records.len();

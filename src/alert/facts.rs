@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     notification::{DESCRIPTION, SUMMARY, VALUE},
+    observed::Observed,
     rule::{Labels, Rule, Test},
 };
 use crate::{
     event::EventTime,
     result::{
-        BinShare, FeatureResult, Verdict, WindowResult,
+        BinShare, Verdict,
         schema::{ALL_ROWS, Row, TAG_FEATURE, TAG_MODEL, TAG_SEGMENT, Value},
     },
 };
@@ -36,7 +37,7 @@ pub(super) struct Facts {
 
 impl Facts {
     /// What `row` says, which breaches `rule`.
-    pub(super) fn new(rule: &Rule, row: &Row<'_>, window: Option<&WindowResult>) -> Self {
+    pub(super) fn new(rule: &Rule, row: &Row<'_>, window: Option<&dyn Observed>) -> Self {
         let value = match &rule.test {
             Test::Field { name, .. } => row.value(name),
             Test::Expression { .. } => None,
@@ -52,9 +53,9 @@ impl Facts {
             ("severity", Filled::from(rule.severity.as_str())),
             ("condition", Filled::from(condition.as_str())),
         ]);
-        if let Some(window) = window {
-            context.insert("start", Filled::from(window.start.to_string()));
-            context.insert("end", Filled::from(window.end.to_string()));
+        if let Some((start, end)) = window.map(Observed::times) {
+            context.insert("start", Filled::from(start.to_string()));
+            context.insert("end", Filled::from(end.to_string()));
         }
         let summary = rule
             .summary
@@ -70,13 +71,10 @@ impl Facts {
         let more = rule.annotations.iter();
         annotations.extend(more.map(|(name, template)| (name.clone(), template.render(&context))));
         Self {
-            window: window.map(|window| (window.start, window.end)),
+            window: window.map(Observed::times),
             annotations,
             weight: weight(row),
-            bins: window
-                .and_then(|window| column(window, row))
-                .map(|column| column.bins.clone())
-                .unwrap_or_default(),
+            bins: window.map(|window| window.bins(row).to_vec()).unwrap_or_default(),
         }
     }
 }
@@ -125,17 +123,4 @@ fn weight(row: &Row<'_>) -> f64 {
         _ => 0.0,
     };
     [0.0, 1.0, 2.0, 3.0].get(verdict.unwrap_or(0)).map_or(0.0, |level| level * PER_VERDICT) + effect
-}
-
-/// The column that a row is about, of all rows or of its segment.
-fn column<'a>(window: &'a WindowResult, row: &Row<'_>) -> Option<&'a FeatureResult> {
-    let feature = row.tag(TAG_FEATURE)?;
-    let columns = match row.tag(TAG_SEGMENT).filter(|segment| *segment != ALL_ROWS) {
-        None => &window.features,
-        Some(name) => {
-            let (of, value) = name.split_once('=')?;
-            &window.segments.iter().find(|segment| segment.feature == of && segment.value == value)?.features
-        }
-    };
-    columns.iter().find(|column| column.feature == feature)
 }

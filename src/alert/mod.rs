@@ -17,6 +17,7 @@ mod group;
 mod instance;
 mod mute;
 mod notification;
+mod observed;
 mod record;
 mod rule;
 mod selector;
@@ -35,6 +36,7 @@ pub use notification::{
     Alert, AlertStatus, DESCRIPTION, GroupKey, LABEL_FEATURE, LABEL_MODEL, LABEL_RULE, LABEL_SEVERITY,
     Notification, Reason, SUMMARY, VALUE,
 };
+pub use observed::{Observed, VisitRow};
 pub use record::{AlertRecord, RecordState};
 pub use rule::{Labels, NoData, Outcome, Rule, Severity, Test};
 pub use selector::Selector;

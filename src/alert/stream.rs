@@ -11,16 +11,11 @@ use super::{
     facts::Facts,
     instance::{Announcement, Course, Instance, Key},
     notification::AlertStatus,
+    observed::Observed,
     record::{AlertRecord, RecordState},
     rule::{NoData, Outcome, Rule},
 };
-use crate::{
-    event::EventTime,
-    result::{
-        Check, WindowResult,
-        schema::{QUALITY, Row, TAG_CHECK, WINDOW},
-    },
-};
+use crate::{event::EventTime, result::schema::Row};
 
 /// The alerts of one stream, by rule and series, and its windows.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -48,11 +43,11 @@ impl StreamAlerts {
     pub(super) fn take(
         &mut self,
         rules: &[Rule],
-        window: &WindowResult,
+        window: &dyn Observed,
         course: Course,
         news: &mut Vec<AlertRecord>,
     ) {
-        let end = window.end.0;
+        let end = window.times().1.0;
         if self.settled_until >= Some(end) {
             return;
         }
@@ -136,13 +131,7 @@ fn counts_as_breach(rule: &Rule, outcome: Outcome) -> bool {
     outcome == Outcome::NoData && rule.no_data == NoData::Fire
 }
 
-/// What a row of `window` says. An empty window has no data, but for its numbers
-/// of events and the check of them.
-fn outcome(rule: &Rule, row: &Row<'_>, window: &WindowResult) -> Option<Outcome> {
-    let is_about_volume = row.measurement == WINDOW
-        || (row.measurement == QUALITY && row.tag(TAG_CHECK) == Some(Check::Volume.as_str()));
-    if window.events == 0 && !is_about_volume {
-        return Some(Outcome::NoData);
-    }
-    rule.outcome(row)
+/// What a row of `window` says.
+fn outcome(rule: &Rule, row: &Row<'_>, window: &dyn Observed) -> Option<Outcome> {
+    if window.has_no_data(row) { Some(Outcome::NoData) } else { rule.outcome(row) }
 }

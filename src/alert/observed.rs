@@ -1,0 +1,80 @@
+//! A window as rules see it.
+
+use std::fmt;
+
+use crate::{
+    event::EventTime,
+    result::{
+        BinShare, Check, FeatureResult, StreamKey, WindowResult,
+        schema::{ALL_ROWS, QUALITY, Row, TAG_CHECK, TAG_FEATURE, TAG_SEGMENT, WINDOW},
+    },
+};
+
+/// Is given rows.
+pub type VisitRow<'v> = dyn FnMut(Row<'_>) + 'v;
+
+/// A window's rows, and what rows do not say.
+pub trait Observed {
+    /// Whose window it is.
+    fn stream(&self) -> &StreamKey;
+
+    /// Its start and its end.
+    fn times(&self) -> (EventTime, EventTime);
+
+    /// Calls `visit` with every row.
+    fn rows(&self, visit: &mut VisitRow<'_>);
+
+    /// Whether there is nothing behind a row.
+    fn has_no_data(&self, row: &Row<'_>) -> bool;
+
+    /// The distribution that a row is about; empty when it is about none.
+    fn bins(&self, row: &Row<'_>) -> &[BinShare];
+}
+
+impl fmt::Debug for dyn Observed + '_ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observed").field("stream", self.stream()).field("times", &self.times()).finish()
+    }
+}
+
+impl Observed for WindowResult {
+    fn stream(&self) -> &StreamKey {
+        &self.stream
+    }
+
+    fn times(&self) -> (EventTime, EventTime) {
+        (self.start, self.end)
+    }
+
+    fn rows(&self, visit: &mut VisitRow<'_>) {
+        Self::rows(self, visit);
+    }
+
+    /// An empty window has numbers of events, and a check of them.
+    fn has_no_data(&self, row: &Row<'_>) -> bool {
+        let is_about_volume = row.measurement == WINDOW
+            || (row.measurement == QUALITY && row.tag(TAG_CHECK) == Some(Check::Volume.as_str()));
+        self.events == 0 && !is_about_volume
+    }
+
+    fn bins(&self, row: &Row<'_>) -> &[BinShare] {
+        self.column(row).map_or(&[], |column| &column.bins)
+    }
+}
+
+impl WindowResult {
+    /// The column that a row is about, of all rows or of its segment.
+    fn column(&self, row: &Row<'_>) -> Option<&FeatureResult> {
+        let feature = row.tag(TAG_FEATURE)?;
+        let columns = match row.tag(TAG_SEGMENT).filter(|segment| *segment != ALL_ROWS) {
+            None => &self.features,
+            Some(name) => {
+                let (of, value) = name.split_once('=')?;
+                let is_it =
+                    |segment: &&crate::result::SegmentResult| segment.feature == of && segment.value == value;
+                &self.segments.iter().find(is_it)?.features
+            }
+        };
+        columns.iter().find(|column| column.feature == feature)
+    }
+}
