@@ -7,6 +7,7 @@ mod publish;
 mod reference;
 mod replay;
 mod run;
+mod test_rules;
 mod validate;
 mod verdicts;
 mod window_output;
@@ -40,6 +41,8 @@ enum Command {
     Replay(replay::Args),
     /// Put a file's rows on a Kafka topic as events
     Publish(publish::Args),
+    /// Test alert rules: windows in, expected alerts out
+    TestRules(test_rules::Args),
 }
 
 /// Runs the program: arguments in, exit code out.
@@ -53,6 +56,7 @@ pub fn main() -> ExitCode {
         Command::Reference(args) => reference::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Publish(args) => publish::run(&args),
+        Command::TestRules(args) => test_rules::run(&args),
     };
     exit.into()
 }

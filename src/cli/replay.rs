@@ -17,7 +17,7 @@ use super::{
     window_output::{Output, OutputFormat, SinkAway},
 };
 use crate::{
-    config::{ModelSettings, ReferenceSource, Settings},
+    config::{ModelSettings, ReferenceSource, Settings, load_rules},
     event::{EventTime, MessageBatch, RejectReason, parse_rfc3339},
     ops::grouped,
     pipeline::{
@@ -62,6 +62,11 @@ pub(super) struct Args {
     /// The time of the window to explain, in place of the one with the largest effect
     #[arg(long, value_name = "TIME", value_parser = time, requires = "explain")]
     at: Option<EventTime>,
+    /// What would have fired by the rules in this file, in place of those of the
+    /// configuration: a timeline in place of the windows; with --output ndjson, a
+    /// JSON object per change
+    #[arg(long, value_name = "FILE")]
+    rules: Option<PathBuf>,
     #[command(flatten)]
     table: TableArgs,
 }
@@ -81,7 +86,17 @@ pub(super) fn run(args: &Args) -> Exit {
     else {
         return Exit::Config;
     };
-    match replay(args, loaded.settings) {
+    let mut settings = loaded.settings;
+    if let Some(path) = &args.rules {
+        match load_rules(path, &settings.alerts.mute_times) {
+            Ok(rules) => settings.alerts.rules = rules,
+            Err(errors) => {
+                errors.errors.iter().for_each(|error| eprintln!("error: {error}"));
+                return Exit::Config;
+            }
+        }
+    }
+    match replay(args, settings) {
         Ok(exit) => exit,
         // Whoever read the windows has seen enough.
         Err(error) if is_broken_pipe(&error) => Exit::Success,
@@ -112,9 +127,16 @@ fn replay(args: &Args, mut settings: Settings) -> anyhow::Result<Exit> {
         models,
         max_message_bytes: settings.kafka.as_ref().map_or(MAX_EVENT_BYTES, |kafka| kafka.max_message_bytes),
         delivered_until: None,
-    });
+    })
+    .with_alerts(settings.alerts.clone());
     let bar = row_bar(&files, "replaying");
-    let output = Output::open(args.output, args.features, explainer, &settings, bar.clone())?;
+    let output = match (&args.rules, args.output) {
+        (Some(_), OutputFormat::Table | OutputFormat::Ndjson) => {
+            let is_json = args.output == OutputFormat::Ndjson;
+            Output::of_alerts(is_json, settings.alerts.rules.clone(), bar.clone())
+        }
+        _ => Output::open(args.output, args.features, explainer, &settings, bar.clone())?,
+    };
     let mut run = Run { core, output, bar, first_rejects: BTreeMap::new(), failures: Vec::new() };
     let started = Instant::now();
     run.feed(&files, lateness)?;
@@ -246,7 +268,7 @@ impl Run {
             self.bar.suspend(|| eprintln!("warning: {failure}"));
         }
         self.failures.append(&mut out.failures);
-        self.output.write(&out.results)?;
+        self.output.write(&out.results, &out.alerts)?;
         out.clear();
         Ok(())
     }

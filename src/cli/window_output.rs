@@ -13,9 +13,10 @@ use tokio::runtime::Runtime;
 use super::{
     Exit,
     event_files::plural,
-    verdicts::{Explainer, Matrix, Tally, Terminal, WindowLines, summary},
+    verdicts::{Explainer, Matrix, Tally, Terminal, Timeline, WindowLines, summary},
 };
 use crate::{
+    alert::{AlertOutputs, Rule},
     config::Settings,
     ops::{LogFormat, LogSettings, init_logs},
     reference::Reference,
@@ -45,9 +46,13 @@ pub(super) enum OutputFormat {
 pub(super) struct Output {
     kind: Kind,
     bar: ProgressBar,
+    /// What would have fired, by these rules.
+    timeline: Timeline,
+    rules: Vec<Rule>,
 }
 
 enum Kind {
+    Alerts { is_json: bool },
     Table(Box<TableOutput>),
     Matrix(Matrix),
     Ndjson,
@@ -114,14 +119,22 @@ impl Output {
                 Kind::Influx { sink, runtime, windows: 0, registry }
             }
         };
-        Ok(Self { kind, bar })
+        Ok(Self { kind, bar, timeline: Timeline::default(), rules: settings.alerts.rules.clone() })
     }
 
-    pub(super) fn write(&mut self, windows: &[WindowResult]) -> anyhow::Result<()> {
+    /// An output of alerts alone.
+    pub(super) fn of_alerts(is_json: bool, rules: Vec<Rule>, bar: ProgressBar) -> Self {
+        Self { kind: Kind::Alerts { is_json }, bar, timeline: Timeline::default(), rules }
+    }
+
+    /// Takes windows, and what became of alerts with them.
+    pub(super) fn write(&mut self, windows: &[WindowResult], alerts: &AlertOutputs) -> anyhow::Result<()> {
+        self.timeline.add(alerts);
         if windows.is_empty() {
             return Ok(());
         }
         match &mut self.kind {
+            Kind::Alerts { .. } => {}
             Kind::Table(table) => {
                 let text = table.text(windows);
                 self.bar.suspend(|| io::stdout().lock().write_all(text.as_bytes()))?;
@@ -137,7 +150,7 @@ impl Output {
             }
             Kind::Influx { sink, windows: count, .. } => {
                 wait_for_room(sink)?;
-                sink.submit(windows);
+                sink.submit_lines(sink.encode(windows, &alerts.records));
                 *count += windows.len() as u64;
             }
         }
@@ -153,12 +166,29 @@ impl Output {
 
     /// Writes what is held back. Fails with [`SinkAway`] when the server is gone.
     pub(super) fn close(self) -> anyhow::Result<Exit> {
-        match self.kind {
+        let Self { kind, timeline, rules, .. } = self;
+        match kind {
             Kind::Ndjson => Ok(Exit::Success),
+            Kind::Alerts { is_json: true } => {
+                let mut stdout = io::stdout().lock();
+                for record in timeline.records() {
+                    serde_json::to_writer(&mut stdout, record)?;
+                    stdout.write_all(b"\n")?;
+                }
+                Ok(Exit::Success)
+            }
+            Kind::Alerts { is_json: false } => {
+                io::stdout().lock().write_all(timeline.render(&rules, Terminal::of_stdout()).as_bytes())?;
+                Ok(Exit::Success)
+            }
             Kind::Table(table) => {
                 let terminal = Terminal::of_stdout();
                 table.explainer.check()?;
-                let text = summary(&table.tally, terminal) + &table.explainer.render(terminal);
+                let mut text = summary(&table.tally, terminal);
+                if !rules.is_empty() {
+                    text += &timeline.render(&rules, terminal);
+                }
+                text += &table.explainer.render(terminal);
                 io::stdout().lock().write_all(text.as_bytes())?;
                 Ok(Exit::Success)
             }

@@ -1,5 +1,6 @@
 //! Verdicts for a terminal: a line per window, a table of all windows at the
-//! end, a picture of them, and why a feature's verdict is what it is.
+//! end, a picture of them, why a feature's verdict is what it is, and which
+//! alerts would have fired.
 //!
 //! Promises: nothing is wider than the terminal (100 characters in a pipe);
 //! whatever colours say stands there in words or shapes as well; names from
@@ -20,6 +21,7 @@ mod tally;
 mod terminal;
 #[cfg(test)]
 mod tests;
+mod timeline;
 
 pub(super) use explain::{Explainer, Question};
 pub(super) use lines::WindowLines;
@@ -27,6 +29,7 @@ pub(super) use matrix::Matrix;
 pub(super) use summary::summary;
 pub(super) use tally::Tally;
 pub(super) use terminal::Terminal;
+pub(super) use timeline::Timeline;
 
 use crate::{
     event::EventTime,

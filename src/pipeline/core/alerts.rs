@@ -1,10 +1,7 @@
 //! Alerts as a part of the core: windows in, changes and notifications out.
 
 use super::{Core, Input, Outputs};
-use crate::{
-    alert::{AlertSettings, Alerts, Vitals},
-    event::EventTime,
-};
+use crate::alert::{AlertSettings, Alerts, Vitals};
 
 impl Core {
     /// The same core with these rules. Before the first step.
@@ -25,27 +22,24 @@ impl Core {
         if self.alerts.rules().is_empty() {
             return;
         }
-        // Windows may have closed while earlier ones were written again in this
-        // very step, so what was final before it is.
+        // Of files there is no clock but event time.
+        let is_file = matches!(input, Input::Batch { now: None, .. } | Input::End);
+        let mut clock = None;
         for result in out.results.iter().skip(first) {
+            if is_file && let Some(now) = clock.replace(result.end).filter(|now| *now < result.end) {
+                self.alerts.tick(now, self.final_until, &mut out.alerts);
+            }
+            // Windows may have closed while earlier ones were written again in
+            // this very step, so what was final before it is.
             self.alerts.window(result, self.final_until, &mut out.alerts);
         }
         self.final_until = self.closed_until;
-        match input {
-            Input::Tick(now) => {
-                // A tick has written again whatever there was to.
-                self.final_until = self.delivered_until().map(|until| until.0);
-                self.alerts.tick(*now, self.final_until, &mut out.alerts);
-            }
-            // Of files there is no clock but event time.
-            Input::Batch { now: None, .. } | Input::End => {
-                let ends = out.results.iter().skip(first).map(|result| result.end);
-                let latest: Option<EventTime> = ends.max().max(self.watermark());
-                if let Some(now) = latest.filter(|_| out.results.len() > first) {
-                    self.alerts.tick(now, self.final_until, &mut out.alerts);
-                }
-            }
-            _ => {}
+        if let Input::Tick(now) = input {
+            // A tick has written again whatever there was to.
+            self.final_until = self.delivered_until().map(|until| until.0);
+            self.alerts.tick(*now, self.final_until, &mut out.alerts);
+        } else if let Some(now) = clock.filter(|_| is_file) {
+            self.alerts.tick(now, self.final_until, &mut out.alerts);
         }
     }
 

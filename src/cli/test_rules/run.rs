@@ -1,0 +1,242 @@
+//! One test, run.
+
+use std::{collections::BTreeMap, fmt};
+
+use super::{
+    file::{Series, Test, TestFile},
+    values::Item,
+};
+use crate::{
+    alert::{
+        Alert, AlertOutputs, AlertSettings, Alerts, Labels, Observed, Rule, SUMMARY, VisitRow, VitalRow,
+        Vitals,
+        vitals::{COMPONENT, EVERY_MS, METRIC, MODEL},
+    },
+    event::EventTime,
+    result::{
+        BinShare, StreamKey, UNNAMED, Verdict,
+        schema::{Fields, Row, TAG_MODEL, TAG_VARIANT, TAG_VERSION, Tag, Value},
+    },
+    window::WindowSettings,
+};
+
+/// 2026-01-01T00:00:00Z: the first window begins here.
+const START: i64 = 1_767_225_600_000;
+/// Tests count in windows, so how long one is makes no difference.
+const WINDOW_MS: i64 = 3_600_000;
+/// Name of the model of rows that name none.
+const SOME_MODEL: &str = "model";
+
+/// An expectation that was not met.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    window: usize,
+    expected: Vec<String>,
+    found: Vec<String>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |alerts: &[String]| {
+            if alerts.is_empty() { "nothing".to_owned() } else { alerts.join("\n            ") }
+        };
+        writeln!(f, "window {}", self.window)?;
+        writeln!(f, "  expected: {}", list(&self.expected))?;
+        write!(f, "  fires:    {}", list(&self.found))
+    }
+}
+
+/// One row of one window.
+struct TestRow {
+    measurement: String,
+    tags: Labels,
+    fields: Vec<(String, Item)>,
+}
+
+impl Fields for TestRow {
+    fn at(&self, index: usize) -> Option<(&str, Option<Value<'_>>)> {
+        // A row that is insufficient says so in its verdict, as real ones do.
+        if index == self.fields.len() {
+            let is_insufficient = self.fields.iter().any(|(_, item)| *item == Item::Insufficient);
+            let word = Value::Text(Verdict::Insufficient.as_str().into());
+            return is_insufficient.then_some(("verdict", Some(word)));
+        }
+        let (name, item) = self.fields.get(index)?;
+        let value = match item {
+            Item::Number(number) => Some(Value::Float(*number)),
+            Item::Word(word) => Some(Value::Text(word.as_str().into())),
+            Item::NoData | Item::Insufficient => None,
+        };
+        Some((name, value))
+    }
+}
+
+impl TestRow {
+    fn has_no_data(&self) -> bool {
+        self.fields.iter().all(|(_, item)| *item == Item::NoData)
+    }
+}
+
+/// The rows of one stream in one window.
+struct TestWindow {
+    stream: StreamKey,
+    end: EventTime,
+    rows: Vec<TestRow>,
+}
+
+impl Observed for TestWindow {
+    fn stream(&self) -> &StreamKey {
+        &self.stream
+    }
+
+    fn times(&self) -> (EventTime, EventTime) {
+        (self.end.plus_ms(-WINDOW_MS), self.end)
+    }
+
+    fn rows(&self, visit: &mut VisitRow<'_>) {
+        for row in &self.rows {
+            let tags: Vec<Tag<'_>> =
+                row.tags.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            visit(Row { measurement: &row.measurement, tags: &tags, fields: row });
+        }
+    }
+
+    fn has_no_data(&self, row: &Row<'_>) -> bool {
+        row.fields().all(|(_, value)| value.is_none())
+    }
+
+    fn bins(&self, _row: &Row<'_>) -> &[BinShare] {
+        &[]
+    }
+}
+
+/// Runs a test; gives the expectations that were not met.
+pub(super) fn check(test: &Test, file: &TestFile, rules: &[Rule]) -> Vec<Failure> {
+    let windows = WindowSettings {
+        size_ms: WINDOW_MS,
+        slide_ms: WINDOW_MS,
+        max_empty_windows: file.max_empty_windows,
+        ..WindowSettings::default()
+    };
+    let settings = AlertSettings { rules: rules.to_vec(), ..AlertSettings::default() };
+    let mut alerts = Alerts::new(settings, &windows);
+    let last = test.expect.iter().map(|expectation| expectation.window).max().unwrap_or(0);
+    let series: Vec<(&Series, Vec<Item>)> =
+        test.series.iter().map(|series| (series, series.items())).collect();
+    let mut failures = Vec::new();
+    for number in 1..=last {
+        feed(&mut alerts, &series, number);
+        let firing: Vec<Alert> = alerts
+            .views()
+            .into_iter()
+            .filter(|view| ["firing", "recovering"].contains(&view.state))
+            .map(|view| view.alert)
+            .collect();
+        for expectation in test.expect.iter().filter(|expectation| expectation.window == number) {
+            failures.extend(compare(number, &expectation.firing, &firing));
+        }
+    }
+    failures
+}
+
+/// Shows the rules the window of this number.
+fn feed(alerts: &mut Alerts, series: &[(&Series, Vec<Item>)], number: usize) {
+    let mut out = AlertOutputs::default();
+    let steps = i64::try_from(number).unwrap_or(i64::MAX);
+    let rows = rows(series, number);
+    let (clock, rows): (Vec<TestRow>, Vec<TestRow>) =
+        rows.into_iter().partition(|row| [MODEL, COMPONENT, METRIC].contains(&row.measurement.as_str()));
+    let mut windows: BTreeMap<StreamKey, Vec<TestRow>> = BTreeMap::new();
+    for row in rows {
+        let tag =
+            |name: &str, otherwise: &str| row.tags.get(name).map_or(otherwise, String::as_str).to_owned();
+        let stream = StreamKey {
+            model: tag(TAG_MODEL, SOME_MODEL),
+            version: tag(TAG_VERSION, UNNAMED),
+            variant: tag(TAG_VARIANT, UNNAMED),
+        };
+        windows.entry(stream).or_default().push(row);
+    }
+    let end = EventTime(START + steps.saturating_mul(WINDOW_MS));
+    for (stream, rows) in windows {
+        alerts.window(&TestWindow { stream, end, rows }, None, &mut out);
+    }
+    if !clock.is_empty() {
+        let now = EventTime(START + steps.saturating_mul(EVERY_MS));
+        let rows = clock.iter().filter(|row| !row.has_no_data()).map(vital).collect();
+        alerts.vitals(&Vitals { now, is_reading: false, models: Vec::new(), rows }, &mut out);
+    }
+}
+
+fn vital(row: &TestRow) -> VitalRow {
+    let number = |(name, item): &(String, Item)| match item {
+        Item::Number(number) => Some((name.clone(), *number)),
+        _ => None,
+    };
+    VitalRow {
+        measurement: [MODEL, COMPONENT].into_iter().find(|name| row.measurement == *name).unwrap_or(METRIC),
+        tags: row.tags.clone(),
+        fields: row.fields.iter().filter_map(number).collect(),
+    }
+}
+
+/// Series of the same row together, at the window of this number. A series that
+/// has ended has no data.
+fn rows(series: &[(&Series, Vec<Item>)], number: usize) -> Vec<TestRow> {
+    let mut rows: BTreeMap<(String, Labels), Vec<(String, Item)>> = BTreeMap::new();
+    for (one, items) in series {
+        let (measurement, field) = one.names();
+        let mut tags = one.tags.clone();
+        if ![COMPONENT, METRIC].contains(&measurement) {
+            tags.entry(TAG_MODEL.to_owned()).or_insert_with(|| SOME_MODEL.to_owned());
+        }
+        let item = items.get(number - 1).cloned().unwrap_or(Item::NoData);
+        rows.entry((measurement.to_owned(), tags)).or_default().push((field.to_owned(), item));
+    }
+    let row = |((measurement, tags), fields)| TestRow { measurement, tags, fields };
+    rows.into_iter().map(row).collect()
+}
+
+/// Whether what fires is what is expected, one for one.
+fn compare(window: usize, expected: &[BTreeMap<String, String>], firing: &[Alert]) -> Option<Failure> {
+    let mut left: Vec<&Alert> = firing.iter().collect();
+    let mut is_met = true;
+    for labels in expected {
+        match left.iter().position(|alert| fits(labels, alert)) {
+            Some(place) => {
+                left.remove(place);
+            }
+            None => is_met = false,
+        }
+    }
+    let text = |name: &str, labels: &BTreeMap<String, String>| {
+        let parts: Vec<String> = labels
+            .iter()
+            .filter(|(key, _)| *key != "rule")
+            .map(|(key, value)| format!("{key}={value:?}"))
+            .collect();
+        format!("{name} {{{}}}", parts.join(", "))
+    };
+    let found = |alert: &Alert| {
+        let mut labels = alert.labels.clone();
+        labels.retain(|name, _| !["alertname", "severity"].contains(&name.as_str()));
+        labels.insert(SUMMARY.to_owned(), alert.annotation(SUMMARY).to_owned());
+        text(&alert.rule, &labels)
+    };
+    (!is_met || !left.is_empty()).then(|| Failure {
+        window,
+        expected: expected
+            .iter()
+            .map(|labels| text(labels.get("rule").map_or("", String::as_str), labels))
+            .collect(),
+        found: firing.iter().map(found).collect(),
+    })
+}
+
+fn fits(labels: &BTreeMap<String, String>, alert: &Alert) -> bool {
+    labels.iter().all(|(name, value)| match name.as_str() {
+        "rule" => alert.rule == *value,
+        SUMMARY => alert.annotation(SUMMARY) == value,
+        name => alert.label(name) == value,
+    })
+}
