@@ -1,6 +1,9 @@
 //! Texts of alerts, as Jinja templates over what a row says.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use minijinja::{Environment, UndefinedBehavior};
 
@@ -42,6 +45,16 @@ impl Template {
     #[must_use]
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// The names that it asks for, but for those of Jinja itself.
+    #[must_use]
+    pub fn variables(&self) -> BTreeSet<String> {
+        let template = self.environment.get_template(NAME);
+        let mut names: BTreeSet<String> =
+            template.into_iter().flat_map(|template| template.undeclared_variables(false)).collect();
+        names.retain(|name| !self.environment.globals().any(|(global, _)| global == name));
+        names
     }
 
     /// The text; a template that fails is told in its place.
@@ -92,6 +105,14 @@ mod tests {
         let template =
             Template::new("{{ feature }}: {{ psi | round }}, {{ psi|percent }}{{ nothing.at.all }}").unwrap();
         assert_eq!(template.render(&context()), "age: 0.123, 12.3 %");
+    }
+
+    #[test]
+    fn the_names_that_it_asks_for_are_known() {
+        let template =
+            Template::new("{% for i in range(3) %}{{ i }}{{ psi }}{% endfor %}{% if feature.x %}{% endif %}");
+        let names: Vec<String> = template.unwrap().variables().into_iter().collect();
+        assert_eq!(names, ["feature", "psi"]);
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl Reader<'_> {
                 self.looks("resolve_for", raw.resolve_for, ("resolve_time", raw.resolve_time), subject);
             self.increase(&raw, subject);
         }
-        let texts = self.texts(&mut raw);
+        let texts = self.texts(&mut raw, looked_at.as_ref().map(|(subject, _)| subject));
         self.inhibitors(name.as_deref(), &raw.inhibited_by);
         self.mute_times(&raw.mute);
         let (subject, test) = looked_at?;

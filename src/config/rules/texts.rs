@@ -2,12 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use super::{instead, rule::Reader, selectors::SELECTORS};
+use super::{
+    instead,
+    rule::Reader,
+    selectors::SELECTORS,
+    subject::{Driver, Subject},
+};
 use crate::{
     alert::{DESCRIPTION, LABEL_RULE, LABEL_SEVERITY, SUMMARY, Template, VALUE},
     config::{places::join, raw},
     result::schema::{TAG_BIN, TAG_WINDOW},
 };
+
+/// What templates know of every alert, beside the row.
+const OF_ALERTS: [&str; 4] = [VALUE, "rule", LABEL_SEVERITY, "condition"];
+/// What they know of those of windows.
+const OF_WINDOWS: [&str; 2] = ["start", "end"];
 
 /// The texts of a rule's alerts.
 #[derive(Default)]
@@ -25,7 +35,7 @@ fn is_label_name(name: &str) -> bool {
 
 impl Reader<'_> {
     /// Labels are checked, and templates read.
-    pub(super) fn texts(&mut self, raw: &mut raw::Rule) -> Texts {
+    pub(super) fn texts(&mut self, raw: &mut raw::Rule, subject: Option<&Subject>) -> Texts {
         for label in raw.labels.keys() {
             let is_tag = SELECTORS.iter().any(|(_, tag)| tag == label)
                 || [TAG_BIN, TAG_WINDOW].contains(&label.as_str());
@@ -47,12 +57,12 @@ impl Reader<'_> {
             }
             self.check_name("annotations", name);
         }
-        let summary = raw.summary.take().and_then(|text| self.template(&self.key("summary"), &text));
+        let summary = raw.summary.take().and_then(|text| self.template(&self.key("summary"), &text, subject));
         let description =
-            raw.description.take().and_then(|text| self.template(&self.key("description"), &text));
+            raw.description.take().and_then(|text| self.template(&self.key("description"), &text, subject));
         let annotations = std::mem::take(&mut raw.annotations).into_iter().filter_map(|(name, text)| {
             let path = join(&self.key("annotations"), &name);
-            Some((name, self.template(&path, &text)?))
+            Some((name, self.template(&path, &text, subject)?))
         });
         let annotations = annotations.collect();
         Texts { summary, description, annotations }
@@ -66,15 +76,31 @@ impl Reader<'_> {
         }
     }
 
-    fn template(&mut self, path: &str, text: &str) -> Option<Template> {
-        match Template::new(text) {
-            Ok(template) => Some(template),
+    fn template(&mut self, path: &str, text: &str, subject: Option<&Subject>) -> Option<Template> {
+        let template = match Template::new(text) {
+            Ok(template) => template,
             Err(message) => {
                 let hint = "write {{ feature }}, {{ effect | round(2) }} or {{ missing_share | percent }}";
                 self.error_at(path, format!("not a template: {message}"), hint);
-                None
+                return None;
             }
+        };
+        let Some(subject) = subject else { return Some(template) };
+        let of_windows = if subject.driver == Driver::Windows { &OF_WINDOWS[..] } else { &[] };
+        let names: Vec<&str> = subject
+            .tags
+            .iter()
+            .copied()
+            .chain(subject.field_names())
+            .chain(OF_ALERTS)
+            .chain(of_windows.iter().copied())
+            .collect();
+        // What has no value is empty, and so would be what has no such name.
+        for name in template.variables().iter().filter(|name| !names.contains(&name.as_str())) {
+            let message = format!("nothing is filled in for {name:?}");
+            self.error_at(path, message, instead(name, names.iter().copied(), "none"));
         }
+        Some(template)
     }
 
     /// Rules that inhibit must be there.
