@@ -6,11 +6,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::{
+    collections::BTreeMap,
     fs,
     net::TcpListener,
     path::Path,
     process::{Command, Output},
 };
+
+use driftline::reference::{BuilderSettings, ColumnRole, ReferenceBuilder, Value};
 
 const MODEL: &str = "[[models]]\nname = \"credit\"\nreference = { first_events = 10000 }\n";
 
@@ -48,6 +51,7 @@ events    from Kafka at broker:9092, topics a, b, as group driftline, at first f
 model     credit: compared with its first 10000 events, still to be learned
           learned references are kept in driftline-state
 windows   1h, closed 1m after their end by event time, judged from 100 events on
+alerts    by 10 rules, told to nobody
 results   to InfluxDB at http://influx:8086, bucket drift of organisation o
 results   at http://127.0.0.1:9640/api/v1/models
 ";
@@ -86,6 +90,72 @@ fn reference_files_are_read_even_when_the_rest_has_errors() {
         "broken.json",
         "driftline reference --model b --from FILE -o broken.json",
         "can't be used: 3 errors",
+    ] {
+        assert!(err.contains(part), "{err}\nlacks {part:?}");
+    }
+}
+
+/// A reference with the features `age` and `color`, and segments by the latter.
+fn store_reference(model: &str, path: &Path) {
+    let settings = BuilderSettings {
+        bins: 10,
+        window_ms: None,
+        segments: vec!["color".to_owned()],
+        max_segments: 2,
+        sample_rows: 0,
+    };
+    let mut builder = ReferenceBuilder::new(model, &BTreeMap::new(), settings);
+    for row in 0..1_000_u32 {
+        builder.push_row([
+            ("age", ColumnRole::Feature, Value::Number(f64::from(row % 80))),
+            ("color", ColumnRole::Feature, Value::Text(["red", "green"][row as usize % 2])),
+            ("prediction", ColumnRole::Prediction, Value::Number(f64::from(row % 7))),
+        ]);
+    }
+    driftline::pipeline::store_reference(path, &builder.finish("made up".to_owned()).unwrap().0).unwrap();
+}
+
+#[test]
+fn rules_are_held_against_the_references_of_their_models() {
+    let folder = tempfile::tempdir().unwrap();
+    store_reference("a", &folder.path().join("a.json"));
+    let models = "[[models]]\nname = \"a\"\nreference = \"a.json\"\nsegments = [\"color\"]\n\
+                  [[models]]\nname = \"learns\"\nreference = { first_events = 10000 }\n";
+    let rule = |name: &str, metric: &str, more: &str| {
+        format!(
+            "[[rules]]\nname = \"{name}\"\nmetric = \"{metric}\"\nwhen = \"> 1\"\nmodels = \"a\"\n{more}\n"
+        )
+    };
+    let good = [
+        rule("g1", "drift.psi", "features = [\"ag?\", \"prediction\", \"!color\"]"),
+        rule("g2", "drift.ks", "features = \"age\""),
+        rule("g3", "segment.value", "segments = [\"color=*\", \"!color=green\"]"),
+        rule("g4", "evidence.log10", "segments = \"all\""),
+        rule("g5", "quality.value", "features = \"all\""),
+        rule("g6", "drift.ks", "features = \"c*\""),
+        rule("g7", "drift.psi", "features = \"of_the_other\"").replace("models = \"a\"", "models = \"*\""),
+    ]
+    .concat();
+    let (code, out, err) = validate(folder.path(), &format!("{good}{models}"), &[]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(out.contains("\nalerts    by 17 rules, told to nobody\n"), "{out}");
+    let bad = [
+        rule("b1", "drift.psi", "features = [\"age\", \"agee\"]"),
+        rule("b2", "drift.wasserstein", "features = \"color\""),
+        rule("b3", "segment.value", "segments = \"colour=*\""),
+        rule("b4", "drift.psi", "features = \"all\""),
+        rule("b5", "drift.psi", "severity = 5"),
+    ]
+    .concat();
+    let (code, _, err) = validate(folder.path(), &format!("{bad}{models}"), &[]);
+    assert_eq!(code, 78);
+    for part in [
+        "error: c.toml:6:20: rules[0].features[1]: no feature of the references is called \"agee\"\n  hint: did you mean \"age\"?",
+        "error: c.toml:12:12: rules[1].features: \"color\" is categorical and has no wasserstein\n  hint: look at psi",
+        "error: c.toml:18:12: rules[2].segments: no segment of the references is called \"colour=*\"\n  hint: there are color=green, color=red",
+        "error: c.toml:24:12: rules[3].features: no feature of the references is called \"all\"\n  hint: there are age, color, prediction",
+        "error: c.toml:30:12: rules[4].severity: ",
+        "can't be used: 5 errors",
     ] {
         assert!(err.contains(part), "{err}\nlacks {part:?}");
     }

@@ -5,9 +5,10 @@
 use std::{fs, path::Path};
 
 use driftline::{
-    alert::{NoData, Rule, Severity, Test},
+    alert::{Labels, NoData, Outcome, Rule, Severity, Test, VitalRow},
     config::{ConfigErrors, Loaded, Overrides, default_rules, load_rules, load_text, rule_problems},
     event::parse_rfc3339,
+    result::schema::Row,
 };
 
 const MODEL: &str = "[[models]]\nname = \"credit\"\nreference = { first_events = 10000 }\n";
@@ -495,6 +496,21 @@ fn a_reload_names_the_rules_that_changed_and_no_others() {
             (changes.applied, changes.need_restart),
             (Vec::new(), expected.into_iter().map(ToOwned::to_owned).collect())
         );
+    }
+}
+
+#[test]
+fn expressions_compare_counts_and_scores_with_any_number() {
+    let text = "[[rules]]\nname = \"r\"\non = \"segment\"\nexpression = \"n > 5000 && effect > 0.3\"\n\
+                resolve_expression = \"effect < 1\"\n";
+    let rule = &own(text)[0];
+    for (n, effect, expected) in
+        [(6_000.0, 0.4, Outcome::Breach), (5_000.0, 0.4, Outcome::Clear), (6_000.0, 2.0, Outcome::Breach)]
+    {
+        let fields = vec![("n".to_owned(), n), ("effect".to_owned(), effect)];
+        let values = VitalRow { measurement: "segment", tags: Labels::new(), fields };
+        let row = Row { measurement: "segment", tags: &[], fields: &values };
+        assert_eq!(rule.outcome(&row), Some(expected), "{n} {effect}");
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{Resolver, secret::SecretSources};
@@ -218,8 +219,15 @@ impl Resolver<'_> {
             file: raw.secret_file.take(),
             env: raw.secret_env.take(),
         };
-        let secrets = self.secret(&join(path, "secret"), sources);
+        let secret_key = join(path, "secret");
+        let secrets = self.secret(&secret_key, sources);
         let signing_secrets = secrets.map_or_else(Vec::new, |secrets| several(&secrets));
+        if !signing_secrets.iter().all(is_signing_secret) {
+            let set = [format!("{secret_key}_file"), format!("{secret_key}_env")];
+            let key = set.into_iter().find(|key| self.places.is_set(key)).unwrap_or(secret_key);
+            let message = "a signing secret is not whsec_ and 24 to 64 bytes as base64";
+            self.error(&key, message, "make one: echo whsec_$(openssl rand -base64 32)");
+        }
         let authorization = self.authorization(path, raw);
         let url = self.needed_secret(url, &key, "url = \"https://…\", url_file or url_env")?;
         let is_secret = authorization.is_some() || !signing_secrets.is_empty();
@@ -368,7 +376,7 @@ impl Resolver<'_> {
         };
         let is_far = parsed.host_str().is_some_and(|host| !is_loopback(host));
         if parsed.scheme() == "http" && is_far && is_secret {
-            let message = "a secret is sent over http, for all on the way to read";
+            let message = "what goes with a secret is sent over http, for all on the way to read";
             self.warn(key, message, "use https, or http within one machine");
         }
         true
@@ -402,6 +410,12 @@ fn url_sources(raw: &mut raw::Receiver) -> SecretSources {
 /// exchanged for the other.
 fn several(secrets: &SecretString) -> Vec<SecretString> {
     secrets.expose_secret().split_whitespace().map(|secret| secret.to_owned().into()).collect()
+}
+
+/// Whether Standard Webhooks has it so.
+fn is_signing_secret(secret: &SecretString) -> bool {
+    let key = secret.expose_secret().strip_prefix("whsec_").and_then(|text| STANDARD.decode(text).ok());
+    key.is_some_and(|key| (24..=64).contains(&key.len()))
 }
 
 fn is_loopback(host: &str) -> bool {
