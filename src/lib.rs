@@ -27,6 +27,7 @@
 pub mod alert;
 pub mod checkpoint;
 pub mod cli;
+mod client;
 pub mod config;
 pub mod decode;
 pub mod demo;

@@ -15,12 +15,12 @@
 //! the points at fault were. InfluxDB 1 says the latter with 400 and the words
 //! `partial write`.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use reqwest::{Response, StatusCode, header};
+use reqwest::{Response, StatusCode};
 
-/// Longest part of a server's answer that is read.
-const MAX_BODY: usize = 16 * 1024;
+use crate::client::{body, cut, message_of, reason_of, retry_after};
+
 /// Longest message of a server that is shown, in characters.
 const MAX_MESSAGE: usize = 300;
 
@@ -148,24 +148,8 @@ impl Again {
         } else {
             Reason::Network
         };
-        Self::new(reason, &chain(&error.without_url()))
+        Self::new(reason, &reason_of(error))
     }
-}
-
-/// An error's causes, or itself without any: its own words only say that a
-/// request failed. The address must have been taken out.
-fn chain(error: &dyn std::error::Error) -> String {
-    let first = error.source().unwrap_or(error);
-    let mut text = first.to_string();
-    let mut cause = first.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 /// Reads an answer, and of its body no more than a message needs.
@@ -174,25 +158,9 @@ pub(super) async fn read(response: Response) -> Answer {
     if status.is_success() {
         return Answer::Written;
     }
-    let retry_after = response
-        .headers()
-        .get(header::RETRY_AFTER)
-        .and_then(|value| value.to_str().ok().and_then(|text| parse_retry_after(text, SystemTime::now())));
+    let retry_after = retry_after(&response);
     let message = message_of(&body(response).await);
     classify(status, &message, retry_after)
-}
-
-async fn body(mut response: Response) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while bytes.len() < MAX_BODY {
-        match response.chunk().await {
-            Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
-            // What came before a broken end is still the best explanation.
-            Ok(None) | Err(_) => break,
-        }
-    }
-    bytes.truncate(MAX_BODY);
-    bytes
 }
 
 fn classify(status: StatusCode, message: &str, retry_after: Option<Duration>) -> Answer {
@@ -222,36 +190,6 @@ fn refusal(status: StatusCode, message: &str) -> Refusal {
     Refusal { message: cut(message, MAX_MESSAGE), is_about_points, dropped }
 }
 
-/// The message in a server's answer: `message` (2.x and 3.x) or `error` (1.x)
-/// of a JSON object, else the text, on one line.
-fn message_of(body: &[u8]) -> String {
-    let object: Option<serde_json::Value> = serde_json::from_slice(body).ok();
-    let named = object.as_ref().and_then(|object| {
-        ["message", "error"].iter().find_map(|key| object.get(key).and_then(serde_json::Value::as_str))
-    });
-    let text = named.map_or_else(|| String::from_utf8_lossy(body), Into::into);
-    let words: Vec<&str> = text.split_whitespace().collect();
-    words.join(" ")
-}
-
-/// The first `limit` characters, with an ellipsis when there were more.
-pub(super) fn cut(text: &str, limit: usize) -> String {
-    match text.char_indices().nth(limit) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
-    }
-}
-
-/// Reads `Retry-After`: seconds, or an HTTP date (in the past: no wait).
-fn parse_retry_after(text: &str, now: SystemTime) -> Option<Duration> {
-    let text = text.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = httpdate::parse_http_date(text).ok()?;
-    Some(date.duration_since(now).unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -261,25 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let now = httpdate::parse_http_date("Wed, 25 Nov 2026 12:00:00 GMT").unwrap();
-        assert_eq!(parse_retry_after(" 7 ", now), Some(Duration::from_secs(7)));
-        assert_eq!(parse_retry_after("Wed, 25 Nov 2026 12:01:30 GMT", now), Some(Duration::from_secs(90)));
-        assert_eq!(parse_retry_after("Wed, 25 Nov 2026 11:00:00 GMT", now), Some(Duration::ZERO));
-        for nonsense in ["soon", "-1", "1.5", "", "99999999999999999999999"] {
-            assert_eq!(parse_retry_after(nonsense, now), None, "{nonsense}");
-        }
-    }
-
-    #[test]
-    fn messages_of_every_version_are_found_and_kept_short() {
-        assert_eq!(
-            message_of(br#"{"code":"invalid","message":"unable to parse 'x'"}"#),
-            "unable to parse 'x'"
-        );
-        assert_eq!(message_of(br#"{"error":"database not found: \"d\""}"#), "database not found: \"d\"");
-        assert_eq!(message_of(b"<html>\n  bad\tgateway\n"), "<html> bad gateway");
-        assert_eq!(message_of(b"\xff\xfe"), "\u{fffd}\u{fffd}");
+    fn a_refusal_is_kept_short() {
         let Answer::Refused(refusal) = answer(400, &"ä".repeat(1_000)) else { panic!() };
         assert_eq!(refusal.message.chars().count(), MAX_MESSAGE + 1);
     }

@@ -1,12 +1,11 @@
 //! One server: its addresses, its secret, and requests to it.
 
-use std::{fmt, io::Write as _, sync::Arc, time::Duration};
+use std::{fmt, io::Write as _, sync::Arc};
 
 use flate2::{Compression, write::GzEncoder};
 use reqwest::{
-    Certificate, Client, RequestBuilder, Url,
+    Client, RequestBuilder, Url,
     header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue},
-    redirect,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -14,10 +13,10 @@ use super::{
     SinkError,
     answer::{self, Again, Answer},
 };
-use crate::sink::{InfluxApi, InfluxSettings};
-
-/// A connection takes no longer than this, however long an answer may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::{
+    client::{self, ClientError},
+    sink::{InfluxApi, InfluxSettings},
+};
 
 /// How requests prove who they are.
 enum Credentials {
@@ -50,17 +49,17 @@ pub(super) struct Body {
 
 impl Endpoint {
     pub(super) fn new(settings: &InfluxSettings) -> Result<Self, SinkError> {
-        let base = base_url(&settings.url)?;
+        let base = client::base_url(&settings.url).map_err(SinkError::Url)?;
         let (path, health) = match settings.api {
             InfluxApi::V2 { .. } => ("api/v2/write", "health"),
             InfluxApi::V1 { .. } => ("write", "ping"),
         };
-        let mut write = below(&base, path);
+        let mut write = client::below(&base, path);
         add_target(&mut write, &settings.api);
         Ok(Self {
             client: client(settings, &base)?,
             write,
-            health: below(&base, health),
+            health: client::below(&base, health),
             credentials: credentials(settings)?,
             gzip: settings.gzip,
         })
@@ -113,29 +112,6 @@ impl Endpoint {
     }
 }
 
-/// Reads the base address. Errors don't show it: it may hold a password.
-fn base_url(text: &str) -> Result<Url, SinkError> {
-    let url = Url::parse(text).map_err(|error| SinkError::Url(error.to_string()))?;
-    let wrong = if !matches!(url.scheme(), "http" | "https") {
-        "it must begin with http:// or https://"
-    } else if !url.username().is_empty() || url.password().is_some() {
-        "it holds a user or password; put them into settings of their own"
-    } else if url.query().is_some() || url.fragment().is_some() {
-        "it must end after the path, without ? or #"
-    } else {
-        return Ok(url);
-    };
-    Err(SinkError::Url(wrong.to_owned()))
-}
-
-/// `path` below the path of `base`, which may be a prefix of a proxy.
-fn below(base: &Url, path: &str) -> Url {
-    let mut url = base.clone();
-    let prefix = base.path().trim_end_matches('/');
-    url.set_path(&format!("{prefix}/{path}"));
-    url
-}
-
 fn add_target(url: &mut Url, api: &InfluxApi) {
     let mut query = url.query_pairs_mut();
     match api {
@@ -164,26 +140,10 @@ fn credentials(settings: &InfluxSettings) -> Result<Credentials, SinkError> {
 }
 
 fn client(settings: &InfluxSettings, base: &Url) -> Result<Client, SinkError> {
-    // Fails when the process has a provider already, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = Client::builder()
-        .user_agent(concat!("driftline/", env!("CARGO_PKG_VERSION")))
-        .redirect(redirect::Policy::none())
-        .connect_timeout(CONNECT_TIMEOUT.min(settings.timeout))
-        .timeout(settings.timeout);
-    if base.scheme() == "http" {
-        // A machine without certificates of its own can do without TLS.
-        builder = builder.tls_certs_only([]);
-    } else if let Some(path) = &settings.ca_file {
-        let wrong = |reason: String| SinkError::CaFile { path: path.clone(), reason };
-        let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
-        let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| wrong(error.to_string()))?;
-        if certificates.is_empty() {
-            return Err(wrong("it holds no certificate in PEM form".to_owned()));
-        }
-        builder = builder.tls_certs_merge(certificates);
-    }
-    builder.build().map_err(|error| SinkError::Client(error.to_string()))
+    client::new(base, settings.timeout, settings.ca_file.as_deref()).map_err(|error| match error {
+        ClientError::CaFile { path, reason } => SinkError::CaFile { path, reason },
+        ClientError::Build(reason) => SinkError::Client(reason),
+    })
 }
 
 fn compress(text: &[u8]) -> std::io::Result<Vec<u8>> {

@@ -13,7 +13,6 @@
 //! Secrets appear in no log, no error and no `Debug`.
 
 mod answer;
-mod backoff;
 mod check;
 mod endpoint;
 mod metrics;
@@ -25,11 +24,11 @@ use std::{fmt, sync::Arc, time::Duration};
 use prometheus::Registry;
 use tokio::{runtime::Handle, task::JoinHandle};
 
-pub use backoff::Pacing;
 pub use check::{CheckStep, check};
 
 use self::{endpoint::Endpoint, metrics::Metrics, queue::Queue, worker::Worker};
 use super::{InfluxSettings, Points};
+pub use crate::client::Pacing;
 use crate::{alert::AlertRecord, result::WindowResult};
 
 /// Why a sink can't be started. The server need not be there to start.

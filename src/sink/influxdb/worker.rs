@@ -7,11 +7,12 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{
     InfluxSettings, Pacing, SinkStatus,
-    answer::{Again, Answer, Reason, Refusal, cut},
+    answer::{Again, Answer, Reason, Refusal},
     endpoint::Endpoint,
     metrics::{Metrics, Outcome},
     queue::Queue,
 };
+use crate::client::cut;
 
 /// Characters of a refused point that are logged.
 const LOGGED_POINT: usize = 200;

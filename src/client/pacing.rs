@@ -43,7 +43,7 @@ impl Pacing {
     }
 
     /// The pause after `failures` failed attempts in a row, drawn at random.
-    pub(super) fn pause(self, failures: u32, retry_after: Option<Duration>) -> Duration {
+    pub(crate) fn pause(self, failures: u32, retry_after: Option<Duration>) -> Duration {
         self.pause_at(failures, retry_after, random_fraction())
     }
 }
