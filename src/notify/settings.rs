@@ -37,7 +37,7 @@ pub struct ReceiverSettings {
     pub timeout: Duration,
     /// A notification is given up when it is this old.
     pub give_up_after: Duration,
-    /// Certificate authorities to trust instead of the system's, as PEM.
+    /// Certificates (PEM) to trust beside the system's.
     pub ca_file: Option<PathBuf>,
 }
 
