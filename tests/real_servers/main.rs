@@ -1,5 +1,5 @@
-//! The program against the real servers it is made for: Kafka, InfluxDB and
-//! Prometheus.
+//! The program against the real servers it is made for: Kafka, InfluxDB,
+//! Prometheus and Alertmanager.
 //!
 //! Every test here is `#[ignore]`d, so that plain `cargo test` needs no server;
 //! `scripts/test` prepares the servers, runs them and says what was skipped.
@@ -16,6 +16,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod alertmanager;
 mod consumer;
 mod dashboards;
 mod end_to_end;

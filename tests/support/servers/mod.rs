@@ -1,5 +1,5 @@
 //! The real programs that the tests run against: Kafka, InfluxDB 2 and 1,
-//! Prometheus, kcat, and the `driftline` binary itself.
+//! Prometheus, Alertmanager, kcat, and the `driftline` binary itself.
 //!
 //! `scripts/prepare` puts the servers into a cache outside the checkout;
 //! here they are started on free ports, each with a folder of its own under
@@ -9,6 +9,7 @@
 //! file that `DRIFTLINE_SKIPPED` names, and return; one that is there but does
 //! not start fails the test.
 
+mod alertmanager;
 mod certificates;
 mod daemon;
 mod folders;
@@ -30,6 +31,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use alertmanager::Alertmanager;
 pub use certificates::Certificates;
 pub use daemon::{Api, Daemon, Finished, driftline};
 pub use folders::folder;
