@@ -233,6 +233,8 @@ impl Canvas {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection, prelude::*};
+
     use super::*;
 
     fn bin(label: &str, reference: f64, window: f64) -> BinShare {
@@ -280,5 +282,44 @@ mod tests {
     #[test]
     fn nothing_but_a_frame_is_drawn_without_bins() {
         assert!(svg("nothing", &[]).ends_with("</svg>"));
+    }
+
+    /// Whether there is nothing in a text that XML can't carry, but tags.
+    fn is_well_formed(svg: &str) -> bool {
+        const ENTITIES: [&str; 5] = ["amp;", "lt;", "gt;", "quot;", "#39;"];
+        let entities = svg.split('&').skip(1).all(|rest| ENTITIES.iter().any(|name| rest.starts_with(name)));
+        let mut open = Vec::new();
+        for part in svg.split('<').skip(1) {
+            let Some((tag, text)) = part.split_once('>') else { return false };
+            if text.contains('>') || tag.matches('"').count() % 2 != 0 {
+                return false;
+            }
+            let name = tag.split(' ').next().unwrap_or_default().to_owned();
+            match name.strip_prefix('/') {
+                Some(closed) if open.pop().as_deref() != Some(closed) => return false,
+                Some(_) => {}
+                None if tag.ends_with('/') => {}
+                None => open.push(name),
+            }
+        }
+        entities
+            && open.is_empty()
+            && !svg.chars().any(|c| c.is_control() || c == '\u{fffe}' || c == '\u{ffff}')
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_names_and_shares_are_a_picture_is_one(
+            title in any::<String>(),
+            bins in collection::vec((any::<String>(), any::<f64>(), any::<f64>()), 0..60),
+        ) {
+            let bins: Vec<_> = bins.iter().map(|(label, reference, window)| bin(label, *reference, *window)).collect();
+            let svg = svg(&title, &bins);
+            prop_assert!(is_well_formed(&svg), "{}", svg);
+            prop_assert!(!svg.contains("NaN") || title.contains("NaN") || bins.iter().any(|bin| bin.label.contains("NaN")));
+            if let Some(png) = png(&bins) {
+                pixels(&png);
+            }
+        }
     }
 }

@@ -7,7 +7,7 @@
 //! | 3xx | the address is wrong: refused, since a redirect may lead a secret anywhere |
 //! | any other | refused |
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use reqwest::{
     Client, StatusCode, Url,
@@ -22,12 +22,18 @@ use crate::client::{self, ClientError, cut, message_of, reason_of};
 const MAX_MESSAGE: usize = 300;
 
 /// A server that is sent JSON.
-#[derive(Debug)]
 pub(super) struct Poster {
     client: Client,
     url: Url,
     authorization: Option<HeaderValue>,
     redaction: Redaction,
+}
+
+impl fmt::Debug for Poster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The address may be a secret.
+        f.debug_struct("Poster").finish_non_exhaustive()
+    }
 }
 
 impl Poster {

@@ -164,23 +164,32 @@ pub(super) fn body(
         version: "4",
         truncated_alerts: alerts.len(),
     };
-    let mut length = serde_json::to_string(&body)?.len();
-    let mut fitting = 0;
-    for alert in &alerts {
-        // With the comma before it.
-        length += serde_json::to_string(alert)?.len() + 1;
-        if length >= MAX_BODY {
-            break;
-        }
-        fitting += 1;
+    let lengths =
+        alerts.iter().map(|alert| Ok(serde_json::to_string(alert)?.len())).collect::<Result<Vec<_>, _>>()?;
+    let mut fitting = self::fitting(&body, &lengths)?;
+    // One alert shares all its texts with itself, and they may be long.
+    if fitting == 0 {
+        body.common_annotations.clear();
+        fitting = self::fitting(&body, &lengths)?;
+    }
+    if fitting == 0 {
+        body.common_labels.clear();
+        fitting = self::fitting(&body, &lengths)?;
     }
     body.alerts = alerts.get(..fitting).unwrap_or_default();
     body.truncated_alerts = alerts.len() - fitting;
-    if fitting == 0 && length >= MAX_BODY {
-        // One alert with texts of that length shares them all with itself.
-        body.common_annotations.clear();
-    }
     serde_json::to_string(&body)
+}
+
+/// How many alerts of these lengths there is room for in a body without any.
+fn fitting(body: &Body<'_>, lengths: &[usize]) -> Result<usize, serde_json::Error> {
+    let mut length = serde_json::to_string(body)?.len();
+    let fits = |alert: &&usize| {
+        // With the comma before it.
+        length += **alert + 1;
+        length < MAX_BODY
+    };
+    Ok(lengths.iter().take_while(fits).count())
 }
 
 fn group_labels(notification: &Notification) -> Labels {
@@ -216,8 +225,13 @@ fn common<'a>(mut all: impl Iterator<Item = &'a Labels>) -> Labels {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection, prelude::*};
+
     use super::*;
-    use crate::notify::examples::{alert, notification, over};
+    use crate::{
+        alert::SUMMARY,
+        notify::examples::{alert, notification, over},
+    };
 
     #[test]
     fn a_signature_is_what_other_implementations_compute() {
@@ -290,11 +304,44 @@ mod tests {
         assert_eq!(body_of_many["alerts"][0]["labels"]["feature"], "feature_0");
 
         let mut long = alert("age");
-        for n in 0..8 {
+        for n in 0..4 {
+            long.annotations.insert(format!("text{n}"), "ä".repeat(100_000));
+        }
+        let text = body("hook", &notification(vec![long.clone()]), &Links::default()).unwrap();
+        assert!((16_000..MAX_BODY).contains(&text.len()), "{}", text.len());
+        assert!(
+            text.contains(r#""commonAnnotations":{}"#) && text.contains(r#""truncatedAlerts":0"#),
+            "{text}"
+        );
+        for n in 4..8 {
             long.annotations.insert(format!("text{n}"), "ä".repeat(100_000));
         }
         let text = body("hook", &notification(vec![long]), &Links::default()).unwrap();
         assert!(text.len() < MAX_BODY, "{}", text.len());
         assert!(text.contains(r#""truncatedAlerts":1"#), "{text}");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_texts_are_a_body_is_small_and_complete(
+            texts in collection::vec(("\\PC{0,40}", any::<String>(), any::<String>()), 0..200),
+            repeated in 1_usize..100,
+        ) {
+            let alerts = texts.iter().map(|(name, feature, text)| {
+                let mut alert = alert(feature);
+                alert.labels.insert(name.clone(), text.clone());
+                alert.annotations.insert(SUMMARY.to_owned(), text.repeat(repeated));
+                alert
+            });
+            let told = notification(alerts.collect());
+            let text = body("hook", &told, &Links::default()).unwrap();
+            prop_assert!(text.len() < MAX_BODY, "{}", text.len());
+            let body: serde_json::Value = serde_json::from_str(&text).unwrap();
+            let shown = body["alerts"].as_array().unwrap();
+            prop_assert_eq!(body["truncatedAlerts"].as_u64().unwrap(), (told.alerts.len() - shown.len()) as u64);
+            for (shown, alert) in shown.iter().zip(&told.alerts) {
+                prop_assert_eq!(&shown["labels"], &serde_json::json!(alert.labels));
+            }
+        }
     }
 }

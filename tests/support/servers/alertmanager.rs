@@ -21,7 +21,8 @@ pub struct Alertmanager {
 impl Alertmanager {
     /// Starts a server without peers.
     pub fn start() -> Result<Self, Missing> {
-        let programs = prepared("debian")?.join("usr/bin");
+        let unpacked = prepared("debian")?;
+        let programs = unpacked.join("usr/bin");
         let folder = folder("alertmanager");
         let port = free_port();
         let config = folder.join("alertmanager.yml");
@@ -31,7 +32,9 @@ impl Alertmanager {
             .arg(format!("--config.file={}", config.display()))
             .arg(format!("--storage.path={}", folder.join("data").display()))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-            .arg("--cluster.listen-address=");
+            .arg("--cluster.listen-address=")
+            // Where `scripts/prepare` has it look for its templates.
+            .current_dir(&unpacked);
         let mut process = Process::start("alertmanager", &alertmanager, &folder);
         let ready = format!("http://127.0.0.1:{port}/-/ready");
         process.wait_for("is ready", SOON, || http::get(&ready, None).filter(|answer| answer.status == 200));
