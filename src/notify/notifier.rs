@@ -226,7 +226,7 @@ impl Notifier {
     /// Tells what waits, makes one last attempt where a receiver is down, gives
     /// up after `deadline`, and says what was done with meanwhile, as
     /// [`take_done`](Self::take_done) does.
-    pub async fn close(mut self, deadline: Duration) -> Vec<(u64, String)> {
+    pub async fn close(&mut self, deadline: Duration) -> Vec<(u64, String)> {
         for receiver in &self.receivers {
             if let Service::Queue { queue, .. } = &receiver.service {
                 queue.close();

@@ -18,6 +18,7 @@ use super::http::{Shared, refusal};
 use crate::{
     alert::{AlertView, Silence, SilenceChange},
     event::EventTime,
+    notify::picture,
 };
 
 /// A silence can last so long.
@@ -93,6 +94,45 @@ pub(super) async fn alerts(
         (a.status, b.severity).cmp(&(b.status, a.severity)).then_with(|| b.weight.total_cmp(&a.weight))
     });
     Json(Answer { alerts }).into_response()
+}
+
+/// The distributions that an alert is about, as SVG.
+pub(super) async fn picture_svg(State(shared): State<Shared>, Path(fingerprint): Path<String>) -> Response {
+    match shared_alert(&shared, &fingerprint) {
+        Ok(view) => {
+            let title = view.alert.annotation(crate::alert::SUMMARY);
+            ([(header::CONTENT_TYPE, "image/svg+xml")], picture::svg(title, &view.alert.bins)).into_response()
+        }
+        Err(refused) => *refused,
+    }
+}
+
+/// The same as PNG, without words, for receivers that take no SVG.
+pub(super) async fn picture_png(State(shared): State<Shared>, Path(fingerprint): Path<String>) -> Response {
+    match shared_alert(&shared, &fingerprint).map(|view| picture::png(&view.alert.bins)) {
+        Ok(Some(bytes)) => ([(header::CONTENT_TYPE, "image/png")], bytes).into_response(),
+        Ok(None) => no_picture(),
+        Err(refused) => *refused,
+    }
+}
+
+/// An alert with something to draw.
+fn shared_alert(shared: &Shared, fingerprint: &str) -> Result<AlertView, Box<Response>> {
+    let report = shared.status.alerts();
+    let Some(view) = report.alerts.iter().find(|view| view.alert.fingerprint == fingerprint) else {
+        let hint = "GET /api/v1/alerts lists those that are there";
+        return Err(Box::new(refusal(
+            StatusCode::NOT_FOUND,
+            format!("there is no alert {fingerprint:?}"),
+            hint,
+        )));
+    };
+    if view.alert.bins.is_empty() { Err(Box::new(no_picture())) } else { Ok(view.clone()) }
+}
+
+fn no_picture() -> Response {
+    let hint = "only alerts about a feature have pictures";
+    refusal(StatusCode::NOT_FOUND, "this alert is about no distribution", hint)
 }
 
 /// The silences.

@@ -73,6 +73,8 @@ pub fn router(status: Arc<Status>, registry: Registry, silencer: Option<Silencer
         .route("/api/v1/models", get(models))
         .route("/api/v1/models/{model}/windows", get(windows))
         .route("/api/v1/alerts", get(alerts::alerts))
+        .route("/api/v1/alerts/{fingerprint}/picture.svg", get(alerts::picture_svg))
+        .route("/api/v1/alerts/{fingerprint}/picture.png", get(alerts::picture_png))
         .route("/api/v1/silences", get(alerts::silences).post(alerts::silence))
         .route("/api/v1/silences/{id}", delete(alerts::end_silence))
         .fallback(not_found)

@@ -138,11 +138,24 @@ impl Delivery {
         }
         self.ledger.settle(self.dead_letters.acknowledged());
         while let Some(leaving) = self.ledger.notices().hand_on() {
-            self.notifier.submit(leaving.number, leaving.notification, &leaving.receivers);
+            self.notifier.submit(leaving.number, &leaving.notification, &leaving.receivers);
         }
-        for (number, receiver) in self.notifier.take_done() {
+        let done = self.notifier.take_done();
+        self.note_told(done);
+    }
+
+    fn note_told(&mut self, done: Vec<(u64, String)>) {
+        for (number, receiver) in done {
             self.told += u64::from(self.ledger.notices().done(number, &receiver));
         }
+    }
+
+    /// Has receivers told what is on its way, for so long as this may take. The
+    /// rest has to be in a checkpoint, or is told again after the next start.
+    pub(super) fn tell_finally(&mut self, runtime: &Handle, deadline: Instant) {
+        let remaining = deadline.saturating_duration_since(Instant::now());
+        let done = runtime.block_on(self.notifier.close(remaining.min(LAST_WORDS)));
+        self.note_told(done);
     }
 
     /// A new assignment begins with a checkpoint, which holds these points and
@@ -164,6 +177,8 @@ impl Delivery {
             sink.withdraw();
         }
         self.under_way.clear();
+        let done = self.notifier.take_done();
+        self.note_told(done);
         self.notifier.withdraw();
         self.notifier.set_alerts(Arc::default());
     }
@@ -233,7 +248,6 @@ impl Delivery {
         let remaining = || deadline.saturating_duration_since(Instant::now());
         let unsent = self.waiting.map_or(0, |letters| letters.rejects.len() - letters.sent);
         let held_back = self.ledger.outbox().held_back();
-        runtime.block_on(self.notifier.close(remaining().min(LAST_WORDS)));
         let points = self.sink.map_or(0, |sink| runtime.block_on(sink.close(remaining())));
         let letters = self.dead_letters.stop(remaining()) + unsent as u64;
         Left { points: points + held_back, letters }

@@ -58,6 +58,13 @@ impl Runner {
         self.commits.repeat();
         self.queue_commit();
         self.store_finally(deliver_by);
+        let runtime = self.parts.runtime.clone();
+        let told = self.parts.delivery.told();
+        self.parts.delivery.tell_finally(&runtime, deliver_by);
+        if self.parts.delivery.told() != told {
+            // So that nobody is told again.
+            self.store_finally(deliver_by);
+        }
         self.settle();
         let given = self.parts.delivery.given();
         let Parts { source, delivery, runtime, close_timeout, .. } = self.parts;
