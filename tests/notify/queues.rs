@@ -75,7 +75,7 @@ async fn what_was_delivered_before_a_withdrawal_is_not_told_twice() {
         _ => Reply::status(200),
     })
     .await;
-    let rig = Rig::paced(vec![webhook("hook", &server.url())], PATIENT);
+    let mut rig = Rig::paced(vec![webhook("hook", &server.url())], PATIENT);
     let told: Vec<_> = (1..=3).map(|number| rig.tell(number)).collect();
     rig.problem("hook").await;
     rig.notifier.withdraw();
@@ -97,7 +97,7 @@ async fn what_was_delivered_before_a_withdrawal_is_not_told_twice() {
 #[tokio::test]
 async fn closing_makes_one_last_attempt_and_waits_for_no_receiver_that_is_down() {
     let server = StandIn::start(|_| unwell()).await;
-    let rig = Rig::paced(vec![webhook("hook", &server.url())], PATIENT);
+    let mut rig = Rig::paced(vec![webhook("hook", &server.url())], PATIENT);
     rig.tell(1);
     rig.tell(2);
     rig.problem("hook").await;
