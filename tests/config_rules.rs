@@ -218,6 +218,15 @@ const MISTAKES: &[(&str, &str)] = &[
         "[[rules]]\nname = \"r\"\non = \"drift\"\nexpression = \"psi > 0.1\"\nresolve_expression = \"check == 'x'\"",
         "5:22: rules[0].resolve_expression: \"check\" is neither a tag nor a field of drift",
     ),
+    (
+        "[[rules]]\nname = \"r\"\non = \"drift\"\nexpression = \"psi > 0.1 && verdict > 2\"",
+        "4:14: rules[0].expression: the expression can't hold: ",
+    ),
+    (
+        "[[rules]]\nname = \"r\"\non = \"drift\"\nexpression = \"psi < 0.1 && longest(feature) > 2\"",
+        "there is no \"longest\"",
+    ),
+    ("[[rules]]\nname = \"r\"\non = \"drift\"\nexpression = \"psi + 1.0\"", "it gives no truth value"),
     ("[[rules]]\nname = \"r\"\nexpression = \"psi > 0.1\"", "1:1: rules[0].on: missing"),
     (
         "[[rules]]\nname = \"r\"\non = \"metric\"\nexpression = \"x > 1\"",
@@ -511,6 +520,21 @@ fn expressions_compare_counts_and_scores_with_any_number() {
         let values = VitalRow { measurement: "segment", tags: Labels::new(), fields };
         let row = Row { measurement: "segment", tags: &[], fields: &values };
         assert_eq!(rule.outcome(&row), Some(expected), "{n} {effect}");
+    }
+}
+
+#[test]
+fn what_expressions_can_say() {
+    for expression in [
+        "verdict == 'drifted' && (psi > 0.3 || ks > 0.2)",
+        "feature in ['age', 'income'] && missing_share > 0.1",
+        "feature.startsWith('income_') && psi > psi_noise * 3.0",
+        "size(unseen_names) > 0 && unseen_share > 0.01",
+        "!(verdict == 'stable')",
+        "unseen_names.contains('x')",
+        "n / valid > 2.0",
+    ] {
+        own(&format!("[[rules]]\nname = \"r\"\non = \"drift\"\nexpression = \"{expression}\"\n"));
     }
 }
 

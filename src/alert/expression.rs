@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
-use cel::{Context, Program};
+use cel::{Context, ExecutionError, Program};
 
 use crate::result::schema::{Row, Value};
 
@@ -52,26 +52,53 @@ impl Expression {
     /// when a value that it needs is absent, or it gives no truth value.
     #[must_use]
     pub fn holds(&self, row: &Row<'_>) -> Option<bool> {
-        let mut context = Context::default();
-        for (name, value) in row.tags {
-            context.add_variable_from_value(*name, (*value).to_owned());
-        }
-        for (name, value) in row.fields() {
-            // What is absent is an unknown name, and makes what needs it fail.
-            let Some(value) = value else { continue };
-            match value {
-                Value::Float(number) => context.add_variable_from_value(name, number),
-                Value::Integer(count) => {
-                    #[expect(clippy::cast_precision_loss, reason = "counts beyond 2^53 do not occur")]
-                    // All numbers are doubles, so that `events > 100` and `psi > 0.1` read alike.
-                    context.add_variable_from_value(name, count as f64);
-                }
-                Value::Text(text) => context.add_variable_from_value(name, text.into_owned()),
-            }
-        }
-        match self.program.execute(&context) {
+        match self.program.execute(&context(row)) {
             Ok(cel::Value::Bool(holds)) => Some(holds),
             _ => None,
         }
     }
+
+    /// Why it can't hold of any row with values of the kinds that this one has:
+    /// an unknown function, a comparison of a word with a number, no truth value.
+    #[must_use]
+    pub fn problem(&self, row: &Row<'_>) -> Option<String> {
+        match self.program.execute(&context(row)) {
+            Ok(cel::Value::Bool(_)) => None,
+            Ok(_) => Some("it gives no truth value".to_owned()),
+            Err(ExecutionError::UndeclaredReference(name)) => Some(format!("there is no {name:?}")),
+            Err(
+                error @ (ExecutionError::NoSuchOverload(_)
+                | ExecutionError::ValuesNotComparable(..)
+                | ExecutionError::UnsupportedBinaryOperator(..)
+                | ExecutionError::UnsupportedUnaryOperator(..)
+                | ExecutionError::InvalidArgumentCount { .. }
+                | ExecutionError::NotSupportedAsMethod { .. }
+                | ExecutionError::UnexpectedType { .. }),
+            ) => Some(error.to_string()),
+            // Others may be due to the values.
+            Err(_) => None,
+        }
+    }
+}
+
+/// The tags and fields of a row as variables.
+fn context(row: &Row<'_>) -> Context<'static, 'static> {
+    let mut context = Context::default();
+    for (name, value) in row.tags {
+        context.add_variable_from_value(*name, (*value).to_owned());
+    }
+    for (name, value) in row.fields() {
+        // What is absent is an unknown name, and makes what needs it fail.
+        let Some(value) = value else { continue };
+        match value {
+            Value::Float(number) => context.add_variable_from_value(name, number),
+            Value::Integer(count) => {
+                #[expect(clippy::cast_precision_loss, reason = "counts beyond 2^53 do not occur")]
+                // All numbers are doubles, so that `events > 100` and `psi > 0.1` read alike.
+                context.add_variable_from_value(name, count as f64);
+            }
+            Value::Text(text) => context.add_variable_from_value(name, text.into_owned()),
+        }
+    }
+    context
 }

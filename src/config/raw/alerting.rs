@@ -125,7 +125,8 @@ pub(in crate::config) enum ReceiverType {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(in crate::config) enum Tls {
-    StartTls,
+    #[serde(rename = "starttls")]
+    Upgraded,
     Implicit,
     None,
 }

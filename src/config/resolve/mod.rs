@@ -4,6 +4,7 @@
 //! here. Nothing stops at the first error: a part that can't be resolved is
 //! reported and left out, and the settings exist only when nothing was.
 
+mod addresses;
 mod alerts;
 mod drift;
 mod events;

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Resolver, secret::SecretSources};
+use super::{Resolver, addresses::is_loopback, secret::SecretSources};
 use crate::{
     alert::{Selector, Severity},
     config::{
@@ -194,7 +194,7 @@ impl Resolver<'_> {
                 let sources = url_sources(raw);
                 let url = self.secret(&key, sources);
                 let url = self.needed_secret(url, &key, "url_file = \"…\", of an incoming webhook")?;
-                self.secret_url(&key, &url, true).then_some(ReceiverKind::Slack { url })
+                self.is_secret_address(&key, &url, true).then_some(ReceiverKind::Slack { url })
             }
             ReceiverType::PagerDuty => self.pagerduty(path, raw),
             ReceiverType::Email => self.email(path, raw),
@@ -231,7 +231,7 @@ impl Resolver<'_> {
         let authorization = self.authorization(path, raw);
         let url = self.needed_secret(url, &key, "url = \"https://…\", url_file or url_env")?;
         let is_secret = authorization.is_some() || !signing_secrets.is_empty();
-        self.secret_url(&key, &url, is_secret).then_some(ReceiverKind::Webhook {
+        self.is_secret_address(&key, &url, is_secret).then_some(ReceiverKind::Webhook {
             url,
             signing_secrets,
             authorization,
@@ -244,7 +244,7 @@ impl Resolver<'_> {
         let urls = self.list(raw.urls.take(), &key, "urls = [\"http://alertmanager:9093\"]")?;
         let mut is_fine = true;
         for (index, url) in urls.iter().enumerate() {
-            is_fine &= self.shown_url(&format!("{key}[{index}]"), url, authorization.is_some());
+            is_fine &= self.is_address(&format!("{key}[{index}]"), url, authorization.is_some());
         }
         let urls = urls.iter().map(|url| url.trim_end_matches('/').to_owned()).collect();
         let resend_interval = Duration::from_millis(raw.resend_interval);
@@ -262,7 +262,7 @@ impl Resolver<'_> {
         let hint = "routing_key_file = \"…\", of an integration with the Events API v2";
         let routing_key = self.needed_secret(routing_key, &key, hint);
         let url = raw.url.take().unwrap_or_else(|| PAGERDUTY_URL.to_owned());
-        let is_fine = self.shown_url(&join(path, "url"), &url, true);
+        let is_fine = self.is_address(&join(path, "url"), &url, true);
         is_fine.then_some(ReceiverKind::PagerDuty { routing_key: routing_key?, url })
     }
 
@@ -284,7 +284,7 @@ impl Resolver<'_> {
     fn email(&mut self, path: &str, raw: &mut raw::Receiver) -> Option<ReceiverKind> {
         let host = self.required(raw.host.take(), &join(path, "host"), "host = \"smtp.example.com\"");
         let (tls, port) = match raw.tls {
-            raw::Tls::StartTls => (SmtpTls::StartTls, 587),
+            raw::Tls::Upgraded => (SmtpTls::StartTls, 587),
             raw::Tls::Implicit => (SmtpTls::Implicit, 465),
             raw::Tls::None => (SmtpTls::None, 25),
         };
@@ -358,48 +358,6 @@ impl Resolver<'_> {
         }
         secret
     }
-
-    /// Whether a text that may be secret is an address.
-    fn secret_url(&mut self, key: &str, url: &SecretString, is_secret: bool) -> bool {
-        self.shown_url(key, url.expose_secret().trim(), is_secret)
-    }
-
-    /// Whether a text is an address; it is not shown. A secret that travels
-    /// readable is a warning.
-    fn shown_url(&mut self, key: &str, url: &str, is_secret: bool) -> bool {
-        let parsed = reqwest::Url::parse(url).ok();
-        let Some(parsed) = parsed.filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host())
-        else {
-            let message = "the address does not begin with http:// or https:// and a host";
-            self.error(key, message, "write \"https://example.com/path\"");
-            return false;
-        };
-        let is_far = parsed.host_str().is_some_and(|host| !is_loopback(host));
-        if parsed.scheme() == "http" && is_far && is_secret {
-            let message = "what goes with a secret is sent over http, for all on the way to read";
-            self.warn(key, message, "use https, or http within one machine");
-        }
-        true
-    }
-
-    fn external_url(&mut self, url: &str) -> Option<String> {
-        self.shown_url("alerts.external_url", url, false).then(|| url.trim_end_matches('/').to_owned())
-    }
-
-    fn dashboard_url(&mut self, url: String) -> Option<String> {
-        const FILLED_IN: [&str; 6] = ["model", "version", "variant", "feature", "from", "to"];
-        let key = "alerts.dashboard_url";
-        let mut names =
-            url.split('{').skip(1).map(|rest| rest.split_once('}').map_or(rest, |(name, _)| name));
-        if let Some(name) = names.find(|name| !FILLED_IN.contains(name)) {
-            let filled_in: Vec<String> = FILLED_IN.iter().map(|name| format!("{{{name}}}")).collect();
-            let hint = format!("there are {}", filled_in.join(", "));
-            self.error(key, format!("nothing is filled in for {{{name}}}"), hint);
-            return None;
-        }
-        let filled = url.replace(['{', '}'], "");
-        self.shown_url(key, &filled, false).then_some(url)
-    }
 }
 
 fn url_sources(raw: &mut raw::Receiver) -> SecretSources {
@@ -416,9 +374,4 @@ fn several(secrets: &SecretString) -> Vec<SecretString> {
 fn is_signing_secret(secret: &SecretString) -> bool {
     let key = secret.expose_secret().strip_prefix("whsec_").and_then(|text| STANDARD.decode(text).ok());
     key.is_some_and(|key| (24..=64).contains(&key.len()))
-}
-
-fn is_loopback(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }

@@ -219,11 +219,8 @@ impl Reader<'_> {
                 return None;
             }
         };
-        let (kind, name) = match field {
-            Some((Some(kind), name)) => (kind, name),
-            // Nothing is known about a field that was reported.
-            _ => return Some(condition),
-        };
+        // Nothing is known about a field that was reported.
+        let Some((Some(kind), name)) = field else { return Some(condition) };
         if condition.kind() == kind {
             return Some(condition);
         }
@@ -288,6 +285,11 @@ impl Reader<'_> {
             is_fine = false;
             let message = format!("{name:?} is neither a tag nor a field of {}", subject.measurement);
             self.error(key, message, instead(name, names.iter().copied(), "none"));
+        }
+        if is_fine && let Some(message) = subject.problem(&expression) {
+            is_fine = false;
+            let hint = "compare numbers with numbers and words with words, such as \"psi > 0.25 && feature == 'age'\"";
+            self.error(key, format!("the expression can't hold: {message}"), hint);
         }
         is_fine.then_some(expression)
     }

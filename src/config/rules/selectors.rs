@@ -70,15 +70,15 @@ impl Reader<'_> {
                 self.error(key, format!("{} has no {tag}", subject.measurement), hint);
                 continue;
             }
-            selectors.extend(self.selector(key, tag, patterns));
+            selectors.extend(self.selector(key, tag, &patterns));
         }
         for (label, patterns) in std::mem::take(&mut raw.labels_match) {
-            selectors.extend(self.label_selector(&label, patterns, subject));
+            selectors.extend(self.label_selector(&label, &patterns, subject));
         }
         selectors
     }
 
-    fn selector(&mut self, key: &str, tag: &str, patterns: Vec<String>) -> Option<(String, Selector)> {
+    fn selector(&mut self, key: &str, tag: &str, patterns: &[String]) -> Option<(String, Selector)> {
         if patterns.is_empty() {
             self.error(key, "the list is empty", "leave it out for all");
             return None;
@@ -94,13 +94,13 @@ impl Reader<'_> {
                 }
             }
         }
-        Some((tag.to_owned(), Selector::new(&patterns)))
+        Some((tag.to_owned(), Selector::new(patterns)))
     }
 
     fn label_selector(
         &mut self,
         label: &str,
-        patterns: Vec<String>,
+        patterns: &[String],
         subject: &Subject,
     ) -> Option<(String, Selector)> {
         let key = join(&self.key("labels_match"), label);
@@ -120,7 +120,7 @@ impl Reader<'_> {
             self.error_at(&key, "the list is empty", "leave it out for all");
             return None;
         }
-        Some((label.to_owned(), Selector::new(&patterns)))
+        Some((label.to_owned(), Selector::new(patterns)))
     }
 
     /// Where the patterns stand that only references can tell about.

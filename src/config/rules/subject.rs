@@ -8,10 +8,10 @@ use std::sync::LazyLock;
 
 use crate::{
     alert::{
-        ValueKind,
+        Expression, ValueKind,
         vitals::{COMPONENT, COMPONENT_FIELDS, METRIC, MODEL, MODEL_FIELDS, TAG_COMPONENT},
     },
-    result::schema::{self, TAG_MODEL},
+    result::schema::{self, ALL_ROWS, Fields, Row, TAG_MODEL, Tag, Value},
 };
 
 /// A measurement or, of the daemon's metrics, one of them.
@@ -130,7 +130,37 @@ pub(super) fn daemon_metrics() -> impl Iterator<Item = &'static str> {
     METRICS.iter().map(|metric| metric.name)
 }
 
+/// A row with these values everywhere, to try an expression on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sample<'a> {
+    subject: &'a Subject,
+    number: f64,
+    word: &'a str,
+}
+
+impl Fields for Sample<'_> {
+    fn at(&self, index: usize) -> Option<(&str, Option<Value<'_>>)> {
+        let (name, kind) = self.subject.fields.get(index)?;
+        let value = match kind {
+            ValueKind::Number => Value::Float(self.number),
+            ValueKind::Verdict | ValueKind::Text => Value::Text(self.word.into()),
+        };
+        Some((name, Some(value)))
+    }
+}
+
 impl Subject {
+    /// Why an expression can't hold of any row, tried on large numbers and small
+    /// ones, so that conditions before what is wrong hold in one of them.
+    pub(super) fn problem(&self, expression: &Expression) -> Option<String> {
+        let tags: Vec<Tag<'_>> = self.tags.iter().map(|tag| (*tag, ALL_ROWS)).collect();
+        let samples = [(1e6, "drifted"), (0.0, "drifted"), (1e6, "stable"), (0.0, "stable")];
+        samples.into_iter().find_map(|(number, word)| {
+            let fields = Sample { subject: self, number, word };
+            expression.problem(&Row { measurement: self.measurement, tags: &tags, fields: &fields })
+        })
+    }
+
     /// What kind of values a field has.
     pub(super) fn kind_of(&self, field: &str) -> Option<ValueKind> {
         self.fields.iter().find(|(name, _)| *name == field).map(|(_, kind)| *kind)
