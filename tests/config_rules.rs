@@ -533,6 +533,7 @@ fn what_expressions_can_say() {
         "!(verdict == 'stable')",
         "unseen_names.contains('x')",
         "n / valid > 2.0",
+        "(psi - psi_noise) / (ks - ks_noise) > 2.0",
     ] {
         own(&format!("[[rules]]\nname = \"r\"\non = \"drift\"\nexpression = \"{expression}\"\n"));
     }

@@ -70,7 +70,6 @@ impl Expression {
                 error @ (ExecutionError::NoSuchOverload(_)
                 | ExecutionError::ValuesNotComparable(..)
                 | ExecutionError::UnsupportedBinaryOperator(..)
-                | ExecutionError::UnsupportedUnaryOperator(..)
                 | ExecutionError::InvalidArgumentCount { .. }
                 | ExecutionError::NotSupportedAsMethod { .. }
                 | ExecutionError::UnexpectedType { .. }),
