@@ -152,7 +152,8 @@ pub(crate) fn points(database: &StandIn) -> BTreeMap<String, String> {
 /// a daemon does not go on from a checkpoint.
 pub(crate) fn alone(points: impl IntoIterator<Item = (String, String)>) -> BTreeMap<String, String> {
     let rests_on_memory = |key: &str| {
-        key.starts_with("evidence,") || key.starts_with("comparison,") || key.contains("check=volume,")
+        ["alert,", "evidence,", "comparison,"].iter().any(|measurement| key.starts_with(measurement))
+            || key.contains("check=volume,")
     };
     let points = points.into_iter().filter(|(key, _)| !rests_on_memory(key));
     // The window's own point counts alarms, and judges its volume.

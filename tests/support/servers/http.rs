@@ -81,7 +81,8 @@ fn with_pairs(url: &str, pairs: &[(&str, &str)]) -> String {
     format!("{url}?{}", encoded.join("&"))
 }
 
-fn send(request: reqwest::RequestBuilder) -> Option<Answer> {
+/// Any request; without an answer when nobody listens.
+pub fn send(request: reqwest::RequestBuilder) -> Option<Answer> {
     block_on(async {
         let answer = request.send().await.ok()?;
         let status = answer.status().as_u16();
