@@ -125,8 +125,7 @@ pub(super) fn escaped(text: &str) -> String {
 #[must_use]
 pub fn svg(title: &str, bins: &[BinShare]) -> String {
     let bins = drawn(bins);
-    let is_horizontal = bins.len() <= MAX_HORIZONTAL;
-    let base = if is_horizontal { BASE_HORIZONTAL } else { BASE_SLANTED };
+    let base = if is_horizontal(&bins) { BASE_HORIZONTAL } else { BASE_SLANTED };
     let area = Area { left: LEFT, right: f64::from(WIDTH) - RIGHT, top: TOP, base };
     let (reference, window) = (hex(REFERENCE), hex(WINDOW));
     let title = escaped(&cut(title, 60));
@@ -153,10 +152,17 @@ pub fn svg(title: &str, bins: &[BinShare]) -> String {
             if bar.is_window { &window } else { &reference },
         );
     }
+    add_names(&mut svg, &bins, area);
+    svg.push_str("</svg>");
+    svg
+}
+
+/// Names below the bars, slanted when there are many.
+fn add_names(svg: &mut String, bins: &[BinShare], area: Area) {
     let room = HORIZONTAL_ROOM / bins.len().max(1);
-    for (left, step, bin) in places(&bins, area) {
-        let (middle, below) = (left + step / 2.0, base + 16.0);
-        let _ = if is_horizontal {
+    for (left, step, bin) in places(bins, area) {
+        let (middle, below) = (left + step / 2.0, area.base + 16.0);
+        let _ = if is_horizontal(bins) {
             let label = escaped(&cut(&bin.label, room));
             write!(svg, r#"<text x="{middle:.1}" y="{below}" text-anchor="middle">{label}</text>"#)
         } else {
@@ -165,12 +171,14 @@ pub fn svg(title: &str, bins: &[BinShare]) -> String {
                 svg,
                 r#"<text transform="translate({:.1} {}) rotate(-40)" text-anchor="end" font-size="9">{label}</text>"#,
                 middle + 3.0,
-                base + 10.0,
+                area.base + 10.0,
             )
         };
     }
-    svg.push_str("</svg>");
-    svg
+}
+
+fn is_horizontal(bins: &[BinShare]) -> bool {
+    bins.len() <= MAX_HORIZONTAL
 }
 
 fn percent(share: f64) -> String {

@@ -81,14 +81,14 @@ enum Pause {
 /// Tells one receiver.
 #[derive(Debug)]
 pub(super) struct Worker {
-    pub(super) receiver: String,
-    pub(super) channel: Channel,
-    pub(super) links: Arc<Links>,
-    pub(super) queue: Arc<Queue>,
-    pub(super) metrics: ReceiverMetrics,
-    pub(super) pacing: Pacing,
-    pub(super) timeout: Duration,
-    pub(super) give_up_after: Duration,
+    receiver: String,
+    channel: Channel,
+    links: Arc<Links>,
+    queue: Arc<Queue>,
+    metrics: ReceiverMetrics,
+    pacing: Pacing,
+    timeout: Duration,
+    give_up_after: Duration,
     schedule: Schedule,
 }
 
