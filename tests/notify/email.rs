@@ -159,6 +159,22 @@ async fn starttls_trusts_the_given_authority_and_nobody_else() {
 }
 
 #[tokio::test]
+async fn tls_from_the_first_byte_is_trusted_the_same_way() {
+    let Some(certificates) = or_skip(Certificates::make(&folder("smtps-certificates"))) else { return };
+    let tls = ["--tls", certificates.server.to_str().unwrap(), "--implicit"];
+    let Some(server) = or_skip(Server::start(&tls)) else { return };
+    let settings = server.receiver(SmtpTls::Implicit, &["ann@example.com"]);
+    let known =
+        Rig::new(vec![ReceiverSettings { ca_file: Some(certificates.authority), ..settings.clone() }]);
+    known.tell(1);
+    known.done_with(1).await;
+    let unknown = Rig::new(vec![settings]);
+    unknown.tell(2);
+    assert!(unknown.problem("mail").await.contains("certificate"), "{:?}", unknown.status("mail"));
+    assert_eq!(server.mails().len(), 1);
+}
+
+#[tokio::test]
 async fn a_server_without_starttls_gets_nothing() {
     let Some(server) = or_skip(Server::start(&[])) else { return };
     let rig = Rig::new(vec![server.receiver(SmtpTls::StartTls, &["ann@example.com"])]);

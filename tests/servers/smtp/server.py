@@ -1,6 +1,6 @@
 """A mail server for the tests of e-mail: aiosmtpd, and what it was told.
 
-    server.py PORT OUT [--tls CERTIFICATE] [--login NAME PASSWORD]
+    server.py PORT OUT [--tls CERTIFICATE [--implicit]] [--login NAME PASSWORD]
 
 Each mail that is taken becomes a line of JSON in OUT, as Python's own parser
 reads it. Recipients say what happens: `never@…` is refused for good,
@@ -61,6 +61,7 @@ async def main():
     parser.add_argument("port", type=int)
     parser.add_argument("out")
     parser.add_argument("--tls")
+    parser.add_argument("--implicit", action="store_true")
     parser.add_argument("--login", nargs=2)
     options = parser.parse_args()
     context = None
@@ -79,14 +80,16 @@ async def main():
         return SMTP(
             handler,
             hostname="mail.test",
-            tls_context=context,
-            require_starttls=context is not None,
+            tls_context=None if options.implicit else context,
+            require_starttls=context is not None and not options.implicit,
             authenticator=authenticated,
             auth_required=options.login is not None,
             auth_require_tls=context is not None,
         )
 
-    server = await asyncio.get_running_loop().create_server(smtp, "127.0.0.1", options.port)
+    server = await asyncio.get_running_loop().create_server(
+        smtp, "127.0.0.1", options.port, ssl=context if options.implicit else None
+    )
     await server.serve_forever()
 
 
