@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// Events of one window, when none is left out.
+/// Events of one window, of two versions together, when none is left out.
 const PER_WINDOW: u32 = 200;
 
 /// A receiver that takes everything.
@@ -37,8 +37,8 @@ api_token = "let me in"
 [[rules]]
 name = "full"
 metric = "window.events"
-when = ">= 150"
-resolve_when = "< 50"
+when = ">= 60"
+resolve_when = "< 30"
 for = 2
 resolve_for = 2
 severity = "critical"
@@ -113,8 +113,10 @@ fn an_alert_is_told_once_through_crashes_and_an_outage_of_its_receiver() {
     let mut daemon = start(&config);
     wait_for_told(&receiver, "firing");
     let firing = alerts(&daemon);
-    assert_eq!((firing.len(), &firing[0]["state"]), (1, &json!("firing")), "{firing:?}");
-    assert_eq!(firing[0]["annotations"]["summary"], "credit has 200 events");
+    let states: Vec<_> = firing.iter().map(|alert| alert["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["firing", "firing"], "one for each version of the model");
+    let summary = firing[0]["annotations"]["summary"].as_str().unwrap();
+    assert!(summary.starts_with("credit has ") && summary.ends_with(" events"), "{summary}");
 
     // A crash while it fires, and more windows in which it does.
     daemon.process.kill();
@@ -128,7 +130,7 @@ fn an_alert_is_told_once_through_crashes_and_an_outage_of_its_receiver() {
     events += publish(&bench, 8..12, 8);
     wait_for_events(&database, events);
     eventually("it is over", PATIENCE, || {
-        alerts(&daemon).iter().any(|alert| alert["state"] == "resolved").then_some(())
+        alerts(&daemon).iter().all(|alert| alert["state"] == "resolved").then_some(())
     });
     eventually("the receiver is asked in vain", PATIENCE, || {
         (daemon.api.metric("driftline_notifications_waiting", "receiver=\"pager\"") > 0.0
@@ -157,7 +159,7 @@ fn an_alert_is_told_once_through_crashes_and_an_outage_of_its_receiver() {
     let statuses: Vec<&str> = told.values().map(|(status, _)| status.as_str()).collect();
     assert_eq!(told.len(), 2, "one id for each, over all attempts: {told:?}");
     assert_eq!(BTreeSet::from_iter(statuses), BTreeSet::from(["firing", "resolved"]));
-    assert_eq!(changes(&database), ["firing", "resolved"]);
+    assert_eq!(changes(&database), ["firing", "firing", "resolved", "resolved"]);
     assert!(daemon.process.stop(PATIENCE).success());
 
     // A clean restart tells nothing more.
