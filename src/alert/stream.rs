@@ -54,7 +54,9 @@ impl StreamAlerts {
         self.ends.insert(end);
         let mut instances: BTreeMap<Key, Instance> =
             std::mem::take(&mut self.instances).into_iter().collect();
-        instances.values_mut().for_each(|instance| instance.forget(end));
+        for instance in instances.values_mut() {
+            instance.forget(end);
+        }
         window.rows(&mut |row| {
             for rule in rules.iter().filter(|rule| rule.selects(&row)) {
                 let Some(outcome) = outcome(rule, &row, window) else { continue };

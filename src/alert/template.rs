@@ -63,7 +63,8 @@ impl Template {
         let text = self.environment.get_template(NAME).and_then(|template| template.render(context));
         let mut text = text.unwrap_or_else(|error| format!("(the template failed: {})", one_line(&error)));
         if text.len() > LONGEST {
-            let end = text.floor_char_boundary(LONGEST);
+            let fits = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= LONGEST);
+            let end = fits.last().unwrap_or(0);
             text.truncate(end);
             text.push('…');
         }

@@ -176,7 +176,8 @@ pub(super) async fn silence(
     let Wanted { matchers, author, comment, .. } = wanted;
     // By its content and time: nobody has to count.
     let digest = Sha256::digest(format!("{matchers:?} {author:?} {comment:?} {from}"));
-    let id = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let hex: Vec<String> = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let id = hex.concat();
     let silence = Silence { id, matchers, from, until, author, comment };
     told(silencer.tell.as_ref(), SilenceChange::Add(silence.clone()), &json!({ "silence": silence }))
 }

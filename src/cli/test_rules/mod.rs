@@ -41,7 +41,9 @@ pub(super) fn run(args: &Args) -> Exit {
         match read(path) {
             Err(errors) => {
                 broken = true;
-                errors.iter().for_each(|error| eprintln!("error: {error}"));
+                for error in errors {
+                    eprintln!("error: {error}");
+                }
             }
             Ok((file, rules)) => {
                 let is_wanted = |test: &&Test| args.name.as_ref().is_none_or(|name| test.name.contains(name));

@@ -119,12 +119,11 @@ fn severity_look(severity: Severity) -> Look {
 /// One change.
 fn line(record: &AlertRecord, terminal: Terminal) -> String {
     let alert = &record.alert;
-    let (state, look, note) = match record.state {
-        RecordState::Firing => ("fires", severity_look(alert.severity), String::new()),
-        _ => {
-            let after = lasted(alert).map(|ms| format!(", after {}", duration_text(ms)));
-            ("is over", Look::Dim, after.unwrap_or_default())
-        }
+    let (state, look, note) = if record.state == RecordState::Firing {
+        ("fires", severity_look(alert.severity), String::new())
+    } else {
+        let after = lasted(alert).map(|ms| format!(", after {}", duration_text(ms)));
+        ("is over", Look::Dim, after.unwrap_or_default())
     };
     let head = format!(
         "  {:<TIME_WIDTH$}  {}  {:<RULE_WIDTH$}  ",

@@ -253,7 +253,7 @@ impl Rates {
 fn first(last: f64, holds: impl Fn(f64) -> bool) -> f64 {
     let (mut below, mut above) = (-1.0, last);
     loop {
-        let middle = ((below + above) / 2.0).floor();
+        let middle = f64::midpoint(below, above).floor();
         // Beyond 2^53 numbers are further apart than 1.
         if middle <= below || middle >= above {
             return above;

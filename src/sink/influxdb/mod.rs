@@ -132,8 +132,12 @@ impl InfluxSink {
     /// [`Self::submit_lines`].
     pub fn encode(&self, results: &[WindowResult], alerts: &[AlertRecord]) -> Vec<Arc<str>> {
         let mut points = Points::default();
-        results.iter().for_each(|window| points.add(window));
-        alerts.iter().for_each(|record| points.add_alert(record));
+        for window in results {
+            points.add(window);
+        }
+        for record in alerts {
+            points.add_alert(record);
+        }
         self.metrics.encoded(&points);
         points.lines.into_iter().map(Arc::from).collect()
     }

@@ -20,7 +20,6 @@ use crate::{
 };
 
 /// Between two looks at the vitals.
-#[expect(clippy::cast_sign_loss, reason = "a positive constant")]
 const EVERY: Duration = Duration::from_millis(EVERY_MS as u64);
 
 /// What is remembered between two looks.

@@ -364,7 +364,7 @@ impl Runner {
             let was_ready = before.map(|before| before.reason.is_none());
             match (&component.reason, was_ready) {
                 (Some(reason), Some(true)) => {
-                    tracing::warn!(component = &*component.name, reason, "not ready")
+                    tracing::warn!(component = &*component.name, reason, "not ready");
                 }
                 (Some(reason), None) => tracing::info!(component = &*component.name, reason, "not ready yet"),
                 (None, Some(false)) => tracing::info!(component = &*component.name, "ready"),
