@@ -44,6 +44,11 @@ impl ClockAlerts {
         self.instances.iter().map(|(key, instance)| (key, instance))
     }
 
+    /// Whether it has looked at vitals.
+    pub(super) fn has_looked(&self) -> bool {
+        self.looked_at.is_some()
+    }
+
     /// Takes out what `is_over` says of its rule.
     pub(super) fn take_out(&mut self, is_over: impl Fn(&str) -> bool) -> Vec<(Key, Instance)> {
         let (out, kept) =
@@ -68,11 +73,12 @@ impl ClockAlerts {
         let mut seen = BTreeSet::new();
         for row in vitals.rows.iter().chain(&silent) {
             for rule in rules {
+                if !row.read(|row| rule.selects(row)) {
+                    continue;
+                }
                 let Some(row) = self.as_asked(rule, row, now) else { continue };
                 row.read(|row| {
-                    let Some(outcome) = rule.selects(row).then(|| rule.outcome(row)).flatten() else {
-                        return;
-                    };
+                    let Some(outcome) = rule.outcome(row) else { return };
                     let key = Key::new(rule, row);
                     seen.insert(key.clone());
                     if outcome == Outcome::Breach {
@@ -86,7 +92,9 @@ impl ClockAlerts {
         }
         for (key, instance) in &mut instances {
             let Some(rule) = rules.iter().find(|rule| rule.name == key.rule) else { continue };
-            if !seen.contains(key) {
+            // Nobody can say that a model is silent while nobody listens; of
+            // anything else that is not there any more, nothing is wrong.
+            if !seen.contains(key) && rule.measurement == MODEL && !vitals.is_reading {
                 instance.take(now, Outcome::NoData, None);
             }
             for announcement in instance.refresh(rule, &BTreeSet::from([now]), COURSE) {
@@ -95,6 +103,7 @@ impl ClockAlerts {
             instance.settle(rule, now, COURSE);
         }
         self.instances = instances.into_iter().filter(|(_, instance)| !instance.is_idle()).collect();
+        self.counters.retain(|_, samples| samples.back().is_some_and(|(at, _)| *at == now));
     }
 
     /// One row per model. Silence counts only while someone listens: an outage
@@ -124,11 +133,7 @@ impl ClockAlerts {
     }
 
     /// The row as the rule asks for it: a counter's growth instead of its value.
-    /// `None` when the rule is about other measurements.
     fn as_asked(&mut self, rule: &Rule, row: &VitalRow, now: i64) -> Option<VitalRow> {
-        if row.measurement != rule.measurement {
-            return None;
-        }
         let (Some(over), Test::Field { name, .. }) = (rule.increase_over_ms, &rule.test) else {
             return Some(row.clone());
         };

@@ -5,7 +5,7 @@
 //! none. No clock in here: the time is told.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
@@ -65,6 +65,12 @@ pub struct AlertMemory {
     resolved: VecDeque<(EventTime, Alert)>,
     /// Grows with every change that is to be kept.
     revision: u64,
+    /// Notifications so far.
+    told: u64,
+    /// The clock.
+    now: EventTime,
+    /// Length and slide of the windows.
+    windows: (i64, i64),
 }
 
 impl AlertMemory {
@@ -114,7 +120,7 @@ impl Alerts {
             lapse_ms: empty.saturating_mul(windows.slide_ms).saturating_add(windows.size_ms),
             now: EventTime::default(),
             groups_looked_at: EventTime::default(),
-            memory: AlertMemory::default(),
+            memory: AlertMemory { windows: (windows.size_ms, windows.slide_ms), ..AlertMemory::default() },
         }
     }
 
@@ -130,15 +136,38 @@ impl Alerts {
         &self.memory
     }
 
-    /// Forgets everything.
+    /// Forgets what follows from events. What the daemon knows of itself, and
+    /// whom it has told of that, does not.
     pub fn restart(&mut self) {
-        self.memory =
-            AlertMemory { silences: std::mem::take(&mut self.memory.silences), ..AlertMemory::default() };
+        let memory = std::mem::take(&mut self.memory);
+        let is_own = |key: &GroupKey| key.model.is_none();
+        self.memory = AlertMemory {
+            streams: Vec::new(),
+            groups: memory.groups.into_iter().filter(|(key, _)| is_own(key)).collect(),
+            resolved: VecDeque::new(),
+            ..memory
+        };
     }
 
-    /// Goes on from a memory. Alerts of rules that are no more are over.
+    /// Goes on from a memory, which knows of the daemon itself and of silences
+    /// only what a process that has just begun does not know better. Alerts of
+    /// rules that are no more are over; so are those of windows of another
+    /// length, if they do not fire again.
     pub fn restore(&mut self, memory: &AlertMemory, out: &mut AlertOutputs) {
-        self.memory = memory.clone();
+        let own = std::mem::replace(&mut self.memory, memory.clone());
+        if own.clock.has_looked() {
+            self.memory.clock = own.clock;
+            self.memory.groups.retain(|(key, _)| key.model.is_some());
+            self.memory.groups.extend(own.groups.into_iter().filter(|(key, _)| key.model.is_none()));
+            self.memory.silences = own.silences;
+        } else {
+            self.memory.silences.extend(own.silences);
+        }
+        self.now = self.now.max(self.memory.now);
+        if self.memory.windows != (self.size_ms, self.slide_ms) {
+            self.memory.windows = (self.size_ms, self.slide_ms);
+            self.memory.streams.clear();
+        }
         self.memory.silences.truncate(MOST_SILENCES);
         let settings = Arc::clone(&self.settings);
         let is_gone = |name: &str| !settings.rules.iter().any(|rule| rule.name == name);
@@ -196,8 +225,9 @@ impl Alerts {
     /// Time has passed: streams may be over, groups may have to be told. No
     /// window that ends at or before `final_until` will come any more.
     pub fn tick(&mut self, now: EventTime, final_until: Option<i64>, out: &mut AlertOutputs) {
-        self.now = now;
-        if self.settings.rules.is_empty() {
+        (self.now, self.memory.now) = (now, now);
+        let is_idle = self.memory.groups.is_empty() && self.memory.silences.is_empty();
+        if self.settings.rules.is_empty() && is_idle {
             return;
         }
         self.end_streams(final_until, out);
@@ -255,7 +285,7 @@ impl Alerts {
                 state: instance.current.phase.as_str(),
                 outcome: instance.current.outcome,
                 silenced_by: self.silence_of(&alert.labels).map(|silence| silence.id.clone()),
-                inhibited_by: inhibited_by(rule, &alert, &firing),
+                inhibited_by: inhibited_by(rule, &alert, &firing, &self.settings.rules),
                 muted_by: self.mute_of(rule),
                 alert,
             });
@@ -301,10 +331,12 @@ impl Alerts {
         self.settings.rules.iter().find(|rule| rule.name == name)
     }
 
-    /// Rules that fire, each with the model.
-    fn firing_rules(&self) -> Vec<(String, Option<String>)> {
-        let firing = self.instances().filter(|(_, instance)| instance.current.phase.is_active());
-        firing.map(|(key, _)| (key.rule.clone(), key.tags.get(LABEL_MODEL).cloned())).collect()
+    fn firing_rules(&self) -> Firing {
+        let mut firing = Firing::new();
+        for (key, _) in self.instances().filter(|(_, instance)| instance.current.phase.is_active()) {
+            firing.entry(key.rule.clone()).or_default().insert(key.tags.get(LABEL_MODEL).cloned());
+        }
+        firing
     }
 
     fn silence_of(&self, labels: &Labels) -> Option<&Silence> {
@@ -372,7 +404,7 @@ impl Alerts {
             let members = groups.entry(group).or_default();
             let is_quiet = self.silence_of(&alert.labels).is_some()
                 || self.mute_of(rule).is_some()
-                || inhibited_by(rule, &alert, &firing).is_some();
+                || inhibited_by(rule, &alert, &firing, &self.settings.rules).is_some();
             if is_quiet {
                 members.kept_quiet.push(alert.fingerprint);
             } else {
@@ -410,7 +442,8 @@ impl Alerts {
                     self.memory.resolved.iter().find(|(_, over)| over.fingerprint == alert.fingerprint);
                 over.and_then(|(_, over)| over.ends_at).unwrap_or(now)
             };
-            if let Some(notification) = group.look(key, members, ended, (now, &settings)) {
+            if let Some(notification) = group.look(key, members, ended, (now, self.memory.told, &settings)) {
+                self.memory.told = self.memory.told.wrapping_add(1);
                 self.memory.changed();
                 out.notifications.push(notification);
             }
@@ -420,11 +453,18 @@ impl Alerts {
     }
 }
 
-/// The rule that fires for the alert's model and keeps it from being told.
-fn inhibited_by(rule: &Rule, alert: &Alert, firing: &[(String, Option<String>)]) -> Option<String> {
+/// Rules that fire, by name, each with the models; `None` is the daemon itself.
+type Firing = BTreeMap<String, BTreeSet<Option<String>>>;
+
+/// The rule that fires for the alert's model, or for the daemon itself, and
+/// keeps it from being told. Of two that inhibit each other, neither does.
+fn inhibited_by(rule: &Rule, alert: &Alert, firing: &Firing, rules: &[Rule]) -> Option<String> {
     let model = alert.labels.get(LABEL_MODEL);
-    let inhibits = |(name, of): &&(String, Option<String>)| {
-        rule.inhibited_by.contains(name) && of.as_ref() == model && *name != rule.name
+    let inhibits = |name: &&String| {
+        let is_mutual =
+            rules.iter().any(|other| other.name == **name && other.inhibited_by.contains(&rule.name));
+        let fires = firing.get(*name).is_some_and(|of| of.contains(&None) || of.contains(&model.cloned()));
+        fires && !is_mutual && **name != rule.name
     };
-    firing.iter().find(inhibits).map(|(name, _)| name.clone())
+    rule.inhibited_by.iter().find(inhibits).cloned()
 }

@@ -14,6 +14,8 @@ use super::{
 };
 use crate::event::EventTime;
 
+/// Alerts of a notification that keep their distributions.
+const DRAWN: usize = 3;
 /// Bytes of a notification's id.
 const ID_BYTES: usize = 16;
 
@@ -23,8 +25,6 @@ const ID_BYTES: usize = 16;
 pub(super) struct Group {
     next_at: EventTime,
     told_at: Option<EventTime>,
-    /// Notifications so far.
-    told: u64,
     /// Alerts that were told as firing and not yet as over, by fingerprint.
     firing: BTreeMap<String, Alert>,
 }
@@ -42,7 +42,7 @@ impl Group {
     /// A group whose first alert fires now.
     pub(super) fn new(now: EventTime, settings: &AlertSettings) -> Self {
         let next_at = now.plus_ms(settings.group_wait_ms);
-        Self { next_at, told_at: None, told: 0, firing: BTreeMap::new() }
+        Self { next_at, told_at: None, firing: BTreeMap::new() }
     }
 
     /// Whether it was told that this alert fires, and not that it is over.
@@ -60,13 +60,14 @@ impl Group {
         self.firing.is_empty() && members.firing.is_empty()
     }
 
-    /// What is to be told now, if anything. `ended` says when an alert was over.
+    /// What is to be told now, if anything, as the notification of this number.
+    /// `ended` says when an alert was over.
     pub(super) fn look(
         &mut self,
         key: &GroupKey,
         members: &Members,
         ended: impl Fn(&Alert) -> EventTime,
-        (now, settings): (EventTime, &AlertSettings),
+        (now, number, settings): (EventTime, u64, &AlertSettings),
     ) -> Option<Notification> {
         // A clock that was set back must not silence a group for hours.
         let latest = now.plus_ms(settings.group_wait_ms.max(settings.group_interval_ms));
@@ -98,7 +99,6 @@ impl Group {
         for alert in &members.firing {
             self.firing.insert(alert.fingerprint.clone(), alert.clone());
         }
-        self.told = self.told.wrapping_add(1);
         self.told_at = Some(now);
         let heaviest =
             |a: &Alert, b: &Alert| b.weight.total_cmp(&a.weight).then_with(|| a.labels.cmp(&b.labels));
@@ -106,8 +106,10 @@ impl Group {
         alerts.sort_by(heaviest);
         resolved.sort_by(heaviest);
         alerts.append(&mut resolved);
+        // Nobody draws more than a few.
+        alerts.iter_mut().skip(DRAWN).for_each(|alert| alert.bins.clear());
         Some(Notification {
-            id: id(key, reason, self.told, &alerts),
+            id: id(key, reason, number, &alerts),
             group: key.clone(),
             reason,
             made_at: now,
@@ -116,8 +118,8 @@ impl Group {
     }
 }
 
-/// The same for the same alerts, told for the same reason and as many times.
-fn id(key: &GroupKey, reason: Reason, told: u64, alerts: &[Alert]) -> String {
+/// The same for the same alerts, told for the same reason after as many others.
+fn id(key: &GroupKey, reason: Reason, number: u64, alerts: &[Alert]) -> String {
     let mut hash = Sha256::new();
     let mut add = |part: &str| {
         hash.update((part.len() as u64).to_le_bytes());
@@ -126,7 +128,7 @@ fn id(key: &GroupKey, reason: Reason, told: u64, alerts: &[Alert]) -> String {
     add(key.model.as_deref().unwrap_or(""));
     add(key.severity.as_str());
     add(reason.as_str());
-    add(&told.to_string());
+    add(&number.to_string());
     for alert in alerts {
         add(&alert.fingerprint);
         add(alert.status.as_str());

@@ -97,6 +97,8 @@ impl Instance {
             self.open.insert(end, outcome);
         }
         if let Some(facts) = facts {
+            // Only the last distribution is drawn.
+            self.facts.range_mut(..end).for_each(|(_, earlier)| earlier.bins = Vec::new());
             self.facts.insert(end, facts);
         }
     }

@@ -70,6 +70,7 @@ pub struct Alert {
     pub weight: f64,
     /// The feature's distribution in that window and in the reference; empty
     /// when the alert is about no feature.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bins: Vec<BinShare>,
 }
 

@@ -5,8 +5,8 @@ use std::fmt;
 use crate::{
     event::EventTime,
     result::{
-        BinShare, Check, FeatureResult, StreamKey, WindowResult,
-        schema::{ALL_ROWS, QUALITY, Row, TAG_CHECK, TAG_FEATURE, TAG_SEGMENT, WINDOW},
+        BinShare, Check, FeatureResult, SegmentResult, StreamKey, WindowResult,
+        schema::{ALL_ROWS, QUALITY, Row, TAG_CHECK, TAG_FEATURE, TAG_SEGMENT, Value, WINDOW},
     },
 };
 
@@ -50,11 +50,17 @@ impl Observed for WindowResult {
         Self::rows(self, visit);
     }
 
-    /// An empty window has numbers of events, and a check of them.
+    /// An empty window has numbers of events, and a check of them; in one that
+    /// is not, a segment or a column may be.
     fn has_no_data(&self, row: &Row<'_>) -> bool {
         let is_about_volume = row.measurement == WINDOW
             || (row.measurement == QUALITY && row.tag(TAG_CHECK) == Some(Check::Volume.as_str()));
-        self.events == 0 && !is_about_volume
+        if self.events == 0 || is_about_volume {
+            return !is_about_volume;
+        }
+        let segment = row.tag(TAG_SEGMENT).filter(|segment| *segment != ALL_ROWS);
+        let is_empty = |name: &str| self.segment(name).is_some_and(|segment| segment.events == 0);
+        segment.is_some_and(is_empty) || row.value("n") == Some(Value::Integer(0))
     }
 
     fn bins(&self, row: &Row<'_>) -> &[BinShare] {
@@ -63,17 +69,18 @@ impl Observed for WindowResult {
 }
 
 impl WindowResult {
+    /// The segment of this name, `feature=value`.
+    fn segment(&self, name: &str) -> Option<&SegmentResult> {
+        let (of, value) = name.split_once('=')?;
+        self.segments.iter().find(|segment| segment.feature == of && segment.value == value)
+    }
+
     /// The column that a row is about, of all rows or of its segment.
     fn column(&self, row: &Row<'_>) -> Option<&FeatureResult> {
         let feature = row.tag(TAG_FEATURE)?;
         let columns = match row.tag(TAG_SEGMENT).filter(|segment| *segment != ALL_ROWS) {
             None => &self.features,
-            Some(name) => {
-                let (of, value) = name.split_once('=')?;
-                let is_it =
-                    |segment: &&crate::result::SegmentResult| segment.feature == of && segment.value == value;
-                &self.segments.iter().find(is_it)?.features
-            }
+            Some(name) => &self.segment(name)?.features,
         };
         columns.iter().find(|column| column.feature == feature)
     }

@@ -57,25 +57,29 @@ impl StreamAlerts {
         for instance in instances.values_mut() {
             instance.forget(end);
         }
+        let mut seen = BTreeSet::new();
+        let remembers = !instances.is_empty();
         window.rows(&mut |row| {
             for rule in rules.iter().filter(|rule| rule.selects(&row)) {
                 let Some(outcome) = outcome(rule, &row, window) else { continue };
-                let key = || Key::new(rule, &row);
-                let breach = outcome == Outcome::Breach;
-                if breach {
+                let begins = outcome == Outcome::Breach || counts_as_breach(rule, outcome);
+                if !begins && !remembers {
+                    continue;
+                }
+                let key = Key::new(rule, &row);
+                seen.insert(key.clone());
+                if begins {
                     let facts = Facts::new(rule, &row, Some(window));
-                    instances.entry(key()).or_default().take(end, outcome, Some(facts));
-                } else if outcome != Outcome::Clear
-                    && let Some(instance) = instances.get_mut(&key())
-                {
-                    // Only a breach begins anything, or what counts as one.
+                    instances.entry(key).or_default().take(end, outcome, Some(facts));
+                } else if let Some(instance) = instances.get_mut(&key) {
                     instance.take(end, outcome, None);
-                } else if counts_as_breach(rule, outcome) {
-                    let facts = Facts::new(rule, &row, Some(window));
-                    instances.entry(key()).or_default().take(end, outcome, Some(facts));
                 }
             }
         });
+        // Nothing is said of it in this window.
+        for (_, instance) in instances.iter_mut().filter(|(key, _)| !seen.contains(key)) {
+            instance.take(end, Outcome::NoData, None);
+        }
         for (key, instance) in &mut instances {
             let Some(rule) = rules.iter().find(|rule| rule.name == key.rule) else { continue };
             for announcement in instance.refresh(rule, &self.ends, course) {

@@ -39,6 +39,8 @@ use crate::{
     client::{cut, install_tls, one_line},
 };
 
+/// 9999-12-31T00:00:00Z.
+const LATEST_MS: u64 = 253_402_214_400_000;
 /// Alerts in a mail before the rest is only counted.
 const MAX_ALERTS: usize = 50;
 /// Alerts with a picture.
@@ -139,7 +141,8 @@ impl Email {
     }
 
     fn message(&self, notification: &Notification, links: &Links) -> Result<Message, lettre::error::Error> {
-        let made_at = u64::try_from(notification.made_at.0).unwrap_or_default();
+        // A date beyond the year 9999 can't be written.
+        let made_at = u64::try_from(notification.made_at.0).unwrap_or_default().min(LATEST_MS);
         let domain = self.from.email.domain();
         let mut builder = Message::builder()
             .from(self.from.clone())

@@ -257,7 +257,10 @@ impl Drop for Notifier {
 impl Receiver {
     fn status(&self) -> ReceiverStatus {
         let (problem, waiting) = match &self.service {
-            Service::Queue { queue, .. } => (queue.problem(), queue.len()),
+            Service::Queue { queue, task } => {
+                let is_gone = task.is_finished().then(|| "its task has ended, which is a bug".to_owned());
+                (is_gone.or_else(|| queue.problem()), queue.len())
+            }
             Service::States(instances) => {
                 let problems: Vec<String> =
                     instances.iter().filter_map(|(state, _)| state.problem()).collect();

@@ -149,8 +149,8 @@ pub(super) fn body(
     notification: &Notification,
     links: &Links,
 ) -> Result<String, serde_json::Error> {
-    let alerts: Vec<AlertView> =
-        notification.alerts.iter().map(|alert| AlertView::new(alert, links)).collect();
+    let view = |alert| AlertView::new(alert, links);
+    let mut alerts: Vec<AlertView> = notification.alerts.iter().map(view).collect();
     let group_labels = group_labels(notification);
     let mut body = Body {
         receiver,
@@ -164,9 +164,15 @@ pub(super) fn body(
         version: "4",
         truncated_alerts: alerts.len(),
     };
-    let lengths =
-        alerts.iter().map(|alert| Ok(serde_json::to_string(alert)?.len())).collect::<Result<Vec<_>, _>>()?;
+    let length = |alert: &AlertView| Ok(serde_json::to_string(alert)?.len());
+    let mut lengths = alerts.iter().map(length).collect::<Result<Vec<_>, serde_json::Error>>()?;
     let mut fitting = self::fitting(&body, &lengths)?;
+    // What fires is told again; what is over is told once, and goes first.
+    if fitting < alerts.len() {
+        alerts = notification.resolved().chain(notification.firing()).map(view).collect();
+        lengths = alerts.iter().map(length).collect::<Result<Vec<_>, serde_json::Error>>()?;
+        fitting = self::fitting(&body, &lengths)?;
+    }
     // One alert shares all its texts with itself, and they may be long.
     if fitting == 0 {
         body.common_annotations.clear();

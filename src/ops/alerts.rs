@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use axum::{
     Json,
-    extract::{Path, Query, State, rejection::JsonRejection, rejection::QueryRejection},
+    body::Bytes,
+    extract::{Path, Query, State, rejection::QueryRejection},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -25,6 +26,10 @@ use crate::{
 const LONGEST_SECONDS: u64 = 366 * 24 * 3_600;
 /// Characters of an author, a comment, a label's name or a pattern.
 const LONGEST_TEXT: usize = 500;
+/// Alerts in one answer.
+const MOST_ALERTS: usize = 1_000;
+/// Silences that there can be.
+const MOST_SILENCES: usize = 1_000;
 /// Matchers of one silence.
 const MOST_MATCHERS: usize = 20;
 
@@ -67,8 +72,10 @@ pub(super) async fn alerts(
     query: Result<Query<AlertsQuery>, QueryRejection>,
 ) -> Response {
     #[derive(Serialize)]
-    struct Answer<'a> {
-        alerts: Vec<&'a AlertView>,
+    struct Answer {
+        /// All that were asked for, also those that are left out.
+        total: usize,
+        alerts: Vec<AlertView>,
     }
     let query = match query {
         Ok(Query(query)) => query,
@@ -93,7 +100,14 @@ pub(super) async fn alerts(
         let (a, b) = (&a.alert, &b.alert);
         (a.status, b.severity).cmp(&(b.status, a.severity)).then_with(|| b.weight.total_cmp(&a.weight))
     });
-    Json(Answer { alerts }).into_response()
+    // The distributions are drawn by the picture.
+    let plain = |view: &&AlertView| {
+        let mut view = (*view).clone();
+        view.alert.bins.clear();
+        view
+    };
+    let total = alerts.len();
+    Json(Answer { total, alerts: alerts.iter().take(MOST_ALERTS).map(plain).collect() }).into_response()
 }
 
 /// The distributions that an alert is about, as SVG.
@@ -153,21 +167,21 @@ pub(super) struct Wanted {
 }
 
 /// Begins a silence.
-pub(super) async fn silence(
-    State(shared): State<Shared>,
-    headers: HeaderMap,
-    wanted: Result<Json<Wanted>, JsonRejection>,
-) -> Response {
+pub(super) async fn silence(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {
     const HINT: &str = "send {\"matchers\": {\"alertname\": \"feature_drift\", \"model\": \"credit*\"}, \"seconds\": \
                         3600, \"author\": \"…\", \"comment\": \"…\"} as application/json";
     let silencer = match authorised(&shared, &headers) {
         Ok(silencer) => silencer,
         Err(refused) => return *refused,
     };
-    let wanted = match wanted {
-        Ok(Json(wanted)) => wanted,
-        Err(rejection) => return refusal(StatusCode::BAD_REQUEST, rejection.body_text(), HINT),
+    let wanted: Wanted = match serde_json::from_slice(&body) {
+        Ok(wanted) => wanted,
+        Err(error) => return refusal(StatusCode::BAD_REQUEST, error.to_string(), HINT),
     };
+    if shared.status.alerts().silences.len() >= MOST_SILENCES {
+        let error = format!("there are {MOST_SILENCES} silences already");
+        return refusal(StatusCode::CONFLICT, error, "end some of them first");
+    }
     if let Err(error) = check(&wanted) {
         return refusal(StatusCode::BAD_REQUEST, error, HINT);
     }

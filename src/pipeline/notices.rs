@@ -122,6 +122,22 @@ impl Notices {
     /// be telling it.
     pub fn hold(&mut self) {
         self.on_hold = true;
+        self.tell_own_again();
+    }
+
+    /// What is about the daemon itself leaves once more: what was handed on has
+    /// been withdrawn.
+    fn tell_own_again(&mut self) {
+        for entry in &mut self.entries {
+            entry.is_handed_on &= entry.leaving.notification.group.model.is_some();
+        }
+    }
+
+    /// Whether some of models wait for a snapshot.
+    #[must_use]
+    pub fn are_held_back(&self) -> bool {
+        let waits = |entry: &Entry| !entry.is_handed_on && entry.leaving.notification.group.model.is_some();
+        !self.on_hold && self.entries.iter().any(waits)
     }
 
     /// Forgets those of which no stored snapshot knows: they are made again.
@@ -134,6 +150,7 @@ impl Notices {
     pub fn clear(&mut self) {
         self.entries.retain(|entry| entry.leaving.notification.group.model.is_none());
         self.on_hold = false;
+        self.tell_own_again();
     }
 }
 

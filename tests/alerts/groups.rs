@@ -135,6 +135,42 @@ fn an_inhibited_alert_is_not_told_until_what_inhibits_it_is_over() {
     assert_eq!(bench.told(), ["credit new: age / "]);
 }
 
+#[test]
+fn two_that_inhibit_each_other_are_both_told() {
+    let one = |name: &str, other: &str| Rule {
+        inhibited_by: vec![other.to_owned()],
+        ..rule(name, "drift.psi", "> 0.2")
+    };
+    let mut bench = Bench::new(vec![one("a", "b"), one("b", "a")]);
+    bench.psi(1, 0.3);
+    bench.ticks(0..60);
+    assert_eq!(bench.told(), ["credit new: age+age / "]);
+}
+
+#[test]
+fn what_fires_again_with_the_same_window_is_another_notification() {
+    let mut bench = Bench::new(vec![psi_above("0.2")]);
+    bench.psi(1, 0.3);
+    bench.ticks(0..60);
+    bench.psi(1, 0.0);
+    bench.ticks(60..400);
+    bench.psi(1, 0.3);
+    bench.ticks(400..800);
+    let ids: std::collections::BTreeSet<_> = bench.notifications.iter().map(|one| one.id.clone()).collect();
+    assert_eq!((bench.told().len(), ids.len()), (3, 3));
+}
+
+#[test]
+fn without_rules_what_was_told_is_over() {
+    let mut bench = Bench::new(vec![psi_above("0.2")]);
+    bench.psi(1, 0.3);
+    bench.ticks(0..60);
+    bench.told();
+    bench.restart(Some(Vec::new()));
+    bench.ticks(60..400);
+    assert_eq!(bench.told(), ["credit resolved:  / age"]);
+}
+
 fn silence(id: &str, label: &str, pattern: &str, until: i64) -> SilenceChange {
     SilenceChange::Add(Silence {
         id: id.to_owned(),

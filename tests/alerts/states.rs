@@ -6,7 +6,7 @@ use driftline::{
 };
 use proptest::prelude::*;
 
-use crate::bench::{Bench, HOUR, START, column, psi_above, window_of};
+use crate::bench::{self, Bench, HOUR, START, column, psi_above, window_of};
 
 fn rule(windows: u32, resolve: u32, clear: Option<&str>) -> Rule {
     let mut rule = Rule { raise_after: windows, resolve_after: resolve, ..psi_above("0.2") };
@@ -71,6 +71,32 @@ fn too_few_values_leave_an_alert_as_it_is() {
     bench.window(&window_of("credit", 4, vec![few()]), None);
     bench.psi(5, 0.1);
     assert_eq!(bench.said(), ["firing age 3", "resolved age 5"]);
+}
+
+#[test]
+fn a_row_that_is_not_there_says_nothing() {
+    let mut bench = Bench::new(vec![rule(1, 1, None)]);
+    bench.psi(1, 0.3);
+    bench.window(&window_of("credit", 2, vec![column("job", 0.0)]), None);
+    let nobody = FeatureResult { n: 0, ..column("age", 0.0) };
+    bench.window(&window_of("credit", 3, vec![nobody, column("job", 0.0)]), None);
+    assert_eq!(bench.said(), ["firing age 1"], "neither is a window in which all is well");
+    bench.psi(4, 0.0);
+    assert_eq!(bench.said(), ["resolved age 4"]);
+}
+
+#[test]
+fn windows_of_another_length_begin_anew() {
+    let mut bench = Bench::new(vec![rule(1, 1, None)]);
+    bench.psi(1, 0.3);
+    bench.said();
+    let memory = bench.alerts.memory().clone();
+    let hours = bench::windows();
+    let longer = driftline::window::WindowSettings { size_ms: 2 * HOUR, slide_ms: 2 * HOUR, ..hours };
+    let settings = driftline::alert::AlertSettings { rules: vec![rule(1, 1, None)], ..Default::default() };
+    bench.alerts = driftline::alert::Alerts::new(settings, &longer);
+    bench.take(|alerts, out| alerts.restore(&memory, out));
+    assert!(bench.alerts.views().is_empty());
 }
 
 #[test]

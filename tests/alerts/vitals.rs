@@ -5,7 +5,7 @@ use driftline::{
     event::EventTime,
 };
 
-use crate::bench::{Bench, HOUR, START, rule};
+use crate::bench::{Bench, HOUR, START, psi_above, rule};
 
 fn look(bench: &mut Bench, second: i64, is_reading: bool, heard: bool, rows: Vec<VitalRow>) {
     let vitals = Vitals {
@@ -71,11 +71,37 @@ fn the_daemon_is_told_of_apart_from_models() {
 }
 
 #[test]
-fn a_part_that_is_not_there_any_more_leaves_the_alert_as_it_is() {
-    let mut bench = Bench::new(vec![rule("sick", "component.unready_seconds", ">= 300")]);
+fn what_is_not_there_any_more_is_not_told_of_for_ever() {
+    let sick = rule("sick", "component.unready_seconds", ">= 300");
+    let mut bench = Bench::new(vec![sick, rule("silent", "model.silent_seconds", ">= 10")]);
     look(&mut bench, 0, true, true, ready("influxdb", 314.0));
-    look(&mut bench, 15, true, true, Vec::new());
-    assert_eq!(state(&bench), Some("firing"));
+    look(&mut bench, 15, true, false, Vec::new());
+    let states: Vec<_> =
+        bench.alerts.views().iter().map(|view| (view.alert.rule.clone(), view.state)).collect();
+    let own = |name: &str, state| (name.to_owned(), state);
+    assert_eq!(states, [own("silent", "firing"), own("sick", "resolved")]);
+    look(&mut bench, 30, false, false, Vec::new());
+    assert!(bench.alerts.views().iter().any(|view| view.state == "firing"), "nobody listens");
+    let gone =
+        Vitals { now: EventTime(START + 45_000), is_reading: true, models: Vec::new(), rows: Vec::new() };
+    bench.take(|alerts, out| alerts.vitals(&gone, out));
+    assert!(bench.alerts.views().iter().all(|view| view.state == "resolved"), "the model is gone");
+}
+
+#[test]
+fn a_new_assignment_changes_nothing_about_the_daemon_itself() {
+    let mut bench = Bench::new(vec![rule("sick", "component.unready_seconds", ">= 300"), psi_above("0.2")]);
+    look(&mut bench, 0, true, true, ready("kafka", 314.0));
+    bench.psi(1, 0.3);
+    bench.ticks(0..60);
+    assert_eq!(bench.told(), ["daemon new:  / ", "credit new: age / "]);
+    bench.alerts.restart();
+    assert!(bench.alerts.views().iter().all(|view| view.alert.rule == "sick"), "events are read again");
+    let older = Bench::new(Vec::new()).alerts.memory().clone();
+    bench.take(|alerts, out| alerts.restore(&older, out));
+    look(&mut bench, 60, true, true, ready("kafka", 0.0));
+    bench.ticks(60..400);
+    assert_eq!(bench.told(), ["daemon resolved:  / "]);
 }
 
 #[test]

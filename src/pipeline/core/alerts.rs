@@ -19,9 +19,6 @@ impl Core {
     /// Shows the rules what a step gave from the result at `first` on, and what
     /// time it is.
     pub(super) fn raise_alerts(&mut self, input: &Input<'_>, first: usize, out: &mut Outputs) {
-        if self.alerts.rules().is_empty() {
-            return;
-        }
         // Of files there is no clock but event time.
         let is_file = matches!(input, Input::Batch { now: None, .. } | Input::End);
         let mut clock = None;
@@ -34,7 +31,9 @@ impl Core {
             self.alerts.window(result, self.final_until, &mut out.alerts);
         }
         self.final_until = self.closed_until;
-        if let Input::Tick(now) = input {
+        if let Input::Clock(now) = input {
+            self.alerts.tick(*now, None, &mut out.alerts);
+        } else if let Input::Tick(now) = input {
             // A tick has written again whatever there was to.
             self.final_until = self.delivered_until().map(|until| until.0);
             self.alerts.tick(*now, self.final_until, &mut out.alerts);

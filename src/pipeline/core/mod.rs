@@ -65,6 +65,9 @@ pub enum Input<'a> {
     /// Reading goes on after a pause that was not the partitions': silence up
     /// to now says nothing about them.
     Resumed(EventTime),
+    /// The clock, for alerts alone: time passes for those who are told of them
+    /// even while it says nothing about event time.
+    Clock(EventTime),
     /// What the daemon knows of itself, for the rules that look at it; the
     /// core adds which models were heard of.
     Vitals(&'a Vitals),
@@ -215,6 +218,7 @@ impl Core {
                 }
             }
             Input::Resumed(now) => self.watermarks.resume(now),
+            Input::Clock(_) => {}
             Input::Vitals(vitals) => self.look_at_vitals(vitals, out),
             Input::Silence(change) => self.alerts.silence(change),
             Input::Restart(delivered_until) => self.restart(delivered_until),

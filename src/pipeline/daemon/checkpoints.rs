@@ -41,7 +41,7 @@ struct UnderWay {
     since: Instant,
     took: Duration,
     /// The alerts that it holds.
-    levels: Arc<Vec<Alert>>,
+    levels: Vec<Alert>,
 }
 
 /// What changes when there is anything new to store.
@@ -185,7 +185,7 @@ impl Checkpoints {
         let replay = core.is_learning();
         let letter = delivery.last_letter();
         let named = |id| names.get(id).map(|name| (name.topic.to_string(), name.partition));
-        let levels = Arc::new(core.alerts().levels());
+        let levels = core.alerts().levels();
         let Some(draft) = delivery.ledger.take(core, epoch, letter, &named) else { return };
         let Draft { core, outbox, notifications } = draft;
         let (instance, sequence) = (self.instance, self.sequence + 1);
@@ -238,8 +238,8 @@ impl Checkpoints {
         }
         let id = stored.id;
         self.plan.set_last(stored);
+        delivery.set_levels(&levels);
         let commit = delivery.ledger.stored()?;
-        delivery.set_levels(levels);
         delivery.move_on();
         Some(GroupCommit { id, commit })
     }

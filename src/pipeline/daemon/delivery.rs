@@ -1,5 +1,5 @@
 //! Everything that leaves the pipeline: results to InfluxDB, refused messages
-//! to the dead-letter topic.
+//! to the dead-letter topic, notifications to receivers.
 //!
 //! Promises: nothing is dropped. What a server does not take waits here, and
 //! while it does the pipeline takes no more messages, so that memory stays
@@ -16,7 +16,7 @@ use std::{
 use tokio::runtime::Handle;
 
 use crate::{
-    alert::{Alert, AlertRecord, Notification},
+    alert::{Alert, AlertRecord, LABEL_MODEL, Notification},
     event::{MessageBatch, Reject},
     notify::Notifier,
     ops::Component,
@@ -54,7 +54,11 @@ impl Left {
     }
 }
 
-/// Where results and dead letters go.
+fn is_of_model(alert: &Alert) -> bool {
+    alert.labels.contains_key(LABEL_MODEL)
+}
+
+/// Where results, dead letters and notifications go.
 #[derive(Debug)]
 pub(super) struct Delivery {
     sink: Option<InfluxSink>,
@@ -65,6 +69,8 @@ pub(super) struct Delivery {
     waiting: Option<Letters>,
     last_letter: u64,
     notifier: Notifier,
+    /// Alerts of the models, and of the daemon itself.
+    levels: (Vec<Alert>, Vec<Alert>),
     /// How often a receiver was done with a notification.
     told: u64,
 }
@@ -85,6 +91,7 @@ impl Delivery {
             waiting: None,
             last_letter: 0,
             notifier,
+            levels: (Vec::new(), Vec::new()),
             told: 0,
         }
     }
@@ -113,9 +120,22 @@ impl Delivery {
         self.move_on();
     }
 
-    /// Takes the alerts as they stand, for receivers that are told of levels.
-    pub(super) fn set_levels(&self, alerts: Arc<Vec<Alert>>) {
-        self.notifier.set_alerts(alerts);
+    /// Takes the models' alerts as they stand in a stored checkpoint, for
+    /// receivers that are told of levels.
+    pub(super) fn set_levels(&mut self, alerts: &[Alert]) {
+        self.levels.0 = alerts.iter().filter(|alert| is_of_model(alert)).cloned().collect();
+        self.tell_levels();
+    }
+
+    /// Takes those of the daemon itself, which wait for no checkpoint.
+    pub(super) fn set_own_levels(&mut self, alerts: &[Alert]) {
+        self.levels.1 = alerts.iter().filter(|alert| !is_of_model(alert)).cloned().collect();
+        self.tell_levels();
+    }
+
+    fn tell_levels(&self) {
+        let (models, own) = &self.levels;
+        self.notifier.set_alerts(Arc::new(models.iter().chain(own).cloned().collect()));
     }
 
     /// Changes whenever a receiver is done with a notification.
@@ -180,7 +200,7 @@ impl Delivery {
         let done = self.notifier.take_done();
         self.note_told(done);
         self.notifier.withdraw();
-        self.notifier.set_alerts(Arc::default());
+        self.set_levels(&[]);
     }
 
     /// Number of the last dead letter.

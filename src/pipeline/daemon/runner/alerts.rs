@@ -3,7 +3,6 @@
 
 use std::{
     collections::BTreeMap,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -22,6 +21,9 @@ use crate::{
 /// Between two looks at the vitals.
 const EVERY: Duration = Duration::from_millis(EVERY_MS as u64);
 
+/// Between two reports of alerts that have not changed.
+const REPORT_ALERTS: Duration = Duration::from_secs(5);
+
 /// What is remembered between two looks.
 #[derive(Debug, Default)]
 pub(super) struct VitalSigns {
@@ -29,7 +31,7 @@ pub(super) struct VitalSigns {
     /// Since when each part can't do its work.
     unready: BTreeMap<String, Instant>,
     /// What the last report of alerts was of.
-    reported: Option<u64>,
+    reported: Option<(u64, Instant)>,
 }
 
 /// Writes a change of an alert to the log.
@@ -60,15 +62,25 @@ impl Runner {
         self.report_alerts();
     }
 
-    /// Shows the world how the alerts stand.
+    /// Shows the world how the alerts stand, when that has changed; mute times
+    /// and silences change it by themselves.
     pub(super) fn report_alerts(&mut self) {
         let alerts = self.parts.core.alerts();
-        self.parts.status.set_alerts(alerts.views(), alerts.silences().to_vec());
-        // With checkpoints, receivers are told of what is in a stored one.
         let revision = alerts.memory().revision();
-        if self.parts.checkpoints.is_none() && self.vitals.reported != Some(revision) {
-            self.vitals.reported = Some(revision);
-            self.parts.delivery.set_levels(Arc::new(alerts.levels()));
+        if self
+            .vitals
+            .reported
+            .is_some_and(|(reported, at)| reported == revision && at.elapsed() < REPORT_ALERTS)
+        {
+            return;
+        }
+        self.vitals.reported = Some((revision, Instant::now()));
+        self.parts.status.set_alerts(alerts.views(), alerts.silences().to_vec());
+        let levels = alerts.levels();
+        self.parts.delivery.set_own_levels(&levels);
+        // With checkpoints, receivers are told of what is in a stored one.
+        if self.parts.checkpoints.is_none() {
+            self.parts.delivery.set_levels(&levels);
         }
     }
 
@@ -86,7 +98,8 @@ impl Runner {
             rows.extend(self.parts.registry.gather().iter().flat_map(metric_rows));
         }
         let source = self.parts.source.status();
-        let is_reading = source.connected && !source.standby && source.assigned > 0;
+        // A pause of our own is not the models' silence.
+        let is_reading = source.connected && !source.standby && source.assigned > 0 && !self.was_blocked;
         let vitals = Vitals { now: now(), is_reading, models: Vec::new(), rows };
         self.step(Input::Vitals(&vitals));
     }

@@ -325,7 +325,9 @@ impl Runner {
         }
         self.last_tick = Instant::now();
         // While messages wait outside, the clock says nothing about event time.
-        if !self.was_blocked {
+        if self.was_blocked {
+            self.step(Input::Clock(now()));
+        } else {
             self.step(Input::Tick(now()));
         }
         if self.last_report.elapsed() >= REPORT {

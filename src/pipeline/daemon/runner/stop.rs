@@ -23,7 +23,8 @@ impl Runner {
             checkpoints.force();
             self.settle();
             let under_way = self.parts.checkpoints.as_ref().is_some_and(Checkpoints::is_under_way);
-            let held_back = self.parts.delivery.ledger.outbox().held_back() > 0;
+            let ledger = &mut self.parts.delivery.ledger;
+            let held_back = ledger.outbox().held_back() > 0 || ledger.notices().are_held_back();
             if !(under_way || held_back && self.may_commit()) || Instant::now() >= by {
                 return;
             }
@@ -36,8 +37,10 @@ impl Runner {
         self.parts.status.set_stopping();
         let error = reason.map_or(DaemonError::SourceGone, DaemonError::Source);
         tracing::error!(%error, "the consumer ended; the daemon ends too");
-        let Parts { delivery, runtime, close_timeout, .. } = self.parts;
-        delivery.close(&runtime, Instant::now() + close_timeout);
+        let Parts { mut delivery, runtime, close_timeout, .. } = self.parts;
+        let deadline = Instant::now() + close_timeout;
+        delivery.tell_finally(&runtime, deadline);
+        delivery.close(&runtime, deadline);
         Err(error)
     }
 
