@@ -198,6 +198,7 @@ fn few_panels_may_stay_empty() {
     let optional: BTreeSet<&str> =
         queries.iter().filter(|query| query.may_be_empty()).map(|query| query.place.as_str()).collect();
     let expected = [
+        "Alerts",
         "Columns by effect",
         "Columns in alarm",
         "Columns of segments that are not stable",

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     alert::AlertSettings,
-    config::{ModelSettings, ReferenceSource, Settings, TableMapping},
+    config::{ModelSettings, ReferenceSource, Settings, TableMapping, default_rules},
     decode::EventMapping,
     drift::DriftSettings,
     notify::NotifySettings,
@@ -139,7 +139,7 @@ fn settings(kafka: KafkaSettings, reference: &Path, port: u16) -> Settings {
         influxdb: None,
         http: HttpSettings { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)), latest_windows: 48 },
         log: LogSettings { level: "off".to_owned(), format: LogFormat::Text },
-        alerts: AlertSettings::default(),
+        alerts: AlertSettings { rules: default_rules(), ..AlertSettings::default() },
         notify: NotifySettings::default(),
         api_token: None,
         state_dir: Some(folder.clone()),

@@ -58,11 +58,7 @@ fn a_window_without_data_does_what_the_rule_says() {
 
 #[test]
 fn too_few_values_leave_an_alert_as_it_is() {
-    let few = || FeatureResult {
-        scores: None,
-        effect: None,
-        ..FeatureResult::empty("age", column("age", 0.0).kind)
-    };
+    let few = || FeatureResult { n: 10, valid: 10, ..FeatureResult::empty("age", column("age", 0.0).kind) };
     let mut bench = Bench::new(vec![rule(2, 1, None)]);
     bench.psi(1, 0.3);
     bench.window(&window_of("credit", 2, vec![few()]), None);

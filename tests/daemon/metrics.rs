@@ -31,7 +31,8 @@ fn row(family: &MetricFamily) -> String {
 fn every_metric_is_documented_and_every_documented_one_is_there() {
     let bench = Bench::start(1);
     let database = database();
-    let text = bench.config("metrics", &database, "[http]\nlisten = \"127.0.0.1:0\"");
+    let receiver = "[[receivers]]\nname = \"pager\"\ntype = \"webhook\"\nurl = \"http://127.0.0.1:1/\"\n";
+    let text = bench.config("metrics", &database, "[http]\nlisten = \"127.0.0.1:0\"") + receiver;
     let file = bench.folder.join("driftline.toml");
     let loaded = config::load_text(&text, &file, &Overrides::none()).unwrap();
     let daemon = daemon::start(&loaded.settings, Hooks::default()).unwrap();
