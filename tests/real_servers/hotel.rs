@@ -21,7 +21,8 @@ use crate::{
     support::servers::{Influx2, Kafka, or_skip, prepared, skipped},
 };
 
-const TABLE: &str = r#"id = "Index"
+/// Columns of the files.
+pub const TABLE: &str = r#"id = "Index"
 time = "timestamp"
 prediction = "y_pred_proba"
 prediction_class = "y_pred"
@@ -117,8 +118,9 @@ fn compare(drift: &Points, expected: &Expected) -> usize {
     compared
 }
 
-/// The reference's and the production's CSV.
-fn data(folder: &Path) -> [PathBuf; 2] {
+/// The reference's and the production's CSV; made in `folder` where the real
+/// ones are not there.
+pub fn data(folder: &Path) -> [PathBuf; 2] {
     let real = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/hotel_booking");
     let files = ["reference.csv", "production.csv"].map(|name| real.join(name));
     if files.iter().all(|file| file.is_file()) {

@@ -3,7 +3,7 @@
 //!
 //! Every test here is `#[ignore]`d, so that plain `cargo test` needs no server;
 //! `scripts/test` prepares the servers, runs them and says what was skipped.
-//! Nothing in this crate is a stand-in.
+//! Nothing in this crate is a stand-in, but for webhooks: they are whoever is told.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -17,6 +17,7 @@
 mod support;
 
 mod alertmanager;
+mod alerts;
 mod consumer;
 mod dashboards;
 mod end_to_end;

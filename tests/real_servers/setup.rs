@@ -37,6 +37,8 @@ pub struct Setup {
     pub model: &'static str,
     /// Lines of `[models.table]`.
     pub table: &'static str,
+    /// Further sections.
+    pub more: String,
     brokers: String,
     influx: String,
 }
@@ -54,6 +56,7 @@ impl Setup {
             windows: "size = \"1h\"\nlateness = \"1m\"\nmin_events = 20\n",
             model: "",
             table: TABLE,
+            more: String::new(),
             brokers: kafka.brokers(),
             influx: influx.url(),
         }
@@ -85,7 +88,7 @@ impl Setup {
 
     /// The configuration.
     pub fn config_text(&self) -> String {
-        let Self { topic, dead_letters, bucket, windows, model, table, brokers, influx, .. } = self;
+        let Self { topic, dead_letters, bucket, windows, model, table, more, brokers, influx, .. } = self;
         let (org, token) = (Influx2::ORG, Influx2::TOKEN);
         format!(
             r#"state_dir = "state"
@@ -111,7 +114,7 @@ org = "{org}"
 bucket = "{bucket}"
 token = "{token}"
 flush_interval = "100ms"
-"#
+{more}"#
         )
     }
 

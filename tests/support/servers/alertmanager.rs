@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{Missing, Process, SOON, folder, free_port, http, prepared};
 
-/// A server that tells nobody but keeps alerts.
+/// A server without peers, that keeps alerts and perhaps tells a webhook.
 #[derive(Debug)]
 pub struct Alertmanager {
     port: u16,
@@ -19,14 +19,26 @@ pub struct Alertmanager {
 }
 
 impl Alertmanager {
-    /// Starts a server without peers.
+    /// Starts a server that tells nobody.
     pub fn start() -> Result<Self, Missing> {
+        Self::start_with("route: {receiver: nobody}\nreceivers: [{name: nobody}]\n")
+    }
+
+    /// Starts a server that tells a webhook, at once.
+    pub fn forwarding_to(webhook: &str) -> Result<Self, Missing> {
+        Self::start_with(&format!(
+            "route: {{receiver: hook, group_wait: 0s, group_interval: 1s, repeat_interval: 1h}}\n\
+             receivers: [{{name: hook, webhook_configs: [{{url: \"{webhook}\", send_resolved: true}}]}}]\n"
+        ))
+    }
+
+    fn start_with(text: &str) -> Result<Self, Missing> {
         let unpacked = prepared("debian")?;
         let programs = unpacked.join("usr/bin");
         let folder = folder("alertmanager");
         let port = free_port();
         let config = folder.join("alertmanager.yml");
-        fs::write(&config, "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n").unwrap();
+        fs::write(&config, text).unwrap();
         let mut alertmanager = Command::new(programs.join("prometheus-alertmanager"));
         alertmanager
             .arg(format!("--config.file={}", config.display()))
