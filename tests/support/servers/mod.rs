@@ -22,11 +22,13 @@ mod process;
 mod prometheus;
 
 use std::{
+    collections::BTreeSet,
     fs::OpenOptions,
     io::Write as _,
     net::TcpListener,
     path::{Path, PathBuf},
     process::Command,
+    sync::Mutex,
     thread,
     time::{Duration, Instant},
 };
@@ -90,9 +92,16 @@ pub fn program(name: &str, package: &str) -> Result<(), Missing> {
     }
 }
 
-/// A port of the loopback address that was free a moment ago.
+/// A port of the loopback address that was free a moment ago, another each
+/// time: the system may give one again before its first user has bound it.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        if GIVEN.lock().unwrap().insert(port) {
+            return port;
+        }
+    }
 }
 
 /// Asks again and again until there is an answer; only a hang meets the
