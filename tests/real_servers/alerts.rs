@@ -231,23 +231,6 @@ impl Cycle {
         });
     }
 
-    /// Waits until the API shows the alert in this state.
-    fn wait_for_state(&self, daemon: &Daemon, state: &str) -> Value {
-        eventually(&format!("the alert is {state}"), SOON, || {
-            let alerts = daemon.api.get("/api/v1/alerts")?.json()["alerts"].as_array()?.clone();
-            assert!(alerts.len() <= 1, "{alerts:?}");
-            alerts.into_iter().find(|alert| alert["state"] == state)
-        })
-    }
-
-    /// Waits until a restarted daemon has told Alertmanager how alerts stand.
-    fn wait_for_level(&self, daemon: &mut Daemon) {
-        daemon.wait_for("tells Alertmanager again", |api| {
-            let sent = "driftline_notification_attempts_total";
-            (api.metric(sent, "outcome=\"ok\",receiver=\"alertmanager\"") > 0.0).then_some(())
-        });
-    }
-
     /// What everybody is told of the alert that fires is what a replay says.
     fn check_firing(&self) {
         let expected = &self.expected[0];
@@ -313,6 +296,23 @@ fn time(ms: i64) -> String {
     jiff::Timestamp::from_millisecond(ms).unwrap().to_string()
 }
 
+/// Waits until the API shows the alert in this state.
+fn wait_for_state(daemon: &Daemon, state: &str) -> Value {
+    eventually(&format!("the alert is {state}"), SOON, || {
+        let alerts = daemon.api.get("/api/v1/alerts")?.json()["alerts"].as_array()?.clone();
+        assert!(alerts.len() <= 1, "{alerts:?}");
+        alerts.into_iter().find(|alert| alert["state"] == state)
+    })
+}
+
+/// Waits until a restarted daemon has told Alertmanager how alerts stand.
+fn wait_for_level(daemon: &mut Daemon) {
+    daemon.wait_for("tells Alertmanager again", |api| {
+        let sent = "driftline_notification_attempts_total";
+        (api.metric(sent, "outcome=\"ok\",receiver=\"alertmanager\"") > 0.0).then_some(())
+    });
+}
+
 /// Notifications that wait for a receiver.
 fn waiting(daemon: &Daemon, receiver: &str) -> f64 {
     daemon.api.metric("driftline_notifications_waiting", &format!("receiver=\"{receiver}\""))
@@ -341,10 +341,10 @@ fn an_alert_goes_its_whole_way() {
     let mut daemon = cycle.setup.daemon();
 
     cycle.publish(fires);
-    cycle.wait_for_state(&daemon, "pending");
+    wait_for_state(&daemon, "pending");
     assert_eq!((cycle.pager.asked(), cycle.alertmanager.active().len()), (0, 0), "nobody is told yet");
     cycle.publish(fires + DAY_MS);
-    cycle.wait_for_state(&daemon, "firing");
+    wait_for_state(&daemon, "firing");
     for hook in [&cycle.pager, &cycle.chat, &cycle.relayed] {
         hook.wait_for(&["firing"]);
     }
@@ -352,19 +352,19 @@ fn an_alert_goes_its_whole_way() {
 
     // A crash, in the middle of it.
     cycle.publish(is_over);
-    cycle.wait_for_state(&daemon, "recovering");
+    wait_for_state(&daemon, "recovering");
     cycle.wait_for_windows();
     daemon.process.kill();
     daemon = cycle.setup.daemon();
-    let alert = cycle.wait_for_state(&daemon, "recovering");
+    let alert = wait_for_state(&daemon, "recovering");
     assert_eq!(alert["starts_at"], fires, "{alert}");
-    cycle.wait_for_level(&mut daemon);
+    wait_for_level(&mut daemon);
     assert_eq!(cycle.alertmanager.active().len(), 1);
 
     // The pager is away while the alert ends, and for the days after.
     cycle.pager.set_away(true);
     cycle.publish(is_over + DAY_MS);
-    cycle.wait_for_state(&daemon, "resolved");
+    wait_for_state(&daemon, "resolved");
     for hook in [&cycle.chat, &cycle.relayed] {
         hook.wait_for(&["firing", "resolved"]);
     }
@@ -380,7 +380,7 @@ fn an_alert_goes_its_whole_way() {
     daemon = cycle.setup.daemon();
     cycle.wait_for_windows();
     eventually("the pager is asked again", SOON, || (cycle.pager.asked() > asked).then_some(()));
-    cycle.wait_for_level(&mut daemon);
+    wait_for_level(&mut daemon);
     assert_eq!(cycle.pager.told(), ["firing"]);
     cycle.pager.set_away(false);
     cycle.pager.wait_for(&["firing", "resolved"]);
