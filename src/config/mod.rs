@@ -30,6 +30,7 @@ use std::{
 pub use layers::Overrides;
 pub use problem::{ConfigErrors, Place, Problem, ReferenceFile};
 pub use reload::ReloadChanges;
+pub(crate) use rules::{Metric, metric};
 pub use rules::{RuleCheck, RuleProblem, default_rules, load_rules, rule_problems};
 pub use settings::{ModelSettings, ReferenceSource, Settings, TableMapping};
 

@@ -61,7 +61,8 @@ pub(super) fn run(args: &Args) -> Exit {
         return Exit::Config;
     }
     if count == 0 {
-        eprintln!("error: no test has {:?} in its name", args.name.as_deref().unwrap_or_default());
+        let name = args.name.as_deref().unwrap_or_default();
+        eprintln!("error: no test has {name:?} in its name");
         return Exit::Failure;
     }
     if failed > 0 { Exit::Failure } else { Exit::Success }

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     alert::{
-        Alert, AlertOutputs, AlertSettings, Alerts, Labels, Observed, Rule, SUMMARY, VisitRow, VitalRow,
-        Vitals,
+        Alert, AlertOutputs, AlertSettings, Alerts, LABEL_RULE, LABEL_SEVERITY, Labels, Observed, Rule,
+        SUMMARY, VisitRow, VitalRow, Vitals,
         vitals::{COMPONENT, EVERY_MS, METRIC, MODEL},
     },
     event::EventTime,
@@ -24,8 +24,6 @@ use crate::{
 const START: i64 = 1_767_225_600_000;
 /// Tests count in windows, so how long one is makes no difference.
 const WINDOW_MS: i64 = 3_600_000;
-/// Name of the model of rows that name none.
-const SOME_MODEL: &str = "model";
 
 /// An expectation that was not met.
 #[derive(Debug, PartialEq, Eq)]
@@ -112,60 +110,93 @@ impl Observed for TestWindow {
 
 /// Runs a test; gives the expectations that were not met.
 pub(super) fn check(test: &Test, file: &TestFile, rules: &[Rule]) -> Vec<Failure> {
-    let windows = WindowSettings {
-        size_ms: WINDOW_MS,
-        slide_ms: WINDOW_MS,
-        max_empty_windows: file.max_empty_windows,
-        ..WindowSettings::default()
-    };
-    let settings = AlertSettings { rules: rules.to_vec(), ..AlertSettings::default() };
-    let mut alerts = Alerts::new(settings, &windows);
+    let mut run = Run::new(file, rules);
     let last = test.expect.iter().map(|expectation| expectation.window).max().unwrap_or(0);
-    let series: Vec<(&Series, Vec<Item>)> =
-        test.series.iter().map(|series| (series, series.items())).collect();
+    let series: Vec<RowSeries<'_>> = test.series.iter().map(RowSeries::new).collect();
     let mut failures = Vec::new();
     for number in 1..=last {
-        feed(&mut alerts, &series, number);
-        let firing: Vec<Alert> = alerts
-            .views()
-            .into_iter()
-            .filter(|view| ["firing", "recovering"].contains(&view.state))
-            .map(|view| view.alert)
-            .collect();
-        for expectation in test.expect.iter().filter(|expectation| expectation.window == number) {
-            failures.extend(compare(number, &expectation.firing, &firing));
+        run.feed(&series, number);
+        let mut expected = test.expect.iter().filter(|expectation| expectation.window == number).peekable();
+        if expected.peek().is_some() {
+            let firing = run.firing();
+            failures.extend(expected.filter_map(|expectation| compare(number, &expectation.firing, &firing)));
         }
     }
     failures
 }
 
-/// Shows the rules the window of this number.
-fn feed(alerts: &mut Alerts, series: &[(&Series, Vec<Item>)], number: usize) {
-    let mut out = AlertOutputs::default();
-    let steps = i64::try_from(number).unwrap_or(i64::MAX);
-    let rows = rows(series, number);
-    let (clock, rows): (Vec<TestRow>, Vec<TestRow>) =
-        rows.into_iter().partition(|row| [MODEL, COMPONENT, METRIC].contains(&row.measurement.as_str()));
+/// The rules at work.
+struct Run {
+    alerts: Alerts,
+    max_empty_windows: u32,
+    /// Of each stream that has begun: how many windows in a row had nothing.
+    empty: BTreeMap<StreamKey, u32>,
+}
+
+impl Run {
+    fn new(file: &TestFile, rules: &[Rule]) -> Self {
+        let max_empty_windows = file.max_empty_windows;
+        let windows = WindowSettings {
+            size_ms: WINDOW_MS,
+            slide_ms: WINDOW_MS,
+            max_empty_windows,
+            ..WindowSettings::default()
+        };
+        let settings = AlertSettings { rules: rules.to_vec(), ..AlertSettings::default() };
+        Self { alerts: Alerts::new(settings, &windows), max_empty_windows, empty: BTreeMap::new() }
+    }
+
+    /// What fires now.
+    fn firing(&self) -> Vec<Alert> {
+        let fires = |state: &str| ["firing", "recovering"].contains(&state);
+        self.alerts.views().into_iter().filter(|view| fires(view.state)).map(|view| view.alert).collect()
+    }
+
+    /// Shows the rules the window of this number.
+    fn feed(&mut self, series: &[RowSeries<'_>], number: usize) {
+        let steps = i64::try_from(number).unwrap_or(i64::MAX);
+        let (clock, rows): (Vec<TestRow>, Vec<TestRow>) = rows(series, number)
+            .into_iter()
+            .partition(|row| [MODEL, COMPONENT, METRIC].contains(&row.measurement.as_str()));
+        let mut out = AlertOutputs::default();
+        let end = EventTime(START.saturating_add(steps.saturating_mul(WINDOW_MS)));
+        for (stream, rows) in by_stream(rows) {
+            if self.has_window(&stream, &rows) {
+                // Late events are no matter of rules: every window is final.
+                self.alerts.window(&TestWindow { stream, end, rows }, Some(end.0), &mut out);
+            }
+        }
+        self.alerts.tick(end, Some(end.0), &mut out);
+        if !clock.is_empty() {
+            let now = EventTime(START.saturating_add(steps.saturating_mul(EVERY_MS)));
+            let rows = clock.iter().filter(|row| !row.has_no_data()).map(vital).collect();
+            self.alerts.vitals(&Vitals { now, is_reading: false, models: Vec::new(), rows }, &mut out);
+        }
+    }
+
+    /// Whether the stream has a window at all: none does before its first event,
+    /// or when it has been empty for too long.
+    fn has_window(&mut self, stream: &StreamKey, rows: &[TestRow]) -> bool {
+        if !rows.iter().all(TestRow::has_no_data) {
+            self.empty.insert(stream.clone(), 0);
+            return true;
+        }
+        self.empty.get_mut(stream).is_some_and(|empty| {
+            *empty = empty.saturating_add(1);
+            *empty <= self.max_empty_windows
+        })
+    }
+}
+
+fn by_stream(rows: Vec<TestRow>) -> BTreeMap<StreamKey, Vec<TestRow>> {
     let mut windows: BTreeMap<StreamKey, Vec<TestRow>> = BTreeMap::new();
     for row in rows {
-        let tag =
-            |name: &str, otherwise: &str| row.tags.get(name).map_or(otherwise, String::as_str).to_owned();
-        let stream = StreamKey {
-            model: tag(TAG_MODEL, SOME_MODEL),
-            version: tag(TAG_VERSION, UNNAMED),
-            variant: tag(TAG_VARIANT, UNNAMED),
-        };
+        let tag = |name: &str| row.tags.get(name).cloned().unwrap_or_default();
+        let stream =
+            StreamKey { model: tag(TAG_MODEL), version: tag(TAG_VERSION), variant: tag(TAG_VARIANT) };
         windows.entry(stream).or_default().push(row);
     }
-    let end = EventTime(START + steps.saturating_mul(WINDOW_MS));
-    for (stream, rows) in windows {
-        alerts.window(&TestWindow { stream, end, rows }, None, &mut out);
-    }
-    if !clock.is_empty() {
-        let now = EventTime(START + steps.saturating_mul(EVERY_MS));
-        let rows = clock.iter().filter(|row| !row.has_no_data()).map(vital).collect();
-        alerts.vitals(&Vitals { now, is_reading: false, models: Vec::new(), rows }, &mut out);
-    }
+    windows
 }
 
 fn vital(row: &TestRow) -> VitalRow {
@@ -180,25 +211,39 @@ fn vital(row: &TestRow) -> VitalRow {
     }
 }
 
+/// A series with what it is about.
+struct RowSeries<'a> {
+    measurement: &'a str,
+    field: &'a str,
+    tags: Labels,
+    items: Vec<Item>,
+}
+
+impl<'a> RowSeries<'a> {
+    fn new(series: &'a Series) -> Self {
+        let (measurement, field) = series.names();
+        Self { measurement, field, tags: series.row_tags(), items: series.items() }
+    }
+}
+
 /// Series of the same row together, at the window of this number. A series that
 /// has ended has no data.
-fn rows(series: &[(&Series, Vec<Item>)], number: usize) -> Vec<TestRow> {
-    let mut rows: BTreeMap<(String, Labels), Vec<(String, Item)>> = BTreeMap::new();
-    for (one, items) in series {
-        let (measurement, field) = one.names();
-        let mut tags = one.tags.clone();
-        if ![COMPONENT, METRIC].contains(&measurement) {
-            tags.entry(TAG_MODEL.to_owned()).or_insert_with(|| SOME_MODEL.to_owned());
-        }
-        let item = items.get(number - 1).cloned().unwrap_or(Item::NoData);
-        rows.entry((measurement.to_owned(), tags)).or_default().push((field.to_owned(), item));
+fn rows(series: &[RowSeries<'_>], number: usize) -> Vec<TestRow> {
+    let mut rows: BTreeMap<(&str, &Labels), Vec<(String, Item)>> = BTreeMap::new();
+    for one in series {
+        let item = one.items.get(number - 1).cloned().unwrap_or(Item::NoData);
+        rows.entry((one.measurement, &one.tags)).or_default().push((one.field.to_owned(), item));
     }
-    let row = |((measurement, tags), fields)| TestRow { measurement, tags, fields };
+    let row = |((measurement, tags), fields): ((&str, &Labels), _)| TestRow {
+        measurement: measurement.to_owned(),
+        tags: tags.clone(),
+        fields,
+    };
     rows.into_iter().map(row).collect()
 }
 
 /// Whether what fires is what is expected, one for one.
-fn compare(window: usize, expected: &[BTreeMap<String, String>], firing: &[Alert]) -> Option<Failure> {
+fn compare(window: usize, expected: &[Labels], firing: &[Alert]) -> Option<Failure> {
     let mut left: Vec<&Alert> = firing.iter().collect();
     let mut is_met = true;
     for labels in expected {
@@ -209,7 +254,7 @@ fn compare(window: usize, expected: &[BTreeMap<String, String>], firing: &[Alert
             None => is_met = false,
         }
     }
-    let text = |name: &str, labels: &BTreeMap<String, String>| {
+    let text = |name: &str, labels: &Labels| {
         let parts: Vec<String> = labels
             .iter()
             .filter(|(key, _)| *key != "rule")
@@ -219,7 +264,11 @@ fn compare(window: usize, expected: &[BTreeMap<String, String>], firing: &[Alert
     };
     let found = |alert: &Alert| {
         let mut labels = alert.labels.clone();
-        labels.retain(|name, _| !["alertname", "severity"].contains(&name.as_str()));
+        let is_untold =
+            |name: &str, value: &str| [TAG_VERSION, TAG_VARIANT].contains(&name) && value == UNNAMED;
+        labels.retain(|name, value| {
+            ![LABEL_RULE, LABEL_SEVERITY].contains(&name.as_str()) && !is_untold(name, value)
+        });
         labels.insert(SUMMARY.to_owned(), alert.annotation(SUMMARY).to_owned());
         text(&alert.rule, &labels)
     };
@@ -233,7 +282,7 @@ fn compare(window: usize, expected: &[BTreeMap<String, String>], firing: &[Alert
     })
 }
 
-fn fits(labels: &BTreeMap<String, String>, alert: &Alert) -> bool {
+fn fits(labels: &Labels, alert: &Alert) -> bool {
     labels.iter().all(|(name, value)| match name.as_str() {
         "rule" => alert.rule == *value,
         SUMMARY => alert.annotation(SUMMARY) == value,

@@ -31,7 +31,7 @@ use super::{
     problem::{ConfigErrors, Problem, Report},
     raw,
 };
-use crate::alert::{MuteTime, Rule};
+use crate::alert::{MuteTime, Rule, ValueKind};
 
 /// Where errors in the rules that come with the program would be, of which a
 /// test knows that there are none.
@@ -102,6 +102,26 @@ pub fn load_rules(path: &Path, mute_times: &[MuteTime]) -> Result<Vec<Rule>, Con
         return Err(report.into_errors());
     }
     Ok(rules.into_iter().filter(|found| !found.is_default).map(|found| found.check.rule).collect())
+}
+
+/// What `measurement.field` stands for, to whoever writes such rows by hand.
+pub(crate) struct Metric {
+    /// The measurement's name.
+    pub(crate) measurement: &'static str,
+    /// The tags that its rows can have.
+    pub(crate) tags: Vec<&'static str>,
+    /// The field's name.
+    pub(crate) field: &'static str,
+    /// What kind of values the field has.
+    pub(crate) kind: ValueKind,
+}
+
+/// What this name stands for, as [`Rule`]s use it; else what to write instead.
+pub(crate) fn metric(name: &str) -> Result<Metric, String> {
+    let (subject, field) =
+        subject::looked_at(name).map_err(|error| format!("{}; {}", error.message, error.hint))?;
+    let kind = subject.kind_of(field).unwrap_or(ValueKind::Number);
+    Ok(Metric { measurement: subject.measurement, tags: subject.tags, field, kind })
 }
 
 /// The rules that come with the program.

@@ -2,7 +2,7 @@
 
 use super::{
     Names, RuleCheck, instead,
-    subject::{self, Driver, MetricType, Subject},
+    subject::{self, Driver, MetricType, NotThere, Subject},
 };
 use crate::{
     alert::{Condition, Expression, Rule, Test, ValueKind, vitals},
@@ -137,7 +137,7 @@ impl Reader<'_> {
         if raise.is_none() {
             self.missing("when", "when = \">= 0.25\", \"drifted\", \"outside 0.2..0.8\"");
         }
-        let found = self.subject(raw.metric.as_deref()?);
+        let found = self.there("metric", subject::looked_at(raw.metric.as_deref()?));
         let kind = found.as_ref().map(|(subject, field)| (subject.kind_of(field), *field));
         let raise = raise.map(|text| self.condition("when", text, kind));
         let clear = raw.resolve_when.as_deref().map(|text| self.condition("resolve_when", text, kind));
@@ -149,60 +149,9 @@ impl Reader<'_> {
         Some((subject, Test::Field { name: field.to_owned(), raise: raise??, clear }))
     }
 
-    /// The measurement and field that `metric` names.
-    fn subject(&mut self, metric: &str) -> Option<(Subject, &'static str)> {
-        let Some((measurement, field)) = metric.split_once('.') else {
-            let message = format!("{metric:?} is no measurement and field");
-            self.error(
-                "metric",
-                message,
-                "write both, such as \"drift.psi\"; docs/results.md has all of them",
-            );
-            return None;
-        };
-        if measurement == vitals::METRIC {
-            return self.daemon_metric(field);
-        }
-        let subject = self.measurement("metric", measurement)?;
-        let Some(field) = subject.field_names().find(|name| *name == field) else {
-            let message = format!("{measurement} has no field {field:?}");
-            self.error(
-                "metric",
-                message,
-                instead(field, subject.fields.iter().map(|(name, _)| *name), "none"),
-            );
-            return None;
-        };
-        Some((subject, field))
-    }
-
-    fn measurement(&mut self, key: &str, name: &str) -> Option<Subject> {
-        let found = subject::measurement(name);
-        if found.is_none() {
-            let names: Vec<&str> = subject::measurements().chain([vitals::METRIC]).collect();
-            let message = format!("there is no measurement {name:?}");
-            self.error(key, message, instead(name, names.iter().copied(), "none"));
-        }
-        found
-    }
-
-    fn daemon_metric(&mut self, name: &str) -> Option<(Subject, &'static str)> {
-        let Some(subject) = subject::daemon_metric(name) else {
-            let names: Vec<&str> = subject::daemon_metrics().collect();
-            let hint = match crate::config::keys::nearest(name, names) {
-                Some(meant) => format!("did you mean {meant:?}?"),
-                None => "docs/metrics.md has all of them".to_owned(),
-            };
-            self.error("metric", format!("Driftline has no metric {name:?}"), hint);
-            return None;
-        };
-        if subject.driver == Driver::Metric(MetricType::Histogram) {
-            let message = format!("{name} is a histogram, which has no single value");
-            self.error("metric", message, "choose a counter or a gauge of docs/metrics.md");
-            return None;
-        }
-        let field = subject.field_names().next()?;
-        Some((subject, field))
+    /// What `key` names, unless there is no such thing.
+    fn there<T>(&mut self, key: &str, found: Result<T, NotThere>) -> Option<T> {
+        found.map_err(|NotThere { message, hint }| self.error(key, message, hint)).ok()
     }
 
     fn condition(
@@ -252,7 +201,7 @@ impl Reader<'_> {
                 self.error("on", "metrics of the daemon are looked at one by one", hint);
                 None
             }
-            Some(name) => self.measurement("on", name),
+            Some(name) => self.there("on", subject::known_measurement(name)),
             None => None,
         };
         let raise =

@@ -6,11 +6,13 @@
 
 use std::sync::LazyLock;
 
+use super::instead;
 use crate::{
     alert::{
         Expression, ValueKind,
         vitals::{COMPONENT, COMPONENT_FIELDS, METRIC, MODEL, MODEL_FIELDS, TAG_COMPONENT},
     },
+    config::keys::nearest,
     result::schema::{self, ALL_ROWS, Fields, Row, TAG_MODEL, Tag, Value},
 };
 
@@ -106,28 +108,86 @@ fn value_kind(name: &str, type_name: &str) -> ValueKind {
 }
 
 /// The measurement of this name, but for [`METRIC`].
-pub(super) fn measurement(name: &str) -> Option<Subject> {
+fn measurement(name: &str) -> Option<Subject> {
     SUBJECTS.iter().find(|subject| subject.measurement == name).cloned()
 }
 
 /// The names of all measurements, but for [`METRIC`].
-pub(super) fn measurements() -> impl Iterator<Item = &'static str> {
+fn measurements() -> impl Iterator<Item = &'static str> {
     SUBJECTS.iter().map(|subject| subject.measurement)
 }
 
-/// A metric of the daemon.
-pub(super) fn daemon_metric(name: &str) -> Option<Subject> {
-    METRICS.iter().find(|metric| metric.name == name).map(|metric| Subject {
-        measurement: METRIC,
-        tags: metric.labels.clone(),
-        fields: vec![(metric.name, ValueKind::Number)],
-        driver: Driver::Metric(metric.kind),
-    })
+impl Metric {
+    fn subject(&self) -> Subject {
+        Subject {
+            measurement: METRIC,
+            tags: self.labels.clone(),
+            fields: vec![(self.name, ValueKind::Number)],
+            driver: Driver::Metric(self.kind),
+        }
+    }
 }
 
 /// The names of all metrics of the daemon.
-pub(super) fn daemon_metrics() -> impl Iterator<Item = &'static str> {
+fn daemon_metrics() -> impl Iterator<Item = &'static str> {
     METRICS.iter().map(|metric| metric.name)
+}
+
+/// Why there is nothing to look at under a name.
+pub(super) struct NotThere {
+    pub(super) message: String,
+    /// What to write in its place.
+    pub(super) hint: String,
+}
+
+/// The measurement and field that `measurement.field` names.
+pub(super) fn looked_at(metric: &str) -> Result<(Subject, &'static str), NotThere> {
+    let Some((name, field)) = metric.split_once('.') else {
+        return Err(NotThere {
+            message: format!("{metric:?} is no measurement and field"),
+            hint: "write both, such as \"drift.psi\"; docs/results.md has all of them".to_owned(),
+        });
+    };
+    if name == METRIC {
+        return single_value(field);
+    }
+    let subject = known_measurement(name)?;
+    let found = subject.field_names().find(|known| *known == field);
+    match found {
+        Some(field) => Ok((subject, field)),
+        None => Err(NotThere {
+            message: format!("{name} has no field {field:?}"),
+            hint: instead(field, subject.fields.iter().map(|(name, _)| *name), "none"),
+        }),
+    }
+}
+
+/// The measurement of this name, or the names that there are.
+pub(super) fn known_measurement(name: &str) -> Result<Subject, NotThere> {
+    measurement(name).ok_or_else(|| {
+        let names: Vec<&str> = measurements().chain([METRIC]).collect();
+        let message = format!("there is no measurement {name:?}");
+        NotThere { message, hint: instead(name, names.iter().copied(), "none") }
+    })
+}
+
+/// A metric of the daemon that has one value at a time.
+fn single_value(name: &str) -> Result<(Subject, &'static str), NotThere> {
+    let metric = METRICS.iter().find(|metric| metric.name == name);
+    let Some((field, subject)) = metric.map(|metric| (metric.name, metric.subject())) else {
+        let names: Vec<&str> = daemon_metrics().collect();
+        let hint = match nearest(name, names) {
+            Some(meant) => format!("did you mean {meant:?}?"),
+            None => "docs/metrics.md has all of them".to_owned(),
+        };
+        return Err(NotThere { message: format!("Driftline has no metric {name:?}"), hint });
+    };
+    if subject.driver == Driver::Metric(MetricType::Histogram) {
+        let message = format!("{name} is a histogram, which has no single value");
+        let hint = "choose a counter or a gauge of docs/metrics.md".to_owned();
+        return Err(NotThere { message, hint });
+    }
+    Ok((subject, field))
 }
 
 /// A row with values of this size and this word everywhere, to try an expression on.
@@ -197,12 +257,13 @@ mod tests {
     #[test]
     fn metrics_are_read_from_their_documentation() {
         assert!(daemon_metrics().count() > 50);
-        let points = daemon_metric("driftline_sink_points_total").unwrap();
+        let metric = |name| METRICS.iter().find(|metric| metric.name == name).unwrap().subject();
+        let points = metric("driftline_sink_points_total");
         assert_eq!(points.driver, Driver::Metric(MetricType::Counter));
         assert_eq!(points.tags, ["outcome"]);
-        let lag = daemon_metric("driftline_source_lag_messages").unwrap();
+        let lag = metric("driftline_source_lag_messages");
         assert_eq!((lag.driver, lag.tags.len()), (Driver::Metric(MetricType::Gauge), 2));
-        let steps = daemon_metric("driftline_step_seconds").unwrap();
+        let steps = metric("driftline_step_seconds");
         assert_eq!(steps.driver, Driver::Metric(MetricType::Histogram));
     }
 }
