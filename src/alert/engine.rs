@@ -240,6 +240,23 @@ impl Alerts {
         }
     }
 
+    /// Tells what is due before `until`, where no clock ticks in between: windows
+    /// of files are further apart than notifications are.
+    pub fn tell_until(&mut self, until: EventTime, final_until: Option<i64>, out: &mut AlertOutputs) {
+        let due_at = |alerts: &Self| {
+            alerts.memory.groups.iter().map(|(_, group)| group.due_at(&alerts.settings)).min()
+        };
+        while let Some(due) = due_at(self).filter(|due| (self.now < *due) && (*due < until)) {
+            self.tick(due, final_until, out);
+        }
+    }
+
+    /// The last event has been: tells what still waits for others of its group.
+    pub fn finish(&mut self, final_until: Option<i64>, out: &mut AlertOutputs) {
+        let until = self.now.plus_ms(self.settings.group_wait_ms.saturating_add(1));
+        self.tell_until(until, final_until, out);
+    }
+
     /// Adds or ends a silence. Nothing changes when there is no such one, or no
     /// room for another.
     pub fn silence(&mut self, change: &SilenceChange) {

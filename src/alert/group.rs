@@ -55,6 +55,12 @@ impl Group {
         self.firing.values()
     }
 
+    /// When it has something to tell next, unless something changes before.
+    pub(super) fn due_at(&self, settings: &AlertSettings) -> EventTime {
+        let repeated = self.told_at.map(|told| told.plus_ms(settings.repeat_interval_ms));
+        repeated.map_or(self.next_at, |repeated| repeated.max(self.next_at))
+    }
+
     /// Whether there is nothing to tell any more.
     pub(super) fn is_over(&self, members: &Members) -> bool {
         self.firing.is_empty() && members.firing.is_empty()

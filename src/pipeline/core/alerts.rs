@@ -26,6 +26,9 @@ impl Core {
             if is_file && let Some(now) = clock.replace(result.end).filter(|now| *now < result.end) {
                 self.alerts.tick(now, self.final_until, &mut out.alerts);
             }
+            if is_file {
+                self.alerts.tell_until(result.end, self.final_until, &mut out.alerts);
+            }
             // Windows may have closed while earlier ones were written again in
             // this very step, so what was final before it is.
             self.alerts.window(result, self.final_until, &mut out.alerts);
@@ -39,6 +42,9 @@ impl Core {
             self.alerts.tick(*now, self.final_until, &mut out.alerts);
         } else if let Some(now) = clock.filter(|_| is_file) {
             self.alerts.tick(now, self.final_until, &mut out.alerts);
+        }
+        if matches!(input, Input::End) {
+            self.alerts.finish(self.final_until, &mut out.alerts);
         }
     }
 
