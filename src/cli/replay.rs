@@ -65,7 +65,7 @@ pub(super) struct Args {
     /// What would have fired by the rules in this file, in place of those of the
     /// configuration: a timeline in place of the windows; with --output ndjson, a
     /// JSON object per change
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["explain", "features"])]
     rules: Option<PathBuf>,
     #[command(flatten)]
     table: TableArgs,
@@ -112,6 +112,9 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn replay(args: &Args, mut settings: Settings) -> anyhow::Result<Exit> {
+    if args.rules.is_some() && args.output == OutputFormat::Matrix {
+        bail!("the matrix shows no alerts; leave --output or --rules out");
+    }
     let model = model_of(&settings.models, args.model.as_deref())?.cloned();
     if let (Some(_), Some(model)) = (&args.model, &model) {
         settings.models = vec![model.clone()];

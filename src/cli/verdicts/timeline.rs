@@ -132,6 +132,6 @@ fn line(record: &AlertRecord, terminal: Terminal) -> String {
         shortened(&alert.rule, RULE_WIDTH)
     );
     let taken = 2 + TIME_WIDTH + 2 + STATE_WIDTH + 2 + RULE_WIDTH + 2;
-    let said = format!("{}{note}", alert.annotation(SUMMARY));
-    format!("{head}{}\n", shortened(&said, terminal.width.saturating_sub(taken)))
+    let room = terminal.width.saturating_sub(taken + note.chars().count());
+    format!("{head}{}{note}\n", shortened(alert.annotation(SUMMARY), room))
 }
