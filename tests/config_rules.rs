@@ -460,10 +460,10 @@ fn a_rule_file_is_read_alone_with_the_names_that_it_may_use() {
     fs::write(&path, &text).unwrap();
     let mute = "[[alerts.mute_times]]\nname = \"nights\"\nfrom = \"22:00\"\nuntil = \"06:00\"\n";
     let mute_times = fine(&format!("{mute}{MODEL}")).settings.alerts.mute_times;
-    assert_eq!(names(&load_rules(&path, &mute_times).unwrap()), ["r"]);
-    let said = load_rules(&path, &[]).unwrap_err().to_string();
+    assert_eq!(names(&load_rules(&path, Some(&mute_times)).unwrap()), ["r"]);
+    let said = load_rules(&path, Some(&[])).unwrap_err().to_string();
     assert!(said.contains("rules.toml:7:9: rules[0].mute[0]: there is no mute time \"nights\""), "{said}");
-    let said = load_rules(&folder.path().join("gone.toml"), &[]).unwrap_err().to_string();
+    let said = load_rules(&folder.path().join("gone.toml"), Some(&[])).unwrap_err().to_string();
     assert!(
         said.contains("gone.toml: can't be read") && said.contains("hint: name a file of [[rules]]"),
         "{said}"

@@ -88,7 +88,7 @@ pub(super) fn run(args: &Args) -> Exit {
     };
     let mut settings = loaded.settings;
     if let Some(path) = &args.rules {
-        match load_rules(path, &settings.alerts.mute_times) {
+        match load_rules(path, Some(&settings.alerts.mute_times)) {
             Ok(rules) => settings.alerts.rules = rules,
             Err(errors) => {
                 errors.errors.iter().for_each(|error| eprintln!("error: {error}"));

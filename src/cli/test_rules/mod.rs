@@ -19,7 +19,7 @@ use self::{
 };
 use super::{Exit, event_files::plural};
 use crate::{
-    alert::{MuteTime, Rule},
+    alert::Rule,
     config::{default_rules, load_rules},
 };
 
@@ -85,10 +85,9 @@ fn read(path: &Path) -> Result<(TestFile, Vec<Rule>), Vec<String>> {
     if file.default_rules {
         rules.extend(default_rules());
     }
-    // Mute times say when people are told, which no test is about.
-    let mute_times: [MuteTime; 0] = [];
     for name in &file.rules {
-        match load_rules(&base.join(name), &mute_times) {
+        // Whether people are told is what no test is about.
+        match load_rules(&base.join(name), None) {
             Ok(found) => {
                 rules.retain(|rule: &Rule| !found.iter().any(|other| other.name == rule.name));
                 rules.extend(found);

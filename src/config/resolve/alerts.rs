@@ -43,7 +43,7 @@ impl Resolver<'_> {
         let mute_names: BTreeSet<String> =
             raw.mute_times.iter().filter_map(|mute| mute.name.clone()).collect();
         let mute_times = self.mute_times(raw.mute_times);
-        let known = Known { models, mute_times: mute_names.iter().map(String::as_str).collect() };
+        let known = Known { models, mute_times: Some(mute_names.iter().map(String::as_str).collect()) };
         let mut sources = Vec::new();
         let mut default = rules::default_source(self.report);
         self.disable(&raw.disable, &mut default);

@@ -66,8 +66,9 @@ impl<'a> Source<'a> {
 pub(super) struct Known<'a> {
     /// The models; unknown where a file is read without a configuration.
     pub(super) models: Option<&'a [String]>,
-    /// The names of mute times.
-    pub(super) mute_times: BTreeSet<&'a str>,
+    /// The names of mute times; `None` where nobody is told, so that neither they
+    /// nor rules that inhibit matter.
+    pub(super) mute_times: Option<BTreeSet<&'a str>>,
 }
 
 /// What one rule may name.
@@ -77,19 +78,20 @@ struct Names<'a> {
 }
 
 /// Reads a file that holds nothing but rules. They may name `mute_times`, one
-/// another, and the rules that come with the program.
+/// another, and the rules that come with the program. Without mute times nobody
+/// is to be told, and names of what keeps alerts from being told may be anything.
 ///
 /// # Errors
 /// Every error of the file.
-pub fn load_rules(path: &Path, mute_times: &[MuteTime]) -> Result<Vec<Rule>, ConfigErrors> {
+pub fn load_rules(path: &Path, mute_times: Option<&[MuteTime]>) -> Result<Vec<Rule>, ConfigErrors> {
     let text = fs::read_to_string(path).map_err(|error| {
         let mut errors = ConfigErrors::unreadable(path, format!("can't be read: {error}"));
         errors.errors.iter_mut().for_each(|error| error.hint = Some("name a file of [[rules]]".to_owned()));
         errors
     })?;
     let mut report = Report::default();
-    let known =
-        Known { models: None, mute_times: mute_times.iter().map(|mute| mute.name.as_str()).collect() };
+    let mute_times = mute_times.map(|times| times.iter().map(|mute| mute.name.as_str()).collect());
+    let known = Known { models: None, mute_times };
     let rules = match read(&text, path, &mut report) {
         Ok(source) => resolve(vec![default_source(&mut report), source], &known, &mut report),
         Err(error) => {
@@ -129,7 +131,7 @@ pub(crate) fn metric(name: &str) -> Result<Metric, String> {
 pub fn default_rules() -> Vec<Rule> {
     let mut report = Report::default();
     let source = default_source(&mut report);
-    let known = Known { models: None, mute_times: BTreeSet::new() };
+    let known = Known { models: None, mute_times: Some(BTreeSet::new()) };
     let rules = resolve(vec![source], &known, &mut report);
     debug_assert!(report.errors.is_empty() && report.warnings.is_empty(), "{report:?}");
     rules.into_iter().map(|found| found.check.rule).collect()

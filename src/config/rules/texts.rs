@@ -109,7 +109,7 @@ impl Reader<'_> {
             let path = format!("{}[{index}]", self.key("inhibited_by"));
             if own == Some(name) {
                 self.error_at(&path, "a rule can't inhibit itself", "remove it");
-            } else if !self.names.rules.contains(name) {
+            } else if self.names.known.mute_times.is_some() && !self.names.rules.contains(name) {
                 let hint = instead(name, self.names.rules.iter().map(String::as_str), "there are no rules");
                 self.error_at(&path, format!("there is no rule {name:?}"), hint);
             }
@@ -118,10 +118,11 @@ impl Reader<'_> {
 
     /// So must mute times.
     pub(super) fn mute_times(&mut self, mute: &[String]) {
+        let Some(known) = &self.names.known.mute_times else { return };
         for (index, name) in mute.iter().enumerate() {
-            if !self.names.known.mute_times.contains(name.as_str()) {
+            if !known.contains(name.as_str()) {
                 let path = format!("{}[{index}]", self.key("mute"));
-                let names = self.names.known.mute_times.iter().copied();
+                let names = known.iter().copied();
                 let hint = instead(name, names, "add [[alerts.mute_times]] to the configuration file");
                 self.error_at(&path, format!("there is no mute time {name:?}"), hint);
             }
