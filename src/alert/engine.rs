@@ -246,7 +246,7 @@ impl Alerts {
         let due_at = |alerts: &Self| {
             alerts.memory.groups.iter().map(|(_, group)| group.due_at(&alerts.settings)).min()
         };
-        while let Some(due) = due_at(self).filter(|due| (self.now < *due) && (*due < until)) {
+        while let Some(due) = due_at(self).filter(|due| self.now < *due && *due < until) {
             self.tick(due, final_until, out);
         }
     }
