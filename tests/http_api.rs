@@ -9,6 +9,7 @@ mod support;
 use std::{collections::BTreeMap, sync::Arc};
 
 use driftline::{
+    alert::{Alert, AlertStatus, AlertView, Labels, Outcome, Severity},
     event::{EventTime, RejectReason},
     ops::{
         Component, CoreMetrics, ReloadMetrics, Status, register_build_info, register_process_metrics, router,
@@ -16,7 +17,7 @@ use driftline::{
     },
     pipeline::{Counters, ModelStatus},
     reference::{ColumnRole, ReferenceBuilder, Value},
-    result::{NamedCount, StreamKey, WindowResult},
+    result::{BinShare, NamedCount, StreamKey, WindowResult},
 };
 use prometheus::Registry;
 use serde_json::json;
@@ -207,11 +208,88 @@ fn the_index_names_every_endpoint_and_they_answer() {
     assert_eq!(index.content_type, "text/html; charset=utf-8");
     let links: Vec<&str> =
         index.body.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
-    assert_eq!(links, ["/", "/live", "/ready", "/metrics", "/api/v1/models"]);
+    let alerts = ["/api/v1/alerts", "/api/v1/silences"];
+    assert_eq!(links, [&["/", "/live", "/ready", "/metrics", "/api/v1/models"], &alerts[..]].concat());
     for link in links {
         assert_ne!(served.get(link).status, 404, "{link}");
     }
     assert!(index.body.contains("/api/v1/models/{model}/windows"));
+}
+
+/// An alert as the engine shows it, told apart by its feature.
+fn alert(feature: &str, severity: Severity, weight: f64) -> AlertView {
+    let labels = [("alertname", "feature_drift"), ("model", "credit/eu"), ("feature", feature)];
+    AlertView {
+        state: "firing",
+        outcome: Some(Outcome::Breach),
+        silenced_by: None,
+        inhibited_by: None,
+        muted_by: None,
+        alert: Alert {
+            fingerprint: format!("{feature}-0123"),
+            rule: "feature_drift".to_owned(),
+            severity,
+            labels: labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            annotations: Labels::from([("summary".to_owned(), format!("{feature} <has> drifted"))]),
+            status: AlertStatus::Firing,
+            starts_at: EventTime(3_600_000),
+            ends_at: None,
+            window: Some((EventTime(0), EventTime(3_600_000))),
+            weight,
+            bins: vec![BinShare { label: "a<b".to_owned(), reference: 0.25, window: 0.75 }],
+        },
+    }
+}
+
+#[test]
+fn alerts_come_by_weight_narrowed_and_without_their_distributions() {
+    let served = Served::start();
+    let views = vec![
+        alert("age", Severity::Warning, 1.0),
+        alert("income", Severity::Warning, 2.0),
+        alert("prediction", Severity::Critical, 0.5),
+    ];
+    served.status.set_alerts(views, Vec::new());
+    let features = |path: &str| {
+        let body = served.get(path).json();
+        let alerts = body["alerts"].as_array().unwrap().clone();
+        alerts.iter().map(|alert| alert["labels"]["feature"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(features("/api/v1/alerts"), ["prediction", "income", "age"]);
+    assert_eq!(features("/api/v1/alerts?severity=critical&state=firing"), ["prediction"]);
+    assert!(features("/api/v1/alerts?model=other").is_empty());
+    let first = &served.get("/api/v1/alerts").json()["alerts"][0];
+    assert_eq!((first["outcome"].as_str(), first.get("bins")), (Some("breach"), None));
+    let refused = served.error("/api/v1/alerts?colour=red", 400);
+    assert!(refused.contains("colour"), "{refused}");
+}
+
+#[test]
+fn the_distribution_of_an_alert_is_a_picture() {
+    let served = Served::start();
+    let plain = AlertView {
+        alert: Alert { bins: Vec::new(), ..alert("none", Severity::Info, 0.0).alert },
+        ..alert("none", Severity::Info, 0.0)
+    };
+    served.status.set_alerts(vec![alert("age", Severity::Warning, 1.0), plain], Vec::new());
+    let svg = served.get("/api/v1/alerts/age-0123/picture.svg");
+    assert_eq!((svg.status, svg.content_type.as_str()), (200, "image/svg+xml"));
+    assert!(svg.body.contains("age &lt;has&gt; drifted") && !svg.body.contains("<has>"), "{}", svg.body);
+    let url = format!("http://{}/api/v1/alerts/age-0123/picture.png", served.address);
+    let png = block_on(async { reqwest::get(url).await.unwrap().bytes().await.unwrap() });
+    assert!(png.starts_with(b"\x89PNG"));
+    served.error("/api/v1/alerts/none-0123/picture.svg", 404);
+    served.error("/api/v1/alerts/nobody/picture.png", 404);
+}
+
+#[test]
+fn without_a_token_nothing_can_be_silenced() {
+    let served = Served::start();
+    let url = format!("http://{}/api/v1/silences", served.address);
+    let silence = r#"{"matchers": {"model": "*"}, "seconds": 60}"#;
+    let answer = http::post(&url, None, "application/json", silence.to_owned());
+    assert_eq!(answer.status, 403);
+    assert!(answer.json()["hint"].as_str().unwrap().contains("api_token_file"), "{}", answer.body);
 }
 
 fn fill(registry: &Registry) {

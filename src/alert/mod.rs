@@ -25,11 +25,12 @@ mod settings;
 mod silence;
 mod standing;
 mod stream;
+mod telling;
 mod template;
 pub mod vitals;
 
 pub use condition::{Condition, ConditionError, ValueKind};
-pub use engine::{AlertMemory, AlertOutputs, AlertView, Alerts};
+pub use engine::{AlertMemory, AlertOutputs, Alerts};
 pub use expression::Expression;
 pub use mute::MuteTime;
 pub use notification::{
@@ -43,5 +44,6 @@ pub use selector::Selector;
 pub use settings::AlertSettings;
 pub use silence::{Silence, SilenceChange};
 pub use standing::{Change, Phase, Standing};
+pub use telling::AlertView;
 pub use template::Template;
 pub use vitals::{VitalRow, Vitals};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use driftline::{
-    alert::{Rule, Severity, Silence, SilenceChange},
+    alert::{AlertStatus, Rule, Severity, Silence, SilenceChange},
     event::EventTime,
 };
 
@@ -49,6 +49,22 @@ fn what_is_new_or_over_is_told_at_the_next_look_and_the_rest_after_hours() {
     assert_eq!(bench.told(), ["credit resolved:  / age"]);
     bench.ticks(15_800..40_000);
     assert!(bench.told().is_empty());
+}
+
+#[test]
+fn receivers_of_levels_hear_that_an_alert_is_over_though_it_is_pending_again() {
+    let mut bench = Bench::new(vec![Rule { raise_after: 2, ..psi_above("0.2") }]);
+    bench.tick(0);
+    for (hour, psi) in [(1, 0.3), (2, 0.3), (3, 0.1), (4, 0.3)] {
+        bench.psi(hour, psi);
+    }
+    let states: Vec<&str> = bench.alerts.views().iter().map(|view| view.state).collect();
+    assert_eq!(states, ["pending"]);
+    let levels: Vec<AlertStatus> = bench.alerts.levels().iter().map(|alert| alert.status).collect();
+    assert_eq!(levels, [AlertStatus::Resolved]);
+    bench.psi(5, 0.3);
+    let levels: Vec<AlertStatus> = bench.alerts.levels().iter().map(|alert| alert.status).collect();
+    assert_eq!(levels, [AlertStatus::Firing]);
 }
 
 #[test]

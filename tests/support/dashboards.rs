@@ -35,7 +35,8 @@ pub struct DashboardQuery {
 
 /// What panels say of which no rows are an answer of their own: nothing is
 /// wrong, or the chosen column is of the other kind.
-const ANSWERS_WITHOUT_ROWS: [&str; 7] = [
+const ANSWERS_WITHOUT_ROWS: [&str; 8] = [
+    "no alert began or ended",
     "no column is in alarm",
     "every column is stable, or has too few values",
     "the checks found nothing",
