@@ -143,11 +143,12 @@ fn a_restart_forgets_nothing_and_says_nothing_twice() {
 }
 
 /// The states as plainly as they can be said: from the last windows backwards.
-fn fires(history: &[f64], raise: usize, resolve: usize) -> bool {
+fn fires(history: &[f64], raise: u32, resolve: u32) -> bool {
     let mut fires = false;
     for end in 1..=history.len() {
         let seen = &history[..end];
-        let last = |count: usize, is: fn(f64) -> bool| {
+        let last = |count: u32, is: fn(f64) -> bool| {
+            let count = count as usize;
             seen.len() >= count && seen[seen.len() - count..].iter().all(|&psi| is(psi))
         };
         fires = if fires { !last(resolve, |psi| psi <= 0.2) } else { last(raise, |psi| psi > 0.2) };
@@ -161,9 +162,9 @@ proptest! {
     #[test]
     fn states_follow_from_the_last_versions(
         versions in prop::collection::vec((1_i64..12, prop::bool::ANY, prop::bool::ANY), 1..40),
-        (raise, resolve) in (1_usize..4, 1_usize..4),
+        (raise, resolve) in (1_u32..4, 1_u32..4),
     ) {
-        let mut bench = Bench::new(vec![rule(raise as u32, resolve as u32, None)]);
+        let mut bench = Bench::new(vec![rule(raise, resolve, None)]);
         let mut last = vec![0.0; 12];
         for hour in 1..=12 {
             bench.psi(hour, 0.0);
@@ -171,7 +172,7 @@ proptest! {
         let mut is_said = false;
         for (hour, is_high, restarts) in versions {
             let psi = if is_high { 0.3 } else { 0.0 };
-            last[hour as usize - 1] = psi;
+            last[usize::try_from(hour).unwrap() - 1] = psi;
             bench.psi(hour, psi);
             if restarts {
                 bench.restart(None);
