@@ -116,8 +116,13 @@ impl Hook {
         self.taken().iter().map(status).collect()
     }
 
+    /// Waits until it was told this; fails when it is told anything else.
     fn wait_for(&self, told: &[&str]) {
-        eventually(&format!("{told:?} is told"), SOON, || (self.told() == told).then_some(()));
+        eventually(&format!("{told:?} is told"), SOON, || {
+            let so_far = self.told();
+            assert!(so_far.iter().zip(told).all(|(one, other)| one == other), "{so_far:?}");
+            (so_far.len() == told.len()).then_some(())
+        });
     }
 }
 
