@@ -39,13 +39,23 @@ pub(super) struct Key {
     pub(super) tags: Labels,
 }
 
+/// The length of windows is a setting, not a subject.
+fn is_subject(tag: &str) -> bool {
+    tag != TAG_WINDOW && tag != TAG_BIN
+}
+
 impl Key {
     pub(super) fn new(rule: &Rule, row: &Row<'_>) -> Self {
-        // The length of windows is a setting, not a subject.
-        let is_subject = |name: &str| name != TAG_WINDOW && name != TAG_BIN;
         let tags = row.tags.iter().filter(|(name, value)| is_subject(name) && !value.is_empty());
         let tags = tags.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Self { rule: rule.name.clone(), tags }
+    }
+
+    /// Hash of the key of `rule` on the series of `row`.
+    pub(super) fn hash_of(rule: &Rule, row: &Row<'_>) -> u64 {
+        let subject = row.tags.iter().filter(|(name, _)| is_subject(name));
+        let texts = subject.flat_map(|(name, value)| [*name, *value]);
+        fnv([rule.name.as_str()].into_iter().chain(texts))
     }
 
     /// The labels of its alerts.
@@ -85,6 +95,12 @@ pub(super) struct Instance {
 }
 
 impl Instance {
+    /// One that begins, with what other windows said that may still change.
+    pub(super) fn beginning(others: impl Iterator<Item = (i64, Outcome)>) -> Self {
+        let open = others.filter(|(_, outcome)| *outcome != Outcome::Clear).collect();
+        Self { open, ..Self::default() }
+    }
+
     /// Forgets what the window that ends at `end` said.
     pub(super) fn forget(&mut self, end: i64) {
         self.open.remove(&end);
@@ -216,12 +232,14 @@ fn step(mut before: Standing, outcome: Outcome, end: i64, rule: &Rule, course: C
     Step { standing: Standing { since, ..standing }, lapsed, change }
 }
 
-/// FNV-1a of the labels in their order, as Prometheus makes it.
+/// Of the labels in their order, as Prometheus makes it.
 pub(super) fn fingerprint(labels: &Labels) -> String {
-    let bytes =
-        labels.iter().flat_map(|(name, value)| name.bytes().chain([0xff]).chain(value.bytes()).chain([0xff]));
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    format!("{hash:016x}")
+    let texts = labels.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
+    format!("{:016x}", fnv(texts))
+}
+
+/// FNV-1a of texts, each with an end of its own.
+fn fnv<'a>(texts: impl Iterator<Item = &'a str>) -> u64 {
+    let bytes = texts.flat_map(|text| text.bytes().chain([0xff]));
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

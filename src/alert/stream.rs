@@ -25,10 +25,61 @@ pub(super) struct StreamAlerts {
     ends: BTreeSet<i64>,
     /// End of the last window that can't.
     settled_until: Option<i64>,
+    /// What they said of series without an instance.
+    said: BTreeMap<i64, Said>,
     instances: Vec<(Key, Instance)>,
 }
 
+/// What a window said of every series, by its hash. A late event may begin an
+/// alert before this window, which then has to be known. What is not here is no
+/// data, and a breach has an instance.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Said {
+    clear: Vec<u64>,
+    between: Vec<u64>,
+    insufficient: Vec<u64>,
+}
+
+impl Said {
+    fn note(&mut self, rule: &Rule, row: &Row<'_>, outcome: Outcome) {
+        let list = match outcome {
+            Outcome::Clear => &mut self.clear,
+            Outcome::Between => &mut self.between,
+            Outcome::Insufficient => &mut self.insufficient,
+            Outcome::Breach | Outcome::NoData => return,
+        };
+        list.push(Key::hash_of(rule, row));
+    }
+
+    fn sorted(mut self) -> Self {
+        for list in [&mut self.clear, &mut self.between, &mut self.insufficient] {
+            list.sort_unstable();
+        }
+        self
+    }
+
+    fn of(&self, hash: u64) -> Outcome {
+        let has = |list: &[u64]| list.binary_search(&hash).is_ok();
+        if has(&self.clear) {
+            Outcome::Clear
+        } else if has(&self.between) {
+            Outcome::Between
+        } else if has(&self.insufficient) {
+            Outcome::Insufficient
+        } else {
+            Outcome::NoData
+        }
+    }
+}
+
 impl StreamAlerts {
+    /// What the window that ends at `end` said of a series without an instance.
+    fn outcome_of(&self, end: i64, rule: &Rule, row: &Row<'_>) -> Outcome {
+        let said = self.said.get(&end);
+        said.map_or(Outcome::NoData, |said| said.of(Key::hash_of(rule, row)))
+    }
+
     /// End of the last window.
     pub(super) fn last_end(&self) -> Option<i64> {
         self.ends.last().copied().or(self.settled_until)
@@ -57,25 +108,30 @@ impl StreamAlerts {
         for instance in instances.values_mut() {
             instance.forget(end);
         }
+        let mut said = Said::default();
         let mut seen = BTreeSet::new();
-        let remembers = !instances.is_empty();
         window.rows(&mut |row| {
             for rule in rules.iter().filter(|rule| rule.selects(&row)) {
                 let Some(outcome) = outcome(rule, &row, window) else { continue };
+                said.note(rule, &row, outcome);
                 let begins = outcome == Outcome::Breach || counts_as_breach(rule, outcome);
-                if !begins && !remembers {
+                if !begins && instances.is_empty() {
                     continue;
                 }
                 let key = Key::new(rule, &row);
-                seen.insert(key.clone());
-                if begins {
-                    let facts = Facts::new(rule, &row, Some(window));
-                    instances.entry(key).or_default().take(end, outcome, Some(facts));
-                } else if let Some(instance) = instances.get_mut(&key) {
-                    instance.take(end, outcome, None);
+                if begins && !instances.contains_key(&key) {
+                    let others = self.ends.iter().filter(|&&other| other != end);
+                    let earlier = others.map(|&other| (other, self.outcome_of(other, rule, &row)));
+                    instances.insert(key.clone(), Instance::beginning(earlier));
+                }
+                if let Some(instance) = instances.get_mut(&key) {
+                    let facts = begins.then(|| Facts::new(rule, &row, Some(window)));
+                    instance.take(end, outcome, facts);
+                    seen.insert(key);
                 }
             }
         });
+        self.said.insert(end, said.sorted());
         // Nothing is said of it in this window.
         for (_, instance) in instances.iter_mut().filter(|(key, _)| !seen.contains(key)) {
             instance.take(end, Outcome::NoData, None);
@@ -95,6 +151,7 @@ impl StreamAlerts {
             && course.final_until >= Some(end)
         {
             self.ends.remove(&end);
+            self.said.remove(&end);
             self.settled_until = Some(end);
             for (key, instance) in instances.iter_mut() {
                 if let Some(rule) = rules.iter().find(|rule| rule.name == key.rule) {

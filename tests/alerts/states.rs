@@ -82,6 +82,24 @@ fn a_row_that_is_not_there_says_nothing() {
 }
 
 #[test]
+fn a_late_breach_stands_before_windows_that_said_nothing() {
+    let few = || FeatureResult { n: 10, valid: 10, ..FeatureResult::empty("age", column("age", 0.0).kind) };
+    let between = || vec![column("age", 0.15)];
+    for later in [vec![few()], Vec::new(), between(), vec![column("job", 0.0)]] {
+        let mut in_order = Bench::new(vec![rule(1, 1, Some("< 0.1"))]);
+        let mut late = Bench::new(vec![rule(1, 1, Some("< 0.1"))]);
+        in_order.psi(1, 0.3);
+        in_order.window(&window_of("credit", 2, later.clone()), None);
+        late.psi(1, 0.0);
+        late.window(&window_of("credit", 2, later), None);
+        late.restart(None);
+        late.psi(1, 0.3);
+        assert_eq!(in_order.said(), ["firing age 1"]);
+        assert_eq!(late.said(), ["firing age 1"], "whatever came first");
+    }
+}
+
+#[test]
 fn windows_of_another_length_begin_anew() {
     let mut bench = Bench::new(vec![rule(1, 1, None)]);
     bench.psi(1, 0.3);
