@@ -44,9 +44,16 @@ impl ClockAlerts {
         self.instances.iter().map(|(key, instance)| (key, instance))
     }
 
-    /// Whether it has looked at vitals.
-    pub(super) fn has_looked(&self) -> bool {
-        self.looked_at.is_some()
+    /// Adds what was seen since these were kept.
+    pub(super) fn go_on_with(&mut self, later: Self) {
+        self.instances.retain(|(key, _)| !later.instances.iter().any(|(other, _)| other == key));
+        self.instances.extend(later.instances);
+        for (model, silent) in later.silent_ms {
+            let before = self.silent_ms.entry(model).or_default();
+            *before = before.saturating_add(silent);
+        }
+        self.looked_at = later.looked_at.or(self.looked_at);
+        self.counters = later.counters;
     }
 
     /// Takes out what `is_over` says of its rule.

@@ -75,6 +75,8 @@ pub struct Alerts {
     lapse_ms: i64,
     pub(super) now: EventTime,
     groups_looked_at: EventTime,
+    /// Whether it has gone on from a memory before.
+    has_restored: bool,
     pub(super) memory: AlertMemory,
 }
 
@@ -99,6 +101,7 @@ impl Alerts {
             lapse_ms: empty.saturating_mul(windows.slide_ms).saturating_add(windows.size_ms),
             now: EventTime::default(),
             groups_looked_at: EventTime::default(),
+            has_restored: false,
             memory: AlertMemory { windows: (windows.size_ms, windows.slide_ms), ..AlertMemory::default() },
         }
     }
@@ -129,19 +132,23 @@ impl Alerts {
     }
 
     /// Goes on from a memory, which knows of the daemon itself and of silences
-    /// only what a process that has just begun does not know better. Alerts of
+    /// what a process that has just begun does not know; later, this one knows
+    /// better. Alerts of
     /// rules that are no more are over; so are those of windows of another
     /// length, if they do not fire again.
     pub fn restore(&mut self, memory: &AlertMemory, out: &mut AlertOutputs) {
         let own = std::mem::replace(&mut self.memory, memory.clone());
-        if own.clock.has_looked() {
+        if std::mem::replace(&mut self.has_restored, true) {
             self.memory.clock = own.clock;
-            self.memory.groups.retain(|(key, _)| key.model.is_some());
-            self.memory.groups.extend(own.groups.into_iter().filter(|(key, _)| key.model.is_none()));
             self.memory.silences = own.silences;
+            self.memory.groups.retain(|(key, _)| key.model.is_some());
         } else {
+            self.memory.clock.go_on_with(own.clock);
+            self.memory.silences.retain(|silence| !own.silences.iter().any(|other| other.id == silence.id));
             self.memory.silences.extend(own.silences);
+            self.memory.groups.retain(|(key, _)| !own.groups.iter().any(|(other, _)| other == key));
         }
+        self.memory.groups.extend(own.groups.into_iter().filter(|(key, _)| key.model.is_none()));
         self.now = self.now.max(self.memory.now);
         if self.memory.windows != (self.size_ms, self.slide_ms) {
             self.memory.windows = (self.size_ms, self.slide_ms);

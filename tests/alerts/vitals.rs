@@ -1,7 +1,7 @@
 //! Rules over the daemon itself, and over models that fall silent.
 
 use driftline::{
-    alert::{Labels, Rule, Severity, VitalRow, Vitals},
+    alert::{Labels, Rule, Severity, Silence, SilenceChange, VitalRow, Vitals},
     event::EventTime,
 };
 
@@ -95,9 +95,11 @@ fn a_new_assignment_changes_nothing_about_the_daemon_itself() {
     bench.psi(1, 0.3);
     bench.ticks(0..60);
     assert_eq!(bench.told(), ["daemon new:  / ", "credit new: age / "]);
+    let kept = bench.alerts.memory().clone();
     bench.alerts.restart();
     assert!(bench.alerts.views().iter().all(|view| view.alert.rule == "sick"), "events are read again");
     let older = Bench::new(Vec::new()).alerts.memory().clone();
+    bench.take(|alerts, out| alerts.restore(&kept, out));
     bench.take(|alerts, out| alerts.restore(&older, out));
     look(&mut bench, 60, true, true, ready("kafka", 0.0));
     bench.ticks(60..400);
@@ -121,4 +123,45 @@ fn counters_are_looked_at_by_how_much_they_grow() {
     assert_eq!(at(30, 1_009.0), None);
     assert_eq!(at(60, 1_010.0), Some("firing"));
     assert_eq!(at(90, 3.0), Some("resolved"), "the counter began again, and 1 + 3 is below 10");
+}
+
+/// The daemon looks at itself before it is given partitions, and a checkpoint
+/// with them.
+#[test]
+fn what_a_process_sees_before_it_goes_on_from_a_memory_is_added_to_it() {
+    let rules = || {
+        vec![
+            rule("silent", "model.silent_seconds", ">= 40"),
+            rule("sick", "component.unready_seconds", ">= 300"),
+        ]
+    };
+    let mut before = Bench::new(rules());
+    look(&mut before, 0, true, true, ready("influxdb", 400.0));
+    look(&mut before, 30, true, false, ready("influxdb", 430.0));
+    before.alerts.silence(&silence("old"));
+    let kept = before.alerts.memory().clone();
+    let mut bench = Bench::new(rules());
+    look(&mut bench, 100, false, false, ready("kafka", 300.0));
+    bench.alerts.silence(&silence("new"));
+    bench.take(|alerts, out| alerts.restore(&kept, out));
+    let names: Vec<&str> = bench.alerts.silences().iter().map(|silence| silence.id.as_str()).collect();
+    assert_eq!(names, ["old", "new"]);
+    let sick =
+        bench.alerts.views().iter().map(|view| view.alert.label("component").to_owned()).collect::<Vec<_>>();
+    assert_eq!(sick, ["influxdb", "kafka"]);
+    look(&mut bench, 115, true, false, ready("kafka", 0.0));
+    let states: Vec<_> =
+        bench.alerts.views().iter().map(|view| (view.alert.rule.clone(), view.state)).collect();
+    assert!(states.contains(&("silent".to_owned(), "firing")), "30 s before and 15 s after: {states:?}");
+}
+
+fn silence(id: &str) -> SilenceChange {
+    SilenceChange::Add(Silence {
+        id: id.to_owned(),
+        matchers: Labels::from([("model".to_owned(), "*".to_owned())]),
+        from: EventTime(START),
+        until: EventTime(START + HOUR),
+        author: String::new(),
+        comment: String::new(),
+    })
 }
