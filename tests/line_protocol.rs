@@ -14,6 +14,8 @@ mod readable;
 use std::collections::BTreeMap;
 
 use driftline::{
+    alert::{Alert, AlertRecord, AlertStatus, RecordState, Severity},
+    event::EventTime,
     result::{
         WindowResult,
         schema::{self, measurements},
@@ -322,12 +324,43 @@ fn fields_that_are_not_finite_are_counted() {
 
 /// Every field that a point has, whatever the values, has the type that its
 /// table entry says, and every measurement has its tags and no others.
+/// The change of an alert about a feature in a segment, with all that can be
+/// said.
+fn alert_record() -> AlertRecord {
+    let labels = ["model", "version", "variant", "feature", "segment"];
+    let annotations = ["summary", "description", "value"];
+    let texts = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), format!("a {name}"))).collect();
+    AlertRecord {
+        at: EventTime(NEW_YEAR_MS),
+        state: RecordState::Firing,
+        alert: Alert {
+            fingerprint: "0123456789abcdef".to_owned(),
+            rule: "feature_drift".to_owned(),
+            severity: Severity::Warning,
+            labels: texts(&labels),
+            annotations: texts(&annotations),
+            status: AlertStatus::Firing,
+            starts_at: EventTime(NEW_YEAR_MS),
+            ends_at: None,
+            window: None,
+            weight: 1.0,
+            bins: Vec::new(),
+        },
+    }
+}
+
 #[test]
 fn points_are_what_the_tables_say() {
     let tables = measurements();
     let mut met = std::collections::BTreeSet::new();
-    for column in [numeric("age", 0.0), categorical("channel", 1.0), insufficient("age")] {
-        for line in lines_of(&window("credit", 1, vec![column])) {
+    let columns = [numeric("age", 0.0), categorical("channel", 1.0), insufficient("age")];
+    let mut sets: Vec<Vec<String>> =
+        columns.map(|column| lines_of(&window("credit", 1, vec![column]))).into();
+    let mut points = Points::default();
+    points.add_alert(&alert_record());
+    sets.push(points.lines);
+    for lines in sets {
+        for line in lines {
             let parsed = parse_lines(&line).next().unwrap().unwrap();
             let name = parsed.series.measurement.as_str();
             let table = tables.iter().find(|table| table.name == name).unwrap();
