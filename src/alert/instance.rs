@@ -88,8 +88,8 @@ pub(super) struct Instance {
     /// What later windows said, by their ends; those that are not here are
     /// clear.
     open: BTreeMap<i64, Outcome>,
-    /// What was said of them.
-    announced: BTreeMap<i64, Change>,
+    /// What was said of them, with a hash of the texts.
+    announced: BTreeMap<i64, (Change, u64)>,
     /// What was so in the breaches among them, and in the last one before.
     facts: BTreeMap<i64, Facts>,
 }
@@ -122,7 +122,7 @@ impl Instance {
     /// Works out where it stands after the windows with these `ends`; gives what
     /// is new since it was last asked.
     pub(super) fn refresh(&mut self, rule: &Rule, ends: &BTreeSet<i64>, course: Course) -> Vec<Announcement> {
-        let mut changes = BTreeMap::new();
+        let mut changes: BTreeMap<i64, Change> = BTreeMap::new();
         let mut standing = self.settled;
         for &end in ends {
             let outcome = self.open.get(&end).copied().unwrap_or(Outcome::Clear);
@@ -142,8 +142,10 @@ impl Instance {
                 Announcement::Withdrawn(end)
             });
         }
+        let changes: BTreeMap<i64, (Change, u64)> =
+            changes.into_iter().map(|(end, change)| (end, (change, self.texts_at(end)))).collect();
         let new = changes.iter().filter(|(end, change)| self.announced.get(end) != Some(change));
-        news.extend(new.map(|(&end, &change)| Announcement::Changed(end, change)));
+        news.extend(new.map(|(&end, &(change, _))| Announcement::Changed(end, change)));
         self.announced = changes;
         news
     }
@@ -163,6 +165,14 @@ impl Instance {
         self.settled.is_idle() && self.current.is_idle() && self.open.is_empty() && self.announced.is_empty()
     }
 
+    /// Hash of what is said of an alert that changes with the window that ends at
+    /// `end`: a late event may change the value and not the alert.
+    fn texts_at(&self, end: i64) -> u64 {
+        let annotations = self.facts_at(end).map(|facts| &facts.annotations);
+        let texts = annotations.into_iter().flatten().flat_map(|(name, text)| [name.as_str(), text.as_str()]);
+        fnv(texts)
+    }
+
     /// What was so in the last breach up to `end`.
     pub(super) fn facts_at(&self, end: i64) -> Option<&Facts> {
         self.facts.range(..=end).next_back().map(|(_, facts)| facts)
@@ -171,7 +181,8 @@ impl Instance {
     /// End of the window with which the alert fired that was on at `end`, or
     /// just over.
     pub(super) fn since_at(&self, end: i64) -> Option<i64> {
-        let mut fired = self.announced.range(..=end).rev().filter(|(_, change)| **change == Change::Fired);
+        let mut fired =
+            self.announced.range(..=end).rev().filter(|(_, (change, _))| *change == Change::Fired);
         fired.next().map(|(&fired, _)| fired).or(self.settled.since)
     }
 

@@ -130,6 +130,17 @@ fn a_late_event_raises_resolves_and_takes_back() {
 }
 
 #[test]
+fn a_late_event_that_changes_only_the_value_says_it_again() {
+    let mut bench = Bench::new(vec![rule(1, 1, None)]);
+    bench.psi(1, 0.3);
+    bench.psi(1, 0.4);
+    bench.psi(1, 0.4);
+    let values: Vec<_> =
+        bench.records.iter().map(|record| record.alert.annotation("value").to_owned()).collect();
+    assert_eq!(values, ["0.3", "0.4"]);
+}
+
+#[test]
 fn a_stream_that_ends_ends_its_alerts() {
     let mut bench = Bench::new(vec![rule(1, 1, None)]);
     bench.psi(1, 0.3);

@@ -45,7 +45,8 @@ impl Database {
             if *state == RecordState::Withdrawn {
                 assert!(self.alerts.remove(&key).is_some(), "what is taken back was said: {alert:?}");
             } else {
-                let text = format!("{} {} since {}", state.as_str(), alert.rule, alert.starts_at.0);
+                let (state, summary) = (state.as_str(), alert.annotation("summary"));
+                let text = format!("{state} {} since {}: {summary}", alert.rule, alert.starts_at.0);
                 self.alerts.insert(key, text);
             }
         }
