@@ -46,7 +46,10 @@ impl Facts {
         let mut context: BTreeMap<&str, Filled> =
             row.tags.iter().map(|(name, value)| (*name, Filled::from(*value))).collect();
         context.extend(row.fields().filter_map(|(name, value)| Some((name, filled(value?)))));
-        context.extend(value.map(|value| (VALUE, filled(value))));
+        // Rows of checks have a field of this name.
+        if let Some(value) = value {
+            context.entry(VALUE).or_insert_with(|| filled(value));
+        }
         let condition = rule.condition();
         context.extend([
             ("rule", Filled::from(rule.name.as_str())),

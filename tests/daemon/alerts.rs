@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use crate::{
-    bench::{Bench, PATIENCE, TOPIC, database, get, points, start, wait_for_events},
+    bench::{Bench, NO_ALERTS, PATIENCE, TOPIC, database, get, points, start, wait_for_events},
     support::{
         servers::{
             Daemon, eventually,
@@ -52,7 +52,7 @@ timeout = "5s"
 "#,
         receiver.url()
     );
-    bench.config(group, database, "") + &alerts
+    bench.config(group, database, "").replace(NO_ALERTS, "") + &alerts
 }
 
 /// Writes windows, from the first to before the last, of which each has one in

@@ -19,6 +19,9 @@ use crate::support::{
 
 pub(crate) const TOPIC: &str = "events";
 pub(crate) const DEAD: &str = "dead";
+/// Where a stream falls silent, the clock ends its alerts; what is compared must
+/// not depend on when a test ends. `alerts.rs` has rules of its own.
+pub(crate) const NO_ALERTS: &str = "[alerts]\ndefault_rules = false\n";
 /// Only against a test that hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 /// Event time between two events.
@@ -111,7 +114,7 @@ url = "{url}"
 org = "team"
 bucket = "drift"
 flush_interval = "50ms"
-"#,
+{NO_ALERTS}"#,
             folder = self.folder.display(),
             brokers = self.mock.brokers,
             url = database.url(),
