@@ -130,7 +130,9 @@ impl Scene {
                 && last.get(&stream(key)).is_none_or(|last| part(key, "_time") >= last.as_str())
         };
         values.retain(|key, _| {
-            !is_end(key) && !taken_back.contains(&point(key)) && !(self.forgets && rests_on_memory(key))
+            let is_out =
+                is_end(key) || taken_back.contains(&point(key)) || self.forgets && rests_on_memory(key);
+            !is_out
         });
         values
     }
