@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     facts::Facts,
-    instance::{Announcement, Course, Instance, Key},
-    notification::{AlertStatus, LABEL_MODEL},
-    record::{AlertRecord, RecordState},
+    instance::{Course, Instance, Key},
+    notification::LABEL_MODEL,
+    record::AlertRecord,
     rule::{Labels, Outcome, Rule, Test},
+    stream::record,
     vitals::{EVERY_MS, MODEL, VitalRow, Vitals},
 };
-use crate::event::EventTime;
 
 /// A look that comes later than this was not kept from coming by the daemon's
 /// work: the process was stopped, and nobody listened.
@@ -105,7 +105,7 @@ impl ClockAlerts {
                 instance.take(now, Outcome::NoData, None);
             }
             for announcement in instance.refresh(rule, &BTreeSet::from([now]), COURSE) {
-                records.extend(record(announcement, key, instance, rule));
+                records.push(record(announcement, key, instance, rule));
             }
             instance.settle(rule, now, COURSE);
         }
@@ -164,19 +164,6 @@ fn grow(samples: &mut Samples, now: i64, value: f64, over_ms: i64) -> f64 {
     }
     let pairs = samples.iter().zip(samples.iter().skip(1));
     pairs.map(|((_, before), (_, after))| if after < before { *after } else { after - before }).sum()
-}
-
-/// The clock withdraws nothing.
-fn record(announcement: Announcement, key: &Key, instance: &Instance, rule: &Rule) -> Option<AlertRecord> {
-    let Announcement::Changed(at, change) = announcement else { return None };
-    let mut alert = instance.alert(key, rule);
-    alert.starts_at = EventTime(instance.since_at(at).unwrap_or(at));
-    let state = RecordState::from(change);
-    (alert.status, alert.ends_at) = match state {
-        RecordState::Firing => (AlertStatus::Firing, None),
-        _ => (AlertStatus::Resolved, Some(EventTime(at))),
-    };
-    Some(AlertRecord { at: EventTime(at), state, alert })
 }
 
 #[cfg(test)]

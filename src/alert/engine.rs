@@ -17,7 +17,7 @@ use super::{
     record::{AlertRecord, RecordState},
     rule::Rule,
     settings::AlertSettings,
-    silence::{Silence, SilenceChange},
+    silence::{MOST_SILENCES, Silence, SilenceChange},
     stream::StreamAlerts,
     vitals::Vitals,
 };
@@ -29,8 +29,6 @@ const KEPT_RESOLVED_MS: i64 = 15 * 60_000;
 const MOST_RESOLVED: usize = 500;
 /// Between two looks at what is to be told.
 const GROUPS_EVERY_MS: i64 = 1_000;
-/// How many silences there can be.
-const MOST_SILENCES: usize = 1_000;
 
 /// What a restart goes on from.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -133,9 +131,8 @@ impl Alerts {
 
     /// Goes on from a memory, which knows of the daemon itself and of silences
     /// what a process that has just begun does not know; later, this one knows
-    /// better. Alerts of
-    /// rules that are no more are over; so are those of windows of another
-    /// length, if they do not fire again.
+    /// better. Alerts of rules that are no more are over; so are those of windows
+    /// of another length, if they do not fire again.
     pub fn restore(&mut self, memory: &AlertMemory, out: &mut AlertOutputs) {
         let own = std::mem::replace(&mut self.memory, memory.clone());
         if std::mem::replace(&mut self.has_restored, true) {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
+    hex::hex,
     notification::{Alert, AlertStatus, GroupKey, Notification, Reason},
     settings::AlertSettings,
 };
@@ -141,6 +142,5 @@ fn id(key: &GroupKey, reason: Reason, number: u64, alerts: &[Alert]) -> String {
         add(&alert.starts_at.0.to_string());
     }
     let digest = hash.finalize();
-    let hex: Vec<String> = digest.iter().take(ID_BYTES).map(|byte| format!("{byte:02x}")).collect();
-    format!("msg_{}", hex.concat())
+    format!("msg_{}", hex(digest.iter().take(ID_BYTES)))
 }

@@ -14,6 +14,7 @@ mod engine;
 mod expression;
 mod facts;
 mod group;
+mod hex;
 mod instance;
 mod mute;
 mod notification;
@@ -32,6 +33,7 @@ pub mod vitals;
 pub use condition::{Condition, ConditionError, ValueKind};
 pub use engine::{AlertMemory, AlertOutputs, Alerts};
 pub use expression::Expression;
+pub use hex::hex;
 pub use mute::MuteTime;
 pub use notification::{
     Alert, AlertStatus, DESCRIPTION, GroupKey, LABEL_FEATURE, LABEL_MODEL, LABEL_RULE, LABEL_SEVERITY,
@@ -42,7 +44,7 @@ pub use record::{AlertRecord, RecordState};
 pub use rule::{Labels, NoData, Outcome, Rule, Severity, Test};
 pub use selector::Selector;
 pub use settings::AlertSettings;
-pub use silence::{Silence, SilenceChange};
+pub use silence::{MOST_SILENCES, Silence, SilenceChange};
 pub use standing::{Change, Phase, Standing};
 pub use telling::AlertView;
 pub use template::Template;

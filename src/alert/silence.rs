@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::{rule::Labels, selector::Selector};
 use crate::event::EventTime;
 
+/// How many silences there can be.
+pub const MOST_SILENCES: usize = 1_000;
+
 /// A silence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

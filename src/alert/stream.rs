@@ -170,7 +170,8 @@ impl StreamAlerts {
     }
 }
 
-fn record(announcement: Announcement, key: &Key, instance: &Instance, rule: &Rule) -> AlertRecord {
+/// What is written down of a change.
+pub(super) fn record(announcement: Announcement, key: &Key, instance: &Instance, rule: &Rule) -> AlertRecord {
     let (end, state) = match announcement {
         Announcement::Changed(end, change) => (end, RecordState::from(change)),
         Announcement::Withdrawn(end) => (end, RecordState::Withdrawn),

@@ -4,13 +4,11 @@
 //! events, and nobody who writes to the topic is to write headers of an e-mail.
 //! Escaping for HTML or Slack is left to the receivers.
 
-use std::fmt::Write as _;
-
 use sha2::{Digest as _, Sha256};
 
 use super::links::Links;
 use crate::{
-    alert::{Alert, AlertStatus, DESCRIPTION, LABEL_FEATURE, Notification, SUMMARY, VALUE},
+    alert::{Alert, AlertStatus, DESCRIPTION, LABEL_FEATURE, Notification, SUMMARY, VALUE, hex},
     client::{cut, one_line},
 };
 
@@ -93,12 +91,7 @@ pub(super) fn lines(notification: &Notification, links: &Links, limit: usize) ->
 
 /// SHA-256 in hexadecimal digits: whatever a text holds, a name of its own.
 pub(super) fn hashed(text: &str) -> String {
-    let mut digits = String::with_capacity(64);
-    for byte in Sha256::digest(text) {
-        // Writing into a string can't fail.
-        let _ = write!(digits, "{byte:02x}");
-    }
-    digits
+    hex(&Sha256::digest(text))
 }
 
 /// The feature, or the rule of an alert about none.

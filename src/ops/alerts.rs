@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::http::{Shared, refusal};
 use crate::{
-    alert::{AlertView, Silence, SilenceChange},
+    alert::{AlertView, MOST_SILENCES, Silence, SilenceChange, hex},
     event::EventTime,
     notify::picture,
 };
@@ -28,8 +28,6 @@ const LONGEST_SECONDS: u64 = 366 * 24 * 3_600;
 const LONGEST_TEXT: usize = 500;
 /// Alerts in one answer.
 const MOST_ALERTS: usize = 1_000;
-/// Silences that there can be.
-const MOST_SILENCES: usize = 1_000;
 /// Matchers of one silence.
 const MOST_MATCHERS: usize = 20;
 
@@ -190,8 +188,7 @@ pub(super) async fn silence(State(shared): State<Shared>, headers: HeaderMap, bo
     let Wanted { matchers, author, comment, .. } = wanted;
     // By its content and time: nobody has to count.
     let digest = Sha256::digest(format!("{matchers:?} {author:?} {comment:?} {from}"));
-    let hex: Vec<String> = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    let id = hex.concat();
+    let id = hex(digest.iter().take(8));
     let silence = Silence { id, matchers, from, until, author, comment };
     told(silencer.tell.as_ref(), SilenceChange::Add(silence.clone()), &json!({ "silence": silence }))
 }
