@@ -13,6 +13,8 @@
 //! | [`window`] | event times | panes, watermarks, closed windows |
 //! | [`drift`] | reference counts, window counts | scores |
 //! | [`multivariate`] | samples of rows | whether features go together as they did |
+//! | [`model`] | model files | what a model says of rows |
+//! | [`explain`] | a model, samples of rows | attributions, and whether they have changed |
 //! | [`result`] | scores | window results, the type that every consumer reads |
 //! | [`alert`] | window results, rules | alerts and notifications |
 //! | [`sink`] | window results | points in InfluxDB |
@@ -33,6 +35,8 @@ pub mod decode;
 pub mod demo;
 pub mod drift;
 pub mod event;
+pub mod explain;
+pub mod model;
 pub mod multivariate;
 pub mod notify;
 pub mod ops;

@@ -13,7 +13,11 @@
     reason = "each benchmark uses a part"
 )]
 
-use std::{collections::BTreeMap, fs, sync::Arc, thread};
+mod clock;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+pub use clock::{load, median, thread_ns};
 
 use driftline::{
     decode::EventMapping,
@@ -164,24 +168,4 @@ pub fn batches(events: &[Vec<u8>]) -> Vec<MessageBatch> {
         batch
     };
     events.chunks(512).map(batch).collect()
-}
-
-/// Nanoseconds that this thread has spent on a processor.
-pub fn thread_ns() -> u64 {
-    // The kernel adds up at every tick of 4 ms, and when a thread yields.
-    thread::yield_now();
-    let text = fs::read_to_string("/proc/thread-self/schedstat").expect("Linux with scheduler statistics");
-    text.split(' ').next().and_then(|ns| ns.parse().ok()).expect("the first figure is the time")
-}
-
-/// The middle of `values`.
-pub fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
-/// Load of the machine over the last minute, to print beside figures.
-pub fn load() -> String {
-    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split(' ').next().unwrap_or("unknown").to_owned()
 }

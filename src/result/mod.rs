@@ -5,6 +5,7 @@
 //! only, never on when, where or in how many pieces they were counted. A score
 //! that can't be computed is absent (`None`), never zero and never NaN.
 
+mod explanation;
 mod history;
 mod judgement;
 mod multivariate;
@@ -14,6 +15,11 @@ pub mod schema;
 
 use serde::{Deserialize, Serialize};
 
+pub use explanation::{
+    AttributionDrift, EventAttribution, EventExplanation, EventOutput, EventWindow, ExplainMethod,
+    FeatureAttribution, FeatureAttributionDrift, FeatureValue, LoggedGap, OutputExplanation, Provenance,
+    WindowExplanation,
+};
 pub use history::{ComparedFeature, Comparison, Evidence, SegmentName};
 pub use judgement::{NoisePoints, ScoreName, Verdict};
 pub use multivariate::{DomainResult, FeatureShare, MultivariateResult, ReconstructionResult};
