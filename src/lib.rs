@@ -17,13 +17,14 @@
 //! | [`explain`] | a model, samples of rows | attributions, and whether they have changed |
 //! | [`result`] | scores | window results, the type that every consumer reads |
 //! | [`alert`] | window results, rules | alerts and notifications |
+//! | [`explainer`] | rows that wait, models that are elsewhere | explanations, on threads of their own |
 //! | [`sink`] | window results | points in InfluxDB |
 //! | [`notify`] | notifications | what receivers get: webhooks, Alertmanager, chat, mail |
 //! | [`checkpoint`] | the state between two steps | a file that a restart goes on from |
 //!
 //! [`pipeline`] wires them. Its heart, `pipeline::Core`, is one step function
 //! without clock, thread, file or socket, so that a test can drive it through
-//! any schedule. `source`, `sink`, `notify`, `checkpoint`, `ops`, `cli` and `demo` are the shell around
+//! any schedule. `source`, `explainer`, `sink`, `notify`, `checkpoint`, `ops`, `cli` and `demo` are the shell around
 //! that core; `tests/architecture.rs` fails when the core imports the shell.
 
 pub mod alert;
@@ -36,6 +37,7 @@ pub mod demo;
 pub mod drift;
 pub mod event;
 pub mod explain;
+pub mod explainer;
 pub mod model;
 pub mod multivariate;
 pub mod notify;

@@ -12,9 +12,11 @@ use std::{
 };
 
 /// Folders and files of the pure core, below `src/`.
-const CORE: [&str; 10] = [
+const CORE: [&str; 12] = [
     "alert",
     "event",
+    "explain",
+    "model",
     "decode",
     "profile",
     "reference",
@@ -30,8 +32,9 @@ const SHELL_OF_PIPELINE: [&str; 3] = ["daemon", "daemon.rs", "reference_file.rs"
 
 /// What the core must not name: the shell's modules, and what makes a result
 /// depend on where and when it was computed.
-const FORBIDDEN: [&str; 23] = [
+const FORBIDDEN: [&str; 24] = [
     "crate::source",
+    "crate::explainer",
     "crate::notify",
     "crate::sink",
     "crate::checkpoint",

@@ -220,6 +220,7 @@ fn reload_names_what_changed_in_models_by_their_names() {
         "models.credit.bins",
         "models.\"fraud.v2\".bins",
         "models.\"fraud.v2\".compare_with",
+        "models.\"fraud.v2\".explain",
         "models.\"fraud.v2\".false_alarms",
         "models.\"fraud.v2\".join",
         "models.\"fraud.v2\".max_segments",

@@ -42,10 +42,13 @@ fn the_rules_that_come_with_driftline_have_no_errors_and_no_warnings() {
         "data_quality",
         "volume",
         "multivariate_drift",
+        "attribution_drift",
+        "other_model",
         "model_silent",
         "component_not_ready",
         "messages_refused",
         "events_late",
+        "windows_unexplained",
         "results_refused",
     ];
     assert_eq!(names(&default_rules()), expected);

@@ -10,8 +10,8 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 
 use driftline::result::{
-    Check, ScoreName, Verdict,
-    schema::{ALL_ROWS, MeasurementDoc, measurements},
+    Check, ExplainMethod, ScoreName, Verdict,
+    schema::{ALL_ROWS, ATTRIBUTION, EXPLANATION, MeasurementDoc, measurements},
 };
 use serde_json::{Value, json};
 use support::dashboards::{
@@ -49,7 +49,7 @@ fn every_query() -> Vec<DashboardQuery> {
 fn the_files_are_ones_that_grafana_loads_from_disk() {
     let dashboards = all();
     let names: Vec<&str> = dashboards.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["drift", "verdicts"]);
+    assert_eq!(names, ["drift", "explanations", "verdicts"]);
     for (name, dashboard) in &dashboards {
         assert_eq!(dashboard["id"], Value::Null, "an id belongs to one Grafana");
         assert_eq!(dashboard["uid"], format!("driftline-{name}"));
@@ -203,10 +203,12 @@ fn few_panels_may_stay_empty() {
         "Columns in alarm",
         "Columns of segments that are not stable",
         "Findings of the checks",
+        "Fit of the surrogate",
         "Kolmogorov-Smirnov",
         "Mean and quantiles",
         "Unseen categories",
         "Wasserstein distance",
+        "Why single events were predicted as they were",
         "Windows in which columns together are not stable",
     ];
     assert_eq!(optional, expected.into());
@@ -223,7 +225,11 @@ fn variables_are_defined_before_they_are_used() {
             }
             defined.push(text(&variable["name"]));
         }
-        let own: &[&str] = if name == "verdicts" { &["segment"] } else { &[] };
+        let own: &[&str] = match name.as_str() {
+            "explanations" => &["output"],
+            "verdicts" => &["segment"],
+            _ => &[],
+        };
         assert_eq!(defined, [&VARIABLES, own].concat(), "{name}");
         for panel in panels(&dashboard) {
             let mut without_aliases = panel.clone();
@@ -341,6 +347,63 @@ fn every_score_is_shown_beside_its_noise_point() {
 }
 
 #[test]
+fn every_score_of_attributions_is_shown_beside_its_noise_point() {
+    let explanations = named("explanations");
+    let mut scores = 0;
+    for table in measurements().iter().filter(|table| [EXPLANATION, ATTRIBUTION].contains(&table.name)) {
+        for score in table.fields.iter().filter_map(|field| field.name.strip_suffix("_noise")) {
+            let is_of = |panel: &&Value| {
+                let query = text(&panel["targets"][0]["query"]);
+                panel["type"] == "timeseries" && query.contains(&format!("(\"{score}\") AS \"{score}\""))
+            };
+            let panel = shown(&explanations)
+                .into_iter()
+                .find(is_of)
+                .unwrap_or_else(|| panic!("{score} is not shown"));
+            let query = text(&panel["targets"][0]["query"]);
+            assert!(query.contains(&format!("(\"{score}_noise\") AS \"noise\"")), "{query}");
+            assert!(query.contains("verdict\" != 'insufficient'"), "{score}: fields outlive their reason");
+            let rule = &panel["fieldConfig"]["overrides"][0];
+            assert!(["noise", "/ noise$/"].contains(&text(&rule["matcher"]["options"])), "{score}: {rule}");
+            assert!(rule["properties"].to_string().contains(r#""fill":"dash""#), "{score}: {rule}");
+            scores += 1;
+        }
+    }
+    assert_eq!(scores, 4);
+}
+
+#[test]
+fn whatever_an_explanation_says_of_itself_is_shown() {
+    let explanations = named("explanations");
+    let shown_fields: BTreeSet<String> =
+        fields_shown(&explanations).into_iter().map(|(field, _)| field).collect();
+    let tables = measurements();
+    let table = tables.iter().find(|table| table.name == EXPLANATION).unwrap();
+    for field in &table.fields {
+        assert!(shown_fields.contains(field.name), "{} is not shown", field.name);
+    }
+    let tile = shown(&explanations).into_iter().find(|panel| panel["title"] == "Method").unwrap();
+    let options = tile["fieldConfig"]["defaults"]["mappings"][0]["options"].as_object().unwrap();
+    // Grows with the enum, or does not compile.
+    let colour = |method| match method {
+        ExplainMethod::ExactTree | ExplainMethod::ExactLinear | ExplainMethod::Enumeration => "green",
+        ExplainMethod::Permutation => "blue",
+        ExplainMethod::Surrogate => "yellow",
+    };
+    let methods = [
+        ExplainMethod::ExactTree,
+        ExplainMethod::ExactLinear,
+        ExplainMethod::Enumeration,
+        ExplainMethod::Permutation,
+        ExplainMethod::Surrogate,
+    ];
+    assert_eq!(options.len(), methods.len());
+    for method in methods {
+        assert_eq!(options[method.as_str()]["color"], colour(method), "{}", method.as_str());
+    }
+}
+
+#[test]
 fn links_lead_to_dashboards_that_exist_and_keep_what_is_chosen() {
     let dashboards = all();
     let uids: Vec<&str> = dashboards.iter().map(|(_, dashboard)| text(&dashboard["uid"])).collect();
@@ -378,6 +441,7 @@ fn values_with_special_characters_are_matched_as_they_are() {
         version: "v1+2".to_owned(),
         variant: "none".to_owned(),
         window: "1h/5m".to_owned(),
+        output: "0".to_owned(),
         feature: None,
         from_ms: 1,
         to_ms: 2,

@@ -41,7 +41,7 @@ impl Served {
         let address = block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap().to_string();
-            tokio::spawn(serve(listener, router(Arc::clone(&status), registry.clone(), None)));
+            tokio::spawn(serve(listener, router(Arc::clone(&status), registry.clone(), None, None)));
             address
         });
         Self { status, registry, address }

@@ -20,12 +20,15 @@ use driftline::{
         WindowResult,
         schema::{self, measurements},
     },
-    sink::{Encoded, FieldValue, Points, RESERVED, write_point},
+    sink::{Encoded, FieldValue, Points, RESERVED, Written, write_point},
 };
 use influxdb_line_protocol::{FieldValue as Parsed, parse_lines};
 use proptest::prelude::*;
 use readable::{readable, readable_name};
-use support::results::{NEW_YEAR_MS, categorical, insufficient, numeric, window};
+use support::{
+    explanations::{by_a_surrogate, explained_event, explanation},
+    results::{NEW_YEAR_MS, categorical, insufficient, numeric, window},
+};
 
 fn line(measurement: &str, tags: &[(&str, &str)], fields: &[(&str, FieldValue<'_>)]) -> String {
     let mut out = String::new();
@@ -358,6 +361,15 @@ fn points_are_what_the_tables_say() {
         columns.map(|column| lines_of(&window("credit", 1, vec![column]))).into();
     let mut points = Points::default();
     points.add_alert(&alert_record());
+    let names = ["age", "channel"];
+    points.add_all(&Written {
+        explanations: &[
+            explanation("credit", NEW_YEAR_MS, names),
+            by_a_surrogate("credit", NEW_YEAR_MS, names),
+        ],
+        events: &[explained_event("credit", NEW_YEAR_MS, names)],
+        ..Written::default()
+    });
     sets.push(points.lines);
     for lines in sets {
         for line in lines {

@@ -119,6 +119,7 @@ fn add(a: &Counters, b: &Counters) -> Counters {
         learned_rows: a.learned_rows + b.learned_rows,
         windows_closed: a.windows_closed + b.windows_closed,
         windows_rewritten: a.windows_rewritten + b.windows_rewritten,
+        unexplained: sum(&a.unexplained, &b.unexplained).try_into().unwrap(),
     }
 }
 

@@ -4,7 +4,10 @@
 //! what it knew of itself; a restart from a memory goes on as if there had been
 //! none. No clock in here: the time is told.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -30,11 +33,17 @@ const MOST_RESOLVED: usize = 500;
 /// Between two looks at what is to be told.
 const GROUPS_EVERY_MS: i64 = 1_000;
 
+/// The alerts of streams.
+type Streams = Vec<(StreamKey, StreamAlerts)>;
+
 /// What a restart goes on from.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AlertMemory {
-    streams: Vec<(StreamKey, StreamAlerts)>,
+    streams: Streams,
+    /// Those of explanations, which come later than the windows that they are of.
+    #[serde(default)]
+    explained: Streams,
     clock: ClockAlerts,
     pub(super) groups: Vec<(GroupKey, Group)>,
     pub(super) silences: Vec<Silence>,
@@ -73,6 +82,8 @@ pub struct Alerts {
     lapse_ms: i64,
     pub(super) now: EventTime,
     groups_looked_at: EventTime,
+    /// By model, end of the first window that waits to be explained.
+    explained_from: BTreeMap<String, i64>,
     /// Whether it has gone on from a memory before.
     has_restored: bool,
     pub(super) memory: AlertMemory,
@@ -99,6 +110,7 @@ impl Alerts {
             lapse_ms: empty.saturating_mul(windows.slide_ms).saturating_add(windows.size_ms),
             now: EventTime::default(),
             groups_looked_at: EventTime::default(),
+            explained_from: BTreeMap::new(),
             has_restored: false,
             memory: AlertMemory { windows: (windows.size_ms, windows.slide_ms), ..AlertMemory::default() },
         }
@@ -123,6 +135,7 @@ impl Alerts {
         let is_own = |key: &GroupKey| key.model.is_none();
         self.memory = AlertMemory {
             streams: Vec::new(),
+            explained: Vec::new(),
             groups: memory.groups.into_iter().filter(|(key, _)| is_own(key)).collect(),
             resolved: VecDeque::new(),
             ..memory
@@ -150,12 +163,14 @@ impl Alerts {
         if self.memory.windows != (self.size_ms, self.slide_ms) {
             self.memory.windows = (self.size_ms, self.slide_ms);
             self.memory.streams.clear();
+            self.memory.explained.clear();
         }
         self.memory.silences.truncate(MOST_SILENCES);
         let settings = Arc::clone(&self.settings);
         let is_gone = |name: &str| !settings.rules.iter().any(|rule| rule.name == name);
         let mut over = self.memory.clock.take_out(is_gone);
-        for (_, stream) in &mut self.memory.streams {
+        let AlertMemory { streams, explained, .. } = &mut self.memory;
+        for (_, stream) in streams.iter_mut().chain(explained) {
             over.extend(stream.take_out(is_gone));
         }
         // What the rule said of them is known from what was told.
@@ -173,12 +188,50 @@ impl Alerts {
 
     /// Takes a window that was closed, or written again.
     pub fn window(&mut self, window: &dyn Observed, final_until: Option<i64>, out: &mut AlertOutputs) {
+        let mut streams = std::mem::take(&mut self.memory.streams);
+        self.take(&mut streams, window, final_until, out);
+        self.memory.streams = streams;
+    }
+
+    /// Takes an explanation. Rules look at it as at a window of its own, since
+    /// it comes when the window has been looked at.
+    pub fn explanation(
+        &mut self,
+        explanation: &dyn Observed,
+        final_until: Option<i64>,
+        out: &mut AlertOutputs,
+    ) {
+        let mut explained = std::mem::take(&mut self.memory.explained);
+        let until = self.explained_until(&explanation.stream().model, final_until);
+        self.take(&mut explained, explanation, until, out);
+        self.memory.explained = explained;
+    }
+
+    /// By model, explanations of windows that end at or after this are still to
+    /// come.
+    pub fn wait_for_explanations(&mut self, from: BTreeMap<String, i64>) {
+        self.explained_from = from;
+    }
+
+    /// End of the last window of a model whose explanation will not be written
+    /// again.
+    fn explained_until(&self, model: &str, final_until: Option<i64>) -> Option<i64> {
+        let before = self.explained_from.get(model).map_or(i64::MAX, |from| from.saturating_sub(1));
+        final_until.map(|until| until.min(before))
+    }
+
+    fn take(
+        &mut self,
+        streams: &mut Streams,
+        window: &dyn Observed,
+        final_until: Option<i64>,
+        out: &mut AlertOutputs,
+    ) {
         if self.settings.rules.is_empty() {
             return;
         }
         let settings = Arc::clone(&self.settings);
         let course = Course { slide_ms: self.slide_ms, lapse_ms: self.lapse_ms, final_until };
-        let streams = &mut self.memory.streams;
         let place = streams.iter().position(|(key, _)| key == window.stream());
         let place = place.unwrap_or_else(|| {
             streams.push((window.stream().clone(), StreamAlerts::default()));
@@ -271,7 +324,8 @@ impl Alerts {
     }
 
     pub(super) fn instances(&self) -> impl Iterator<Item = (&Key, &Instance)> {
-        let of_streams = self.memory.streams.iter().flat_map(|(_, stream)| stream.instances());
+        let streams = self.memory.streams.iter().chain(&self.memory.explained);
+        let of_streams = streams.flat_map(|(_, stream)| stream.instances());
         of_streams.chain(self.memory.clock.instances())
     }
 
@@ -303,18 +357,18 @@ impl Alerts {
 
     /// Alerts of streams that have no more windows are over.
     fn end_streams(&mut self, final_until: Option<i64>, out: &mut AlertOutputs) {
-        let Some(final_until) = final_until else { return };
-        let earliest = final_until.saturating_sub(self.lapse_ms);
-        let is_over = |stream: &StreamAlerts| stream.last_end().is_some_and(|end| end < earliest);
-        if !self.memory.streams.iter().any(|(_, stream)| is_over(stream)) {
+        let mut streams = std::mem::take(&mut self.memory.streams);
+        let mut explained = std::mem::take(&mut self.memory.explained);
+        let mut over = take_over(&mut streams, |_| final_until, self.lapse_ms);
+        let until = |model: &str| self.explained_until(model, final_until);
+        over.extend(take_over(&mut explained, until, self.lapse_ms));
+        (self.memory.streams, self.memory.explained) = (streams, explained);
+        if over.is_empty() {
             return;
         }
-        let (over, kept) =
-            std::mem::take(&mut self.memory.streams).into_iter().partition(|(_, stream)| is_over(stream));
-        self.memory.streams = kept;
         let settings = Arc::clone(&self.settings);
         for (_, mut stream) in over {
-            let at = EventTime(stream.last_end().unwrap_or(final_until));
+            let at = EventTime(stream.last_end().or(final_until).unwrap_or_default());
             for (key, instance) in stream.take_out(|_| true) {
                 let rule = settings.rules.iter().find(|rule| rule.name == key.rule);
                 if let Some(rule) = rule.filter(|_| instance.current.phase.is_active()) {
@@ -323,4 +377,13 @@ impl Alerts {
             }
         }
     }
+}
+
+/// Takes out the streams that have had no window for longer than `lapse_ms`.
+fn take_over(streams: &mut Streams, until: impl Fn(&str) -> Option<i64>, lapse_ms: i64) -> Streams {
+    let is_over = |key: &StreamKey, stream: &StreamAlerts| {
+        let earliest = until(&key.model).map_or(i64::MIN, |until| until.saturating_sub(lapse_ms));
+        stream.last_end().is_some_and(|end| end < earliest)
+    };
+    streams.extract_if(.., |(key, stream)| is_over(key, stream)).collect()
 }

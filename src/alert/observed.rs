@@ -5,7 +5,7 @@ use std::fmt;
 use crate::{
     event::EventTime,
     result::{
-        BinShare, Check, FeatureResult, SegmentResult, StreamKey, WindowResult,
+        BinShare, Check, FeatureResult, SegmentResult, StreamKey, WindowExplanation, WindowResult,
         schema::{ALL_ROWS, QUALITY, Row, TAG_CHECK, TAG_FEATURE, TAG_SEGMENT, Value, WINDOW},
     },
 };
@@ -83,5 +83,27 @@ impl WindowResult {
             Some(name) => &self.segment(name)?.features,
         };
         columns.iter().find(|column| column.feature == feature)
+    }
+}
+
+impl Observed for WindowExplanation {
+    fn stream(&self) -> &StreamKey {
+        &self.stream
+    }
+
+    fn times(&self) -> (EventTime, EventTime) {
+        (self.start, self.end)
+    }
+
+    fn rows(&self, visit: &mut VisitRow<'_>) {
+        Self::rows(self, visit);
+    }
+
+    fn has_no_data(&self, _: &Row<'_>) -> bool {
+        self.rows == 0
+    }
+
+    fn bins(&self, _: &Row<'_>) -> &[BinShare] {
+        &[]
     }
 }

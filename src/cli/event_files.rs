@@ -1,4 +1,4 @@
-//! What `reference`, `replay` and `publish` have in common: the flags that say
+//! What `reference`, `replay`, `publish` and `importance` have in common: the flags that say
 //! what a file's columns are, the first pass with its progress, and what is
 //! told about rows that are left out.
 
@@ -13,10 +13,13 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{
     config::{self, Loaded, ModelSettings, Overrides, TableMapping},
-    decode::EventMapping,
+    decode::{EventMapping, FieldSource},
     ops::grouped,
     source::files::{EventFiles, EventOptions, FileFormat, Required},
 };
+
+/// Stands for the time of rows that have none; nothing is made of it.
+const NO_TIME: &str = "2000-01-01T00:00:00Z";
 
 /// Which columns of the files are what.
 #[derive(Debug, Clone, clap::Args)]
@@ -161,6 +164,15 @@ fn report_faults(files: &EventFiles) {
     );
 }
 
+/// Where the fields of the events are found, of files whose rows need no times.
+pub(super) fn timeless_mapping(files: &EventFiles) -> EventMapping {
+    let mut mapping = files.mapping();
+    if !files.have_times() {
+        mapping.time = FieldSource::Constant(NO_TIME.to_owned());
+    }
+    mapping
+}
+
 /// Says that the rows have to be sorted, when they have to.
 pub(super) fn note_sorting(files: &EventFiles, tolerance_ms: i64) {
     if files.must_sort(tolerance_ms) {
@@ -175,7 +187,7 @@ pub(super) fn row_bar(files: &EventFiles, doing: &'static str) -> ProgressBar {
 }
 
 /// A bar on standard error; nothing when that is not a terminal.
-fn bar(length: u64, doing: &'static str, counted: &str) -> ProgressBar {
+pub(super) fn bar(length: u64, doing: &'static str, counted: &str) -> ProgressBar {
     let target = if std::io::stderr().is_terminal() {
         ProgressDrawTarget::stderr_with_hz(10)
     } else {

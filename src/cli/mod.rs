@@ -3,7 +3,9 @@
 mod demo;
 mod event_files;
 mod exit;
+mod importance;
 mod publish;
+mod reasons;
 mod reference;
 mod replay;
 mod run;
@@ -39,6 +41,8 @@ enum Command {
     Reference(reference::Args),
     /// Score a file of events as the daemon would
     Replay(replay::Args),
+    /// Say which features the model's predictions of labelled rows rest on
+    Importance(importance::Args),
     /// Put a file's rows on a Kafka topic as events
     Publish(publish::Args),
     /// Test alert rules: windows in, expected alerts out
@@ -55,6 +59,7 @@ pub fn main() -> ExitCode {
         Command::Validate(args) => validate::run(&args),
         Command::Reference(args) => reference::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Importance(args) => importance::run(&args),
         Command::Publish(args) => publish::run(&args),
         Command::TestRules(args) => test_rules::run(&args),
     };

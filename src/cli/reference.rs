@@ -10,11 +10,11 @@ use anyhow::{Context, bail};
 
 use super::{
     Exit,
-    event_files::{TableArgs, event_options, load_config, model_of, plural, row_bar, scan},
+    event_files::{TableArgs, event_options, load_config, model_of, plural, row_bar, scan, timeless_mapping},
 };
 use crate::{
     config::{Loaded, ModelSettings, ReferenceSource, TableMapping},
-    decode::{Decoder, FieldSource, Row},
+    decode::{Decoder, Row},
     drift::DriftSettings,
     event::{EventKind, MessageBatch, RejectReason},
     pipeline::{push_event, store_reference},
@@ -28,8 +28,6 @@ use crate::{
 const DEFAULT_BINS: usize = 10;
 /// Events between two looks at the progress.
 const BATCH_EVENTS: usize = 1_024;
-/// Stands for the time of rows that have none; nothing is made of it.
-const NO_TIME: &str = "2000-01-01T00:00:00Z";
 
 /// Arguments of `driftline reference`.
 #[derive(Debug, clap::Args)]
@@ -116,6 +114,7 @@ fn model_settings(args: &Args, loaded: Option<&Loaded>) -> anyhow::Result<ModelS
             max_segments: BuilderSettings::default().max_segments,
             features: BTreeMap::new(),
             join: None,
+            explain: None,
             table: TableMapping::default(),
         },
     };
@@ -133,12 +132,8 @@ fn model_settings(args: &Args, loaded: Option<&Loaded>) -> anyhow::Result<ModelS
 
 /// Puts the rows of all events of the model into a builder.
 fn take_rows(files: &EventFiles, model: &ModelSettings, window_ms: i64) -> anyhow::Result<ReferenceBuilder> {
-    let mut mapping = files.mapping();
-    if !files.have_times() {
-        mapping.time = FieldSource::Constant(NO_TIME.to_owned());
-    }
     let mut rows = Rows {
-        decoder: Decoder::new(&mapping, usize::MAX, [model.name.clone()]),
+        decoder: Decoder::new(&timeless_mapping(files), usize::MAX, [model.name.clone()]),
         builder: ReferenceBuilder::new(&model.name, &model.features, model.builder(window_ms)),
         rejected: BTreeMap::new(),
         has_times: files.have_times(),

@@ -13,6 +13,7 @@ use indicatif::ProgressBar;
 use super::{
     Exit,
     event_files::{TableArgs, event_options, load_config, model_of, note_sorting, plural, row_bar, scan},
+    reasons::Reasons,
     verdicts::{Explainer, Question},
     window_output::{Output, OutputFormat, SinkAway},
 };
@@ -67,6 +68,9 @@ pub(super) struct Args {
     /// JSON object per change
     #[arg(long, value_name = "FILE", conflicts_with_all = ["explain", "features"])]
     rules: Option<PathBuf>,
+    /// Leave [models.explain] of the configuration aside
+    #[arg(long)]
+    unexplained: bool,
     #[command(flatten)]
     table: TableArgs,
 }
@@ -119,7 +123,11 @@ fn replay(args: &Args, mut settings: Settings) -> anyhow::Result<Exit> {
     if let (Some(_), Some(model)) = (&args.model, &model) {
         settings.models = vec![model.clone()];
     }
+    if args.unexplained {
+        settings.models.iter_mut().for_each(|model| model.explain = None);
+    }
     let models = model_specs(&settings, args.reference.as_deref())?;
+    let reasons = Reasons::start(&settings, &models)?;
     let explainer = explainer(args, &models)?;
     let files = scan(&args.events, event_options(&args.table, model.as_ref(), &settings.events))?;
     let lateness = settings.windows.lateness_ms;
@@ -140,7 +148,7 @@ fn replay(args: &Args, mut settings: Settings) -> anyhow::Result<Exit> {
         }
         _ => Output::open(args.output, args.features, explainer, &settings, bar.clone())?,
     };
-    let mut run = Run { core, output, bar, first_rejects: BTreeMap::new(), failures: Vec::new() };
+    let mut run = Run { core, reasons, output, bar, first_rejects: BTreeMap::new(), failures: Vec::new() };
     let started = Instant::now();
     run.feed(&files, lateness)?;
     run.bar.finish_and_clear();
@@ -220,12 +228,14 @@ fn model_spec(
         drift: model.drift.clone(),
         overrides: model.features.clone(),
         join: model.join,
+        explain: model.explain_spec(),
     })
 }
 
 /// A replay under way.
 struct Run {
     core: Core,
+    reasons: Option<Reasons>,
     output: Output,
     bar: ProgressBar,
     /// What was wrong with the first event refused for a reason.
@@ -249,10 +259,19 @@ impl Run {
             self.bar.set_position(reader.rows_done());
         }
         self.core.step(Input::End, &mut out);
+        self.take(&mut out)?;
+        if self.reasons.is_none() {
+            return Ok(());
+        }
+        // What alerts on the last explanations waited for others of their group.
+        self.core.step(Input::End, &mut out);
         self.take(&mut out)
     }
 
     fn take(&mut self, out: &mut Outputs) -> anyhow::Result<()> {
+        if let Some(reasons) = &self.reasons {
+            reasons.explain(&mut self.core, out)?;
+        }
         for (_, reject) in out.rejects.drain(..) {
             self.first_rejects.entry(reject.reason).or_insert(reject.detail);
         }
@@ -271,7 +290,7 @@ impl Run {
             self.bar.suspend(|| eprintln!("warning: {failure}"));
         }
         self.failures.append(&mut out.failures);
-        self.output.write(&out.results, &out.alerts)?;
+        self.output.write(out)?;
         out.clear();
         Ok(())
     }

@@ -8,20 +8,22 @@ use std::{
 
 use anyhow::Context;
 use indicatif::ProgressBar;
+use serde_json::json;
 use tokio::runtime::Runtime;
 
 use super::{
     Exit,
     event_files::plural,
-    verdicts::{Explainer, Matrix, Tally, Terminal, Timeline, WindowLines, summary},
+    verdicts::{Explainer, Matrix, Tally, Terminal, Timeline, Why, WindowLines, summary},
 };
 use crate::{
-    alert::{AlertOutputs, Rule},
+    alert::Rule,
     config::Settings,
     ops::{LogFormat, LogSettings, init_logs},
+    pipeline::Outputs,
     reference::Reference,
     result::WindowResult,
-    sink::{InfluxSink, SinkStatus},
+    sink::{InfluxSink, SinkStatus, Written},
 };
 
 /// How long a server may give no sign before the replay is given up.
@@ -36,7 +38,7 @@ pub(super) enum OutputFormat {
     Table,
     /// At the end, a picture of all windows: a line per feature, a block per window
     Matrix,
-    /// A JSON object per window
+    /// A JSON object per window, and one per explanation of it
     Ndjson,
     /// Points in the `InfluxDB` of the configuration
     Influx,
@@ -65,6 +67,7 @@ struct TableOutput {
     has_head: bool,
     tally: Tally,
     explainer: Explainer,
+    why: Why,
 }
 
 impl TableOutput {
@@ -102,6 +105,7 @@ impl Output {
                 has_head: false,
                 tally: Tally::default(),
                 explainer,
+                why: Why::default(),
             })),
             OutputFormat::Matrix => Kind::Matrix(Matrix::default()),
             OutputFormat::Ndjson => Kind::Ndjson,
@@ -128,14 +132,20 @@ impl Output {
     }
 
     /// Takes windows, and what became of alerts with them.
-    pub(super) fn write(&mut self, windows: &[WindowResult], alerts: &AlertOutputs) -> anyhow::Result<()> {
-        self.timeline.add(alerts);
-        if windows.is_empty() {
+    pub(super) fn write(&mut self, out: &Outputs) -> anyhow::Result<()> {
+        self.timeline.add(&out.alerts);
+        let written = Written::from(out);
+        let windows = written.windows;
+        if written.is_empty() {
             return Ok(());
         }
         match &mut self.kind {
             Kind::Alerts { .. } => {}
             Kind::Table(table) => {
+                written.explanations.iter().for_each(|window| table.why.add(window));
+                if windows.is_empty() {
+                    return Ok(());
+                }
                 let text = table.text(windows);
                 self.bar.suspend(|| io::stdout().lock().write_all(text.as_bytes()))?;
             }
@@ -146,11 +156,19 @@ impl Output {
                     serde_json::to_writer(&mut lines, window)?;
                     lines.push(b'\n');
                 }
+                for explanation in written.explanations {
+                    serde_json::to_writer(&mut lines, &json!({ "explanation": explanation }))?;
+                    lines.push(b'\n');
+                }
+                for event in written.events {
+                    serde_json::to_writer(&mut lines, &json!({ "event_explanation": event }))?;
+                    lines.push(b'\n');
+                }
                 self.bar.suspend(|| io::stdout().lock().write_all(&lines))?;
             }
             Kind::Influx { sink, windows: count, .. } => {
                 wait_for_room(sink)?;
-                sink.submit_lines(sink.encode(windows, &alerts.records));
+                sink.submit_lines(sink.encode(&written));
                 *count += windows.len() as u64;
             }
         }
@@ -188,6 +206,7 @@ impl Output {
                 if !rules.is_empty() {
                     text += &timeline.render(&rules, terminal);
                 }
+                text += &table.why.render(terminal);
                 text += &table.explainer.render(terminal);
                 io::stdout().lock().write_all(text.as_bytes())?;
                 Ok(Exit::Success)

@@ -1,5 +1,5 @@
-//! Requests to other people's servers: what the InfluxDB writer and the
-//! receivers of notifications have in common.
+//! Requests to other people's servers: what the InfluxDB writer, the receivers
+//! of notifications and models behind HTTP have in common.
 //!
 //! Promises: certificates are always verified, redirects are never followed,
 //! and no error shows an address, since addresses may hold secrets. Refuses
@@ -7,6 +7,7 @@
 
 mod answer;
 mod pacing;
+mod redaction;
 
 use std::{
     path::{Path, PathBuf},
@@ -17,6 +18,7 @@ use reqwest::{Certificate, Client, Url, redirect};
 
 pub(crate) use answer::{body, cut, message_of, one_line, reason_of, retry_after};
 pub use pacing::Pacing;
+pub(crate) use redaction::{Redaction, authorization};
 
 /// A connection takes no longer than this, however long an answer may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

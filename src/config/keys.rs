@@ -5,22 +5,27 @@
 //! `docs/config.md` all come from it.
 
 mod alerting;
+mod explaining;
 mod table;
 
 /// Every key.
 pub const KEYS: &[KeySpec] = &all();
 
+const TABLES: [&[KeySpec]; 3] = [table::KEYS, explaining::KEYS, alerting::KEYS];
+
 /// The tables as one.
 #[expect(clippy::indexing_slicing, reason = "evaluated when compiled, where it would be an error")]
-const fn all() -> [KeySpec; table::KEYS.len() + alerting::KEYS.len()] {
-    let mut all = [table::KEYS[0]; table::KEYS.len() + alerting::KEYS.len()];
-    let mut index = 0;
-    while index < all.len() {
-        all[index] = match index.checked_sub(table::KEYS.len()) {
-            None => table::KEYS[index],
-            Some(index) => alerting::KEYS[index],
-        };
-        index += 1;
+#[expect(clippy::large_stack_arrays, reason = "evaluated when compiled, not on a stack")]
+const fn all() -> [KeySpec; table::KEYS.len() + explaining::KEYS.len() + alerting::KEYS.len()] {
+    let mut all = [table::KEYS[0]; table::KEYS.len() + explaining::KEYS.len() + alerting::KEYS.len()];
+    let (mut next, mut place) = (0, 0);
+    while place < TABLES.len() {
+        let mut index = 0;
+        while index < TABLES[place].len() {
+            all[next] = TABLES[place][index];
+            (next, index) = (next + 1, index + 1);
+        }
+        place += 1;
     }
     all
 }

@@ -28,7 +28,7 @@ use std::{
 };
 
 pub use layers::Overrides;
-pub use problem::{ConfigErrors, Place, Problem, ReferenceFile};
+pub use problem::{ConfigErrors, ExplainKeys, Place, Problem, ReferenceFile};
 pub use reload::ReloadChanges;
 pub(crate) use rules::{Metric, metric};
 pub use rules::{RuleCheck, RuleProblem, default_rules, load_rules, rule_problems};
@@ -48,6 +48,9 @@ pub struct Loaded {
     pub reference_files: Vec<ReferenceFile>,
     /// The rules, to be held against those files.
     pub rule_checks: Vec<RuleCheck>,
+    /// Where it says how models are explained; neither models nor schemas of
+    /// inputs have been looked at.
+    pub explained: Vec<ExplainKeys>,
 }
 
 /// Reads a configuration file. Paths in it are relative to the file.
@@ -88,8 +91,8 @@ pub fn load_text(text: &str, path: &Path, overrides: &Overrides) -> Result<Loade
     report.sort(path);
     match settings {
         Some(settings) if report.errors.is_empty() => {
-            let Report { warnings, reference_files, rule_checks, .. } = report;
-            Ok(Loaded { settings, warnings, reference_files, rule_checks })
+            let Report { warnings, reference_files, rule_checks, explained, .. } = report;
+            Ok(Loaded { settings, warnings, reference_files, rule_checks, explained })
         }
         _ => Err(report.into_errors()),
     }

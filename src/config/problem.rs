@@ -108,6 +108,31 @@ impl ReferenceFile {
     }
 }
 
+/// Where a configuration says how a model is explained.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExplainKeys {
+    /// The model.
+    pub model: String,
+    /// Path of the table.
+    pub(super) path: String,
+    /// Places of keys in it, the table's own by the empty name.
+    pub(super) places: Vec<(&'static str, Place)>,
+}
+
+impl ExplainKeys {
+    /// Something that is wrong with what the first of `keys` that is set names;
+    /// with the table as a whole, where none is.
+    #[must_use]
+    pub fn problem(&self, keys: &[&str], message: String, hint: Option<String>) -> Problem {
+        let of = |wanted: &str| self.places.iter().find(|(key, _)| *key == wanted);
+        let found = keys.iter().find_map(|key| of(key)).or_else(|| of(""));
+        let (key, place) =
+            found.cloned().unwrap_or_else(|| ("", Place::Unreadable(PathBuf::from(&self.path))));
+        let key = if key.is_empty() { self.path.clone() } else { format!("{}.{key}", self.path) };
+        Problem { place, key, message, hint, snippet: None }
+    }
+}
+
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, error) in self.errors.iter().enumerate() {
@@ -142,6 +167,7 @@ pub(super) struct Report {
     pub(super) warnings: Vec<Problem>,
     pub(super) reference_files: Vec<ReferenceFile>,
     pub(super) rule_checks: Vec<RuleCheck>,
+    pub(super) explained: Vec<ExplainKeys>,
 }
 
 impl Report {

@@ -6,12 +6,14 @@
 //! secrets may stand among it.
 
 mod alerting;
+pub(super) mod explaining;
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
 pub(super) use alerting::{Alerts, MuteTime, Receiver, ReceiverType, Rule, Tls};
+pub(super) use explaining::{Explain, Server};
 
 use crate::drift::noise::MinimumEffects;
 
@@ -126,6 +128,7 @@ pub(super) struct Model {
     #[serde(default)]
     pub(super) features: BTreeMap<String, Feature>,
     pub(super) join: Option<Join>,
+    pub(super) explain: Option<Explain>,
     #[serde(default)]
     pub(super) table: Table,
 }

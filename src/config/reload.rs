@@ -16,6 +16,7 @@ use super::{
 use crate::{
     alert::{Rule, Template},
     decode::EventMapping,
+    explainer::{ModelSource, remote::Authorization},
     notify::{ReceiverKind, ReceiverSettings},
     sink::{InfluxApi, InfluxSettings},
     source::KafkaSettings,
@@ -128,6 +129,15 @@ impl Entries {
         self.put(&join(&path, "max_segments"), &model.max_segments);
         self.put(&join(&path, "join"), &model.join);
         self.put(&join(&path, "table"), &model.table);
+        let explain = join(&path, "explain");
+        self.put(&explain, &model.explain);
+        if let Some(ModelSource::Server(server)) = model.explain.as_ref().map(|explain| &explain.source) {
+            self.put_secret(&join(&explain, "server.url"), Some(&server.url));
+            // What stands in a file is read again when it is refused.
+            if let Some(Authorization::Secret(secret)) = &server.authorization {
+                self.put_secret(&join(&explain, "server.authorization"), Some(secret));
+            }
+        }
         for (name, feature) in &model.features {
             self.put(&join(&join(&path, "features"), name), feature);
         }

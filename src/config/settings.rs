@@ -9,9 +9,10 @@ use crate::{
     decode::EventMapping,
     drift::DriftSettings,
     event::EventTime,
+    explainer::ExplainerSettings,
     notify::NotifySettings,
     ops::{HttpSettings, LogSettings},
-    pipeline::JoinSettings,
+    pipeline::{ExplainSpec, JoinSettings},
     reference::{BuilderSettings, ColumnOverride},
     sink::InfluxSettings,
     source::KafkaSettings,
@@ -73,6 +74,8 @@ pub struct ModelSettings {
     pub features: BTreeMap<String, ColumnOverride>,
     /// Predictions wait for the features of the same id when present.
     pub join: Option<JoinSettings>,
+    /// Whether and how its predictions are explained.
+    pub explain: Option<ExplainerSettings>,
     /// Which columns of a file are what.
     pub table: TableMapping,
 }
@@ -86,8 +89,20 @@ impl ModelSettings {
             window_ms: Some(window_ms),
             segments: self.segments.clone(),
             max_segments: self.max_segments,
-            sample_rows: if self.drift.sample_rows == 0 { 0 } else { REFERENCE_SAMPLE },
+            sample_rows: if self.samples() { REFERENCE_SAMPLE } else { 0 },
         }
+    }
+
+    /// Whether windows, and so the reference, keep rows as they are.
+    #[must_use]
+    pub fn samples(&self) -> bool {
+        self.drift.sample_rows > 0 || self.explain.is_some()
+    }
+
+    /// Which rows are explained.
+    #[must_use]
+    pub fn explain_spec(&self) -> Option<ExplainSpec> {
+        self.explain.as_ref().map(|explain| explain.rows.clone())
     }
 }
 

@@ -134,6 +134,7 @@ fn settings(kafka: KafkaSettings, reference: &Path, port: u16) -> Settings {
             max_segments: 1,
             features: BTreeMap::new(),
             join: None,
+            explain: None,
             table: TableMapping::default(),
         }],
         influxdb: None,

@@ -30,13 +30,12 @@ use super::{
     attempt::Attempt,
     links::Links,
     picture::{self, escaped},
-    redaction::Redaction,
     text::{self, Line},
     webhook::group_key_of,
 };
 use crate::{
     alert::{LABEL_FEATURE, Notification},
-    client::{cut, install_tls, one_line},
+    client::{Redaction, cut, install_tls, one_line},
 };
 
 /// 9999-12-31T00:00:00Z.

@@ -27,7 +27,6 @@ mod pagerduty;
 pub mod picture;
 mod post;
 mod queue;
-mod redaction;
 mod settings;
 mod slack;
 mod text;

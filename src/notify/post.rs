@@ -15,8 +15,8 @@ use reqwest::{
 };
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{ReceiverSettings, attempt::Attempt, redaction::Redaction};
-use crate::client::{self, ClientError, cut, message_of, reason_of};
+use super::{ReceiverSettings, attempt::Attempt};
+use crate::client::{self, ClientError, Redaction, cut, message_of, reason_of};
 
 /// Longest message of a server that is shown, in characters.
 const MAX_MESSAGE: usize = 300;
@@ -46,7 +46,8 @@ impl Poster {
     ) -> Result<Self, String> {
         let client = client::new(&url, settings.timeout, settings.ca_file.as_deref()).map_err(reason)?;
         let mut redaction = Redaction::default();
-        let authorization = authorization.map(|secret| header(secret, &mut redaction)).transpose()?;
+        let authorization =
+            authorization.map(|secret| client::authorization(secret, &mut redaction)).transpose()?;
         Ok(Self { client, url, authorization, redaction })
     }
 
@@ -95,20 +96,6 @@ impl Poster {
 /// Reads an address of the settings, which is not shown.
 pub(super) fn secret_url(url: &SecretString) -> Result<Url, String> {
     client::address(url.expose_secret()).map_err(|reason| format!("its url can't be used: {reason}"))
-}
-
-fn header(secret: &SecretString, redaction: &mut Redaction) -> Result<HeaderValue, String> {
-    let text = secret.expose_secret();
-    let mut header = HeaderValue::from_str(text).map_err(|_| {
-        "its authorization has characters that an HTTP header can't carry, such as a line break".to_owned()
-    })?;
-    header.set_sensitive(true);
-    redaction.add(text);
-    // `Bearer …`: the scheme is no secret, the rest is one by itself.
-    if let Some((_, token)) = text.split_once(' ') {
-        redaction.add(token.trim());
-    }
-    Ok(header)
 }
 
 fn reason(error: ClientError) -> String {

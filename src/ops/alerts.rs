@@ -48,11 +48,15 @@ impl Silencer {
     pub fn new(token: SecretString, tell: impl Fn(SilenceChange) -> bool + Send + Sync + 'static) -> Self {
         Self { token, tell: Box::new(tell) }
     }
+}
 
-    /// Compares hashes, so that the time it takes says nothing of the token.
-    fn knows(&self, token: &str) -> bool {
-        Sha256::digest(token) == Sha256::digest(self.token.expose_secret())
-    }
+/// Whether a request has the token.
+///
+/// Compares hashes, so that the time it takes says nothing of the token.
+pub(super) fn knows(token: &SecretString, headers: &HeaderMap) -> bool {
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let given = given.and_then(|value| value.strip_prefix("Bearer "));
+    given.is_some_and(|given| Sha256::digest(given.trim()) == Sha256::digest(token.expose_secret()))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -243,13 +247,13 @@ fn authorised<'a>(shared: &'a Shared, headers: &HeaderMap) -> Result<&'a Arc<Sil
             hint,
         )));
     };
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = given.and_then(|value| value.strip_prefix("Bearer "));
-    if token.is_some_and(|token| silencer.knows(token.trim())) {
-        return Ok(silencer);
-    }
+    if knows(&silencer.token, headers) { Ok(silencer) } else { Err(Box::new(unauthorised())) }
+}
+
+/// A request without the token.
+pub(super) fn unauthorised() -> Response {
     let hint = "send the header Authorization: Bearer TOKEN";
     let mut response = refusal(StatusCode::UNAUTHORIZED, "the token is missing or wrong", hint);
     response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
-    Err(Box::new(response))
+    response
 }

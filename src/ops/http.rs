@@ -8,13 +8,15 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{delete, get},
+    routing::{delete, get, post},
 };
 use prometheus::Registry;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Component, Status, alerts, alerts::Silencer, grouped, render};
+use super::{
+    Component, Status, alerts, alerts::Silencer, explanations, explanations::Asker, grouped, render,
+};
 use crate::{
     event::EventTime,
     pipeline::ModelStatus,
@@ -23,7 +25,7 @@ use crate::{
 
 /// Every endpoint with what it is for: the index page and the answer to
 /// requests for anything else.
-const ENDPOINTS: [(&str, &str); 9] = [
+const ENDPOINTS: [(&str, &str); 11] = [
     ("/", "this page"),
     ("/live", "200 while the process works"),
     (
@@ -36,6 +38,14 @@ const ENDPOINTS: [(&str, &str); 9] = [
     (
         "/api/v1/models/{model}/windows?version=V&variant=V&limit=N",
         "the latest results of a model, the newest first",
+    ),
+    (
+        "/api/v1/models/{model}/explanations?version=V&variant=V&limit=N",
+        "why the model predicted what it did, in its latest windows",
+    ),
+    (
+        "/api/v1/models/{model}/explain",
+        "POST {\"id\": …} or {\"event\": {…}}: why it predicted so for one event",
     ),
     (
         "/api/v1/alerts",
@@ -60,11 +70,17 @@ pub(super) struct Shared {
     pub(super) status: Arc<Status>,
     registry: Registry,
     pub(super) silencer: Option<Arc<Silencer>>,
+    pub(super) asker: Option<Arc<Asker>>,
 }
 
 /// The daemon's pages over `status` and the metrics of `registry`; without a
-/// silencer nothing can be changed.
-pub fn router(status: Arc<Status>, registry: Registry, silencer: Option<Silencer>) -> Router {
+/// silencer nothing can be changed, and without an asker no event is explained.
+pub fn router(
+    status: Arc<Status>,
+    registry: Registry,
+    silencer: Option<Silencer>,
+    asker: Option<Asker>,
+) -> Router {
     Router::new()
         .route("/", get(index))
         .route("/live", get(live))
@@ -72,6 +88,8 @@ pub fn router(status: Arc<Status>, registry: Registry, silencer: Option<Silencer
         .route("/metrics", get(metrics))
         .route("/api/v1/models", get(models))
         .route("/api/v1/models/{model}/windows", get(windows))
+        .route("/api/v1/models/{model}/explanations", get(explanations::explanations))
+        .route("/api/v1/models/{model}/explain", post(explanations::explain))
         .route("/api/v1/alerts", get(alerts::alerts))
         .route("/api/v1/alerts/{fingerprint}/picture.svg", get(alerts::picture_svg))
         .route("/api/v1/alerts/{fingerprint}/picture.png", get(alerts::picture_png))
@@ -80,7 +98,7 @@ pub fn router(status: Arc<Status>, registry: Registry, silencer: Option<Silencer
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn(security_headers))
-        .with_state(Shared { status, registry, silencer: silencer.map(Arc::new) })
+        .with_state(Shared { status, registry, silencer: silencer.map(Arc::new), asker: asker.map(Arc::new) })
 }
 
 /// Keeps browsers from guessing types, framing the page or keeping old state.
@@ -110,7 +128,7 @@ async fn method_not_allowed(request: Request) -> Response {
     refusal(
         StatusCode::METHOD_NOT_ALLOWED,
         error,
-        "every endpoint is read with GET; /api/v1/silences takes POST and DELETE, too",
+        "every endpoint is read with GET, but /explain takes POST; /api/v1/silences takes POST and DELETE, too",
     )
 }
 
@@ -256,7 +274,7 @@ async fn models(State(shared): State<Shared>) -> Response {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WindowsQuery {
+pub(super) struct WindowsQuery {
     version: Option<String>,
     variant: Option<String>,
     limit: Option<usize>,
@@ -272,27 +290,47 @@ async fn windows(
         model: &'a str,
         windows: Vec<&'a WindowResult>,
     }
+    let status = Arc::clone(&shared.status);
+    match latest(&shared, &model, query, |model, wanted, limit| status.windows(model, wanted, limit)) {
+        Ok(found) => {
+            Json(Answer { model: &model, windows: found.iter().map(AsRef::as_ref).collect() }).into_response()
+        }
+        Err(refused) => *refused,
+    }
+}
+
+/// Says which streams are wanted.
+pub(super) type Wanted<'w> = &'w dyn Fn(&StreamKey) -> bool;
+
+/// What `read` gives of the streams of a model that a query asks for.
+pub(super) fn latest<T>(
+    shared: &Shared,
+    model: &str,
+    query: Result<Query<WindowsQuery>, QueryRejection>,
+    read: impl FnOnce(&str, Wanted<'_>, usize) -> Vec<Arc<T>>,
+) -> Result<Vec<Arc<T>>, Box<Response>> {
     let query = match query {
         Ok(Query(query)) => query,
         Err(rejection) => {
             let hint = "possible are version, variant and limit (a number)";
-            return refusal(StatusCode::BAD_REQUEST, rejection.body_text(), hint);
+            return Err(Box::new(refusal(StatusCode::BAD_REQUEST, rejection.body_text(), hint)));
         }
     };
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
         let error = format!("limit is {limit}");
-        return refusal(StatusCode::BAD_REQUEST, error, format!("it can be 1 to {MAX_LIMIT}"));
+        let hint = format!("it can be 1 to {MAX_LIMIT}");
+        return Err(Box::new(refusal(StatusCode::BAD_REQUEST, error, hint)));
     }
     let models = shared.status.models();
     if !models.iter().any(|known| known.name == model) {
         let names: Vec<&str> = models.iter().map(|known| known.name.as_str()).collect();
         let error = format!("there is no model {model:?}");
-        return refusal(StatusCode::NOT_FOUND, error, format!("there are: {}", names.join(", ")));
+        let hint = format!("there are: {}", names.join(", "));
+        return Err(Box::new(refusal(StatusCode::NOT_FOUND, error, hint)));
     }
     let fits = |wanted: &Option<String>, name: &str| wanted.as_deref().is_none_or(|wanted| wanted == name);
     let wanted =
         |stream: &StreamKey| fits(&query.version, &stream.version) && fits(&query.variant, &stream.variant);
-    let found = shared.status.windows(&model, wanted, limit);
-    Json(Answer { model: &model, windows: found.iter().map(AsRef::as_ref).collect() }).into_response()
+    Ok(read(model, &wanted, limit))
 }

@@ -13,7 +13,7 @@ use prometheus::{
 use super::process::ProcessCollector;
 use crate::{
     event::{EventKind, EventTime, RejectReason},
-    pipeline::{Counters, DropReason, ModelStatus},
+    pipeline::{Counters, DropReason, ExplainLoss, ModelStatus},
 };
 
 /// Steps of the core take microseconds to, with many windows, seconds.
@@ -54,6 +54,7 @@ pub struct CoreMetrics {
     learned_rows: IntCounter,
     windows_closed: IntCounter,
     windows_rewritten: IntCounter,
+    unexplained: ByLabel<{ ExplainLoss::ALL.len() }>,
     watermark: prometheus::Gauge,
     watermark_delay: prometheus::Gauge,
     step_seconds: [Histogram; 2],
@@ -120,6 +121,22 @@ impl ModelGauges {
     }
 }
 
+fn unexplained(registry: &Registry) -> prometheus::Result<ByLabel<{ ExplainLoss::ALL.len() }>> {
+    let opts = Opts::new(
+        "driftline_unexplained_total",
+        "Windows, and alerts' events, that are not explained, by the reason.",
+    );
+    ByLabel::register(registry, opts, "reason", ExplainLoss::ALL.map(ExplainLoss::as_str))
+}
+
+fn close_delay(registry: &Registry) -> prometheus::Result<Histogram> {
+    let opts = HistogramOpts::new(
+        "driftline_window_close_delay_seconds",
+        "From a window's end until its first result, by the clock.",
+    );
+    registered(registry, Histogram::with_opts(opts.buckets(DELAY_BUCKETS.to_vec()))?)
+}
+
 impl CoreMetrics {
     /// Registers them.
     ///
@@ -167,6 +184,7 @@ impl CoreMetrics {
                 "driftline_windows_rewritten_total",
                 "Windows written again because of late events.",
             )?,
+            unexplained: unexplained(registry)?,
             watermark: gauge(
                 registry,
                 "driftline_watermark_timestamp_seconds",
@@ -178,16 +196,7 @@ impl CoreMetrics {
                 "How far the watermark is behind the clock; 0 before there is one.",
             )?,
             step_seconds: step_histograms(registry)?,
-            close_delay: registered(
-                registry,
-                Histogram::with_opts(
-                    HistogramOpts::new(
-                        "driftline_window_close_delay_seconds",
-                        "From a window's end until its first result, by the clock.",
-                    )
-                    .buckets(DELAY_BUCKETS.to_vec()),
-                )?,
-            )?,
+            close_delay: close_delay(registry)?,
             models: ModelGauges::register(registry)?,
         })
     }
@@ -205,6 +214,7 @@ impl CoreMetrics {
         self.learned_rows.inc_by(counters.learned_rows);
         self.windows_closed.inc_by(counters.windows_closed);
         self.windows_rewritten.inc_by(counters.windows_rewritten);
+        self.unexplained.add(&counters.unexplained);
     }
 
     /// Notes how long a step took and whether it wrote windows.

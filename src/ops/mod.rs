@@ -7,6 +7,7 @@
 
 mod alerts;
 mod checkpoint_metrics;
+mod explanations;
 mod http;
 mod log_limit;
 mod logs;
@@ -20,6 +21,7 @@ mod status;
 
 pub use alerts::Silencer;
 pub use checkpoint_metrics::CheckpointMetrics;
+pub use explanations::{Asked, AskedEvent, Asker};
 pub use http::router;
 pub use logs::{LogControl, LogError, init_logs};
 pub use metrics::{CoreMetrics, ReloadMetrics, register_build_info, register_process_metrics, render};

@@ -16,7 +16,7 @@ use crate::{
     alert::{AlertView, Silence},
     event::EventTime,
     pipeline::ModelStatus,
-    result::{StreamKey, WindowResult},
+    result::{StreamKey, WindowExplanation, WindowResult},
 };
 
 /// The pipeline's thread reports several times a second; beyond this it is
@@ -24,6 +24,10 @@ use crate::{
 const LATE_REPORT: Duration = Duration::from_secs(5);
 /// Beyond this it is taken to hang, and the process not to be alive.
 const HANGING: Duration = Duration::from_secs(120);
+
+/// Explained windows that are kept of a stream: they are several times as large
+/// as others.
+const MOST_EXPLANATIONS: usize = 12;
 
 /// Whether a part of the daemon can do its work.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -76,8 +80,6 @@ struct Report {
     stopping: bool,
 }
 
-type Windows = BTreeMap<EventTime, Arc<WindowResult>>;
-
 /// How alerts stand.
 #[derive(Debug, Clone, Default)]
 pub struct AlertReport {
@@ -91,8 +93,9 @@ pub struct AlertReport {
 #[derive(Debug)]
 pub struct Status {
     report: Mutex<Report>,
-    windows: Mutex<BTreeMap<StreamKey, Windows>>,
+    windows: Mutex<Kept<WindowResult>>,
     alerts: Mutex<AlertReport>,
+    explanations: Mutex<Kept<WindowExplanation>>,
     latest_windows: usize,
     max_streams: usize,
 }
@@ -117,6 +120,7 @@ impl Status {
             report: Mutex::new(report),
             windows: Mutex::default(),
             alerts: Mutex::default(),
+            explanations: Mutex::default(),
             latest_windows,
             max_streams,
         }
@@ -188,16 +192,16 @@ impl Status {
     /// Keeps a result, in place of an earlier one of the same window.
     pub fn keep(&self, result: WindowResult) {
         let mut streams = locked(&self.windows);
-        if !streams.contains_key(&result.stream) {
-            make_room(&mut streams, &result.stream.model, self.max_streams);
-            streams.insert(result.stream.clone(), Windows::new());
-        }
-        if let Some(windows) = streams.get_mut(&result.stream) {
-            windows.insert(result.end, Arc::new(result));
-            while windows.len() > self.latest_windows {
-                windows.pop_first();
-            }
-        }
+        let key = (result.stream.clone(), result.end);
+        keep(&mut streams, key, result, (self.latest_windows, self.max_streams));
+    }
+
+    /// Keeps an explanation, in place of an earlier one of the same window.
+    pub fn keep_explanation(&self, explanation: WindowExplanation) {
+        let mut streams = locked(&self.explanations);
+        let key = (explanation.stream.clone(), explanation.end);
+        let most = self.latest_windows.min(MOST_EXPLANATIONS);
+        keep(&mut streams, key, explanation, (most, self.max_streams));
     }
 
     /// The latest windows of `model`, the newest first, then by version and
@@ -209,26 +213,60 @@ impl Status {
         wanted: impl Fn(&StreamKey) -> bool,
         limit: usize,
     ) -> Vec<Arc<WindowResult>> {
-        let streams = locked(&self.windows);
-        let mut found: Vec<Arc<WindowResult>> = streams
-            .iter()
-            .filter(|(stream, _)| stream.model == model && wanted(stream))
-            .flat_map(|(_, windows)| windows.values().rev().take(limit).cloned())
-            .collect();
-        found.sort_by(|a, b| b.end.cmp(&a.end).then_with(|| a.stream.cmp(&b.stream)));
-        found.truncate(limit);
-        found
+        latest(&locked(&self.windows), model, wanted, limit)
     }
+
+    /// The latest explanations of `model`, in the same order.
+    #[must_use]
+    pub fn explanations(
+        &self,
+        model: &str,
+        wanted: impl Fn(&StreamKey) -> bool,
+        limit: usize,
+    ) -> Vec<Arc<WindowExplanation>> {
+        latest(&locked(&self.explanations), model, wanted, limit)
+    }
+}
+
+/// What is kept per stream, by the end of the window.
+type Kept<T> = BTreeMap<StreamKey, BTreeMap<EventTime, Arc<T>>>;
+
+fn keep<T>(streams: &mut Kept<T>, (stream, end): (StreamKey, EventTime), one: T, most: (usize, usize)) {
+    let (most_windows, most_streams) = most;
+    if !streams.contains_key(&stream) {
+        make_room(streams, &stream.model, most_streams);
+    }
+    let windows = streams.entry(stream).or_default();
+    windows.insert(end, Arc::new(one));
+    while windows.len() > most_windows {
+        windows.pop_first();
+    }
+}
+
+fn latest<T>(
+    streams: &Kept<T>,
+    model: &str,
+    wanted: impl Fn(&StreamKey) -> bool,
+    limit: usize,
+) -> Vec<Arc<T>> {
+    let of_model = streams.iter().filter(|(stream, _)| stream.model == model && wanted(stream));
+    let mut found: Vec<(EventTime, &StreamKey, &Arc<T>)> = of_model
+        .flat_map(|(stream, windows)| {
+            windows.iter().rev().take(limit).map(move |(end, one)| (*end, stream, one))
+        })
+        .collect();
+    found.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+    found.into_iter().take(limit).map(|(_, _, one)| Arc::clone(one)).collect()
 }
 
 /// Forgets the stream of `model` that has been silent the longest when there
 /// are `max_streams` of it.
-fn make_room(streams: &mut BTreeMap<StreamKey, Windows>, model: &str, max_streams: usize) {
+fn make_room<T>(streams: &mut Kept<T>, model: &str, max_streams: usize) {
     let of_model = || streams.iter().filter(|(stream, _)| stream.model == model);
     if of_model().count() < max_streams.max(1) {
         return;
     }
-    let newest = |windows: &Windows| windows.last_key_value().map(|(end, _)| *end);
+    let newest = |windows: &BTreeMap<EventTime, Arc<T>>| windows.last_key_value().map(|(end, _)| *end);
     let silent = of_model().min_by_key(|(_, windows)| newest(windows)).map(|(stream, _)| stream.clone());
     if let Some(silent) = silent {
         streams.remove(&silent);

@@ -17,6 +17,8 @@ pub(super) struct Basis {
     pub(super) drift: DriftSettings,
     /// Rows of a window's sample; 0 for none.
     pub(super) sample_rows: usize,
+    /// How many of them are to be explained, the first ones.
+    pub(super) explain_rows: usize,
     window_ms: i64,
     /// The reference on the cuts: one per column, then one per column of each
     /// segment.
@@ -39,11 +41,23 @@ impl Series {
 }
 
 impl Basis {
-    pub(super) fn shared(reference: Arc<Reference>, drift: &DriftSettings, window_ms: i64) -> Arc<Self> {
+    pub(super) fn shared(
+        reference: Arc<Reference>,
+        drift: &DriftSettings,
+        explain_rows: usize,
+        window_ms: i64,
+    ) -> Arc<Self> {
         let segments = SegmentIndex::new(&reference);
-        let sample_rows = rows_with_room(drift.sample_rows, reference.columns.len());
-        let mut basis =
-            Self { reference, segments, drift: drift.clone(), sample_rows, window_ms, series: Vec::new() };
+        let columns = reference.columns.len();
+        let mut basis = Self {
+            reference,
+            segments,
+            drift: drift.clone(),
+            sample_rows: rows_with_room(drift.sample_rows.max(explain_rows), columns),
+            explain_rows,
+            window_ms,
+            series: Vec::new(),
+        };
         let own = basis.reference.columns.iter().map(|column| &column.counts);
         let of_segments = basis.reference.segments.iter().flat_map(|segment| &segment.counts);
         let columns = basis.reference.columns.len().max(1);

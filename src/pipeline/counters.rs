@@ -51,6 +51,39 @@ impl DropReason {
     }
 }
 
+/// Why a window, or the events of an alert, are not explained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ExplainLoss {
+    /// It had to make room for later ones.
+    Overflow,
+    /// The window was written again before, and is explained as it is now.
+    Superseded,
+    /// The model will never answer it.
+    GivenUp,
+    /// It is of a version that the model which answers is not of.
+    OtherVersion,
+    /// Reading began again, and no checkpoint had it.
+    Restart,
+}
+
+impl ExplainLoss {
+    /// Every reason, in the order of the documentation.
+    pub const ALL: [Self; 5] =
+        [Self::Overflow, Self::Superseded, Self::GivenUp, Self::OtherVersion, Self::Restart];
+
+    /// The word used in metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Overflow => "overflow",
+            Self::Superseded => "superseded",
+            Self::GivenUp => "given_up",
+            Self::OtherVersion => "other_version",
+            Self::Restart => "restart",
+        }
+    }
+}
+
 /// Counts since the last time they were taken.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -76,6 +109,9 @@ pub struct Counters {
     pub windows_closed: u64,
     /// Windows written again because of late events.
     pub windows_rewritten: u64,
+    /// Windows and alerts that are not explained, in the order of
+    /// [`ExplainLoss::ALL`].
+    pub unexplained: [u64; ExplainLoss::ALL.len()],
 }
 
 impl Counters {
@@ -97,6 +133,12 @@ impl Counters {
         }
     }
 
+    pub(super) fn unexplained(&mut self, reason: ExplainLoss) {
+        if let Some(count) = self.unexplained.get_mut(reason as usize) {
+            *count += 1;
+        }
+    }
+
     /// All messages refused.
     #[must_use]
     pub fn total_rejected(&self) -> u64 {
@@ -111,6 +153,9 @@ mod tests {
     #[test]
     fn reasons_are_listed_in_the_order_of_their_numbers() {
         for (index, reason) in DropReason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, index);
+        }
+        for (index, reason) in ExplainLoss::ALL.into_iter().enumerate() {
             assert_eq!(reason as usize, index);
         }
         for (index, reason) in RejectReason::ALL.into_iter().enumerate() {

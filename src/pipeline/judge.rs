@@ -47,7 +47,7 @@ impl Judge {
         let own = reference.columns.iter().map(|column| (column, &column.counts));
         let of_segment =
             |counts: &[Counts]| reference.columns.iter().zip(counts).enumerate().map(judge).collect();
-        let settings = multivariate::Settings { window_rows: basis.sample_rows, ..Default::default() };
+        let settings = multivariate::Settings { window_rows: basis.drift.sample_rows, ..Default::default() };
         Self {
             scorer: Scorer::default(),
             columns: own.enumerate().map(judge).collect(),
@@ -55,7 +55,7 @@ impl Judge {
             several: reference
                 .sample
                 .as_ref()
-                .filter(|_| basis.sample_rows > 0)
+                .filter(|_| basis.drift.sample_rows > 0)
                 .and_then(|sample| multivariate::Judge::new(reference, sample, settings)),
         }
     }
@@ -146,7 +146,9 @@ impl Judge {
     /// What the window's rows say about several columns at a time.
     pub(super) fn several(&self, basis: &Basis, window: &Pane) -> Option<MultivariateResult> {
         let judge = self.several.as_ref()?;
-        let effect = basis.sample_effect(window.events, window.sample.len() as u64);
+        // Of a larger sample, kept for explanations, it looks at so many rows.
+        let rows = window.sample.len().min(basis.drift.sample_rows);
+        let effect = basis.sample_effect(window.events, rows as u64);
         Some(judge.judge_dependent(&window.sample, effect))
     }
 }

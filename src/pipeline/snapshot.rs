@@ -14,6 +14,7 @@ use std::{borrow::Cow, collections::BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    explanations::Explanations,
     holds::Holds,
     join::{Half, Waiting},
     model::Model,
@@ -65,6 +66,10 @@ pub struct Snapshot<'a> {
     /// The alerts; absent in snapshots of versions that had none.
     #[serde(default)]
     pub(super) alerts: Cow<'a, AlertMemory>,
+    /// What waits to be explained; absent in snapshots of versions that explained
+    /// nothing.
+    #[serde(default)]
+    pub(super) explanations: Cow<'a, Explanations>,
 }
 
 /// Where a partition stands in a snapshot.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     basis::Basis,
+    explanations::{ExplainPurpose, ExplainRow, ExplainTask},
     judge::{self, Judge},
     memory::{CutCounts, Memory, Scene},
     pane::{BATCH_ROWS, Pane},
@@ -71,6 +72,8 @@ pub(super) struct CloseContext<'a> {
     pub(super) tag: &'a str,
     /// Ends of the first whole windows of the model's streams.
     pub(super) first_ends: &'a [i64],
+    /// Takes the rows that are to be explained.
+    pub(super) tasks: &'a mut Vec<ExplainTask>,
 }
 
 /// Whether it is known what the sample of a window says.
@@ -265,6 +268,7 @@ impl Stream {
         let counts = CutCounts::new(basis, &window);
         self.memory.keep(end, &counts);
         let past = self.memory.past();
+        let is_new = matches!(several, Known::No);
         let mut result = WindowResult {
             events: window.events,
             labels: window.labels,
@@ -280,6 +284,11 @@ impl Stream {
             comparisons: context.judge.comparisons(basis, past, end, (&counts, min_events)),
             ..WindowResult::empty(self.key.clone(), context.tag, EventTime(end - size), EventTime(end))
         };
+        if is_new && basis.explain_rows > 0 && window.events > 0 {
+            // Those that share the budget, as the false alarms are shared.
+            let streams = context.first_ends.iter().filter(|&&first| first <= end).count();
+            context.tasks.push(ExplainTask { streams: streams.max(1), ..task(&result, basis, &window) });
+        }
         drop(window);
         if context.settings.grace_ms > 0 {
             self.recent.insert(end);
@@ -367,6 +376,24 @@ impl Stream {
     pub(super) fn size(&self) -> (usize, usize) {
         let bytes: usize = self.panes.values().map(Pane::heap_bytes).sum();
         (self.panes.len(), bytes + self.memory.heap_bytes())
+    }
+}
+
+/// The rows of a window that are to be explained.
+fn task(result: &WindowResult, basis: &Basis, window: &Pane) -> ExplainTask {
+    let rows = window.sample.rows().take(basis.explain_rows);
+    let rows: Vec<_> = rows.map(|(hash, cells)| ExplainRow { hash, cells: cells.to_vec() }).collect();
+    ExplainTask {
+        number: 0,
+        purpose: ExplainPurpose::Window,
+        stream: result.stream.clone(),
+        window: result.window.clone(),
+        start: result.start,
+        end: result.end,
+        events: window.events,
+        design_effect: basis.sample_effect(window.events, rows.len() as u64),
+        streams: 1,
+        rows,
     }
 }
 

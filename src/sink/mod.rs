@@ -15,5 +15,5 @@ mod settings;
 pub use dead_letters::{DeadLetters, Full};
 pub use influxdb::{CheckStep, InfluxSink, Pacing, SinkError, SinkStatus, check};
 pub use line_protocol::{Encoded, FieldValue, RESERVED, write_point};
-pub use points::Points;
+pub use points::{Points, Written};
 pub use settings::{InfluxApi, InfluxSettings};

@@ -8,10 +8,34 @@ use super::line_protocol::{FieldValue, write_point};
 use crate::{
     alert::AlertRecord,
     result::{
-        WindowResult,
+        EventExplanation, WindowExplanation, WindowResult,
         schema::{Row, Value},
     },
 };
+
+/// What is to be written at a time.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Written<'a> {
+    /// Windows that were closed, or written again.
+    pub windows: &'a [WindowResult],
+    /// Windows that were explained.
+    pub explanations: &'a [WindowExplanation],
+    /// Events of alerts that were explained.
+    pub events: &'a [EventExplanation],
+    /// Alerts that have changed.
+    pub alerts: &'a [AlertRecord],
+}
+
+impl Written<'_> {
+    /// Whether there is nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.windows.is_empty()
+            && self.explanations.is_empty()
+            && self.events.is_empty()
+            && self.alerts.is_empty()
+    }
+}
 
 /// The points of window results, one line each.
 #[derive(Debug, Default)]
@@ -28,6 +52,20 @@ impl Points {
     /// Adds the points of `window`, one per row.
     pub fn add(&mut self, window: &WindowResult) {
         window.rows(&mut |row| self.point(row, window.end.0));
+    }
+
+    /// Adds the points of everything, in order.
+    pub fn add_all(&mut self, written: &Written<'_>) {
+        written.windows.iter().for_each(|window| self.add(window));
+        for explanation in written.explanations {
+            explanation.rows(&mut |row| self.point(row, explanation.end.0));
+        }
+        for event in written.events {
+            if let Some(window) = &event.window {
+                event.rows(&mut |row| self.point(row, window.end.0));
+            }
+        }
+        written.alerts.iter().for_each(|record| self.add_alert(record));
     }
 
     /// Adds the point of a change of an alert.

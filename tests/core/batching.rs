@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use driftline::{
     alert::{AlertRecord, RecordState},
     event::{EventTime, MessageBatch, PartitionId},
-    pipeline::{Core, Input, Outputs, Snapshot},
+    pipeline::{Core, ExplainPurpose, ExplainTask, Explained, Input, Outputs, Snapshot},
     result::WindowResult,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::{
-    scenario::{Key, PARTITIONS, START, Scenario, id_of, memory_of, text_of},
+    scenario::{Key, MODELS, PARTITIONS, START, Scenario, id_of, memory_of, text_of},
     seeds,
 };
 
@@ -27,6 +27,8 @@ struct Database {
     /// What every alert came to, by its labels and the window.
     alerts: BTreeMap<(String, i64), String>,
     writes: BTreeMap<Key, u32>,
+    /// Windows with rows.
+    with_rows: BTreeSet<Key>,
 }
 
 impl Database {
@@ -35,6 +37,9 @@ impl Database {
             let (key, text) = text_of(result);
             *self.writes.entry(key.clone()).or_default() += 1;
             self.memory.insert(key.clone(), memory_of(result));
+            if result.events > 0 {
+                self.with_rows.insert(key.clone());
+            }
             self.windows.insert(key, text);
         }
     }
@@ -217,11 +222,15 @@ fn simulate(seed: u64, may_crash: bool) -> u32 {
         assert_eq!(&database.windows[key], text, "seed {seed}: window {key:?}");
     }
     if !may_crash {
-        let memory = in_one_go(&scenario);
+        let (mut in_order, memory) = in_one_go(&scenario);
         for (key, text) in &memory.memory {
             assert_eq!(&database.memory[key], text, "seed {seed}: what {key:?} says of earlier windows");
         }
         assert_eq!(database.alerts, memory.alerts, "seed {seed}: what every alert came to");
+        let has_late = scenario.windows.grace_ms > 0;
+        let (asked, wanted) = (asked(&mut core, has_late), asked(&mut in_order, has_late));
+        assert!(asked.keys().eq(&database.with_rows), "seed {seed}: every window with rows waits");
+        assert_eq!(asked, wanted, "seed {seed}: the rows that are to be explained");
         let (decoded, dropped) = (counters.decoded.iter().sum::<u64>(), counters.dropped.iter().sum::<u64>());
         assert_eq!(counters.messages, decoded, "seed {seed}: every message is in a counter");
         assert_eq!(dropped, 0, "seed {seed}: nothing came too late, {:?}", counters.dropped);
@@ -235,7 +244,7 @@ fn simulate(seed: u64, may_crash: bool) -> u32 {
 
 /// What is said of windows and those before them when every event comes in order
 /// and in one batch.
-fn in_one_go(scenario: &Scenario) -> Database {
+fn in_one_go(scenario: &Scenario) -> (Core, Database) {
     let mut core = scenario.core(None, [false; 2]);
     let (mut out, mut batch) = (Outputs::default(), MessageBatch::default());
     for (offset, payload) in (0..).zip(scenario.in_order()) {
@@ -253,7 +262,25 @@ fn in_one_go(scenario: &Scenario) -> Database {
     let mut database = Database::default();
     database.write(&out.results);
     database.write_alerts(&out.alerts.records);
-    database
+    (core, database)
+}
+
+/// The windows that wait to be explained, which no schedule or restart changes.
+///
+/// How many streams shared the budget is not asked anew when a stream turns out
+/// to have begun earlier by `has_late` events.
+fn asked(core: &mut Core, has_late: bool) -> BTreeMap<Key, ExplainTask> {
+    let mut asked = BTreeMap::new();
+    for model in MODELS {
+        while let Some(task) = core.explanations().next(model, ExplainPurpose::Window).cloned() {
+            core.step(Input::Explained(task.number, &Explained::GivenUp), &mut Outputs::default());
+            let streams = if has_late { 1 } else { task.streams };
+            let key = (task.stream.model.clone(), task.stream.version.clone(), task.end.0);
+            let again = asked.insert(key, ExplainTask { number: 0, streams, ..(*task).clone() });
+            assert_eq!(again, None, "a window waits once");
+        }
+    }
+    asked
 }
 
 #[test]

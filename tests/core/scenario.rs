@@ -10,7 +10,7 @@ use driftline::{
     decode::EventMapping,
     drift::{ColumnJudge, DriftSettings, Scorer, moving::MovingReference, noise::MinimumEffects},
     event::{EventTime, PartitionId},
-    pipeline::{Core, CoreSettings, JoinSettings, ModelSpec, ReferenceSpec},
+    pipeline::{Core, CoreSettings, ExplainSpec, JoinSettings, ModelSpec, ReferenceSpec},
     profile::{Cell, Counts, Grid},
     reference::{BuilderSettings, ColumnOverride, ColumnRole, Reference, ReferenceBuilder, Value},
     result::{StreamKey, WindowResult},
@@ -47,6 +47,9 @@ struct Event {
 pub(crate) struct Scenario {
     pub(crate) windows: WindowSettings,
     join: bool,
+    /// Windows that wait to be explained, at most: few where there are snapshots
+    /// all the time.
+    most_waiting: usize,
     /// Payloads per partition, in the order of their offsets.
     pub(crate) log: Vec<Vec<String>>,
     events: Vec<Event>,
@@ -202,7 +205,7 @@ impl Scenario {
         for (_, payload) in arrivals {
             log[rng.random_range(0..PARTITIONS)].push(payload);
         }
-        Self { windows, join, log, events }
+        Self { windows, join, most_waiting: if rough { 3 } else { 10_000 }, log, events }
     }
 
     /// A core; `changed` says of each model whether a setting of it that
@@ -224,6 +227,13 @@ impl Scenario {
                 },
                 overrides: changed.then(|| ("never".to_owned(), never)).into_iter().collect(),
                 join: self.join.then_some(JoinSettings { timeout_ms: 10_000, max_waiting: 10_000 }),
+                explain: Some(ExplainSpec {
+                    rows: 8,
+                    most_waiting: self.most_waiting,
+                    alert_events: 2,
+                    recent_events: 5,
+                    versions: Vec::new(),
+                }),
             }
         };
         Core::new(CoreSettings {

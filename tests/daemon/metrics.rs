@@ -9,8 +9,9 @@ use driftline::{
 use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
 
 use crate::{
-    bench::{Bench, TOPIC, database, wait_for_events},
-    support::servers::{or_skip, promtool},
+    bench::{PATIENCE, TOPIC, database, wait_for_events},
+    explanations::{explained, from_server, model_server},
+    support::servers::{eventually, or_skip, promtool},
 };
 
 /// `| name | type | labels | meaning |`, as documented.
@@ -29,10 +30,11 @@ fn row(family: &MetricFamily) -> String {
 
 #[test]
 fn every_metric_is_documented_and_every_documented_one_is_there() {
-    let bench = Bench::start(1);
-    let database = database();
+    let bench = explained();
+    let (database, server) = (database(), model_server());
     let receiver = "[[receivers]]\nname = \"pager\"\ntype = \"webhook\"\nurl = \"http://127.0.0.1:1/\"\n";
     let text = bench.config("metrics", &database, "[http]\nlisten = \"127.0.0.1:0\"") + receiver;
+    let text = from_server(&bench, &text, &server);
     let file = bench.folder.join("driftline.toml");
     let loaded = config::load_text(&text, &file, &Overrides::none()).unwrap();
     let daemon = daemon::start(&loaded.settings, Hooks::default()).unwrap();
@@ -40,6 +42,7 @@ fn every_metric_is_documented_and_every_documented_one_is_there() {
     bench.mock.write(TOPIC, 0, "not JSON");
     bench.publish(0..400, 1);
     wait_for_events(&database, 400);
+    eventually("the model's server is asked", PATIENCE, || (!server.seen().is_empty()).then_some(()));
     let families = daemon.registry().gather();
     let page = driftline::ops::render(daemon.registry()).unwrap();
     daemon.stop().unwrap();

@@ -11,6 +11,7 @@ mod hostile;
 mod lightgbm;
 mod linear_file;
 mod onnx;
+mod onnx_runtime;
 mod rows;
 mod ubjson;
 mod xgboost;

@@ -6,15 +6,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use driftline::sink::Written;
 use serde_json::Value;
 
 use crate::{
-    points,
+    influx, points,
     setup::{Setup, path},
     simulated::{START_MS, Traffic},
     support::{
         dashboards::{self, Chosen},
-        servers::{Daemon, Influx2, Kafka, driftline, or_skip},
+        explanations::{by_a_surrogate, explained_event, explanation},
+        servers::{Daemon, Influx2, Kafka, SOON, driftline, eventually, http::block_on, or_skip},
     },
 };
 
@@ -41,12 +43,14 @@ fn every_query_of_the_dashboards_gives_rows() {
         (points::read(influx, &setup.bucket, "window").len() >= 8).then_some(())
     });
     daemon.stop();
+    explain(influx, &setup.bucket);
     for feature in [None, Some("amount".to_owned()), Some("channel".to_owned())] {
         let chosen = Chosen {
             model: "credit".to_owned(),
             version: "v1".to_owned(),
             variant: "none".to_owned(),
             window: "1h".to_owned(),
+            output: "default".to_owned(),
             feature,
             from_ms: START_MS,
             to_ms: START_MS + 5 * 3_600_000,
@@ -65,6 +69,29 @@ fn config(setup: &Setup) -> PathBuf {
     assert!(text.contains(MODEL[0]));
     fs::write(&file, text.replace(MODEL[0], MODEL[1])).unwrap();
     file
+}
+
+/// Writes made-up explanations of the daemon's windows: this model is none that
+/// can be asked. The last one is by a surrogate, which has no verdict.
+fn explain(influx: &Influx2, bucket: &str) {
+    let names = ["amount", "channel"];
+    let end = |hour: i64| START_MS + hour * 3_600_000;
+    let settings = influx::settings(influx, bucket, Influx2::TOKEN);
+    let sink = influx::start(&settings);
+    let lines = sink.encode(&Written {
+        explanations: &[
+            explanation("credit", end(1), names),
+            explanation("credit", end(2), names),
+            by_a_surrogate("credit", end(3), names),
+        ],
+        events: &[explained_event("credit", end(2), names)],
+        ..Written::default()
+    });
+    // Per window one of its output and two of its features; one of the event.
+    assert_eq!(lines.len(), 10);
+    let ticket = sink.submit_lines(lines);
+    eventually("delivery", SOON, || (sink.delivered() >= ticket).then_some(()));
+    assert_eq!(block_on(sink.close(SOON)), 0);
 }
 
 fn make_reference(setup: &Setup, config: &Path) {

@@ -21,7 +21,8 @@ use crate::{
     },
 };
 
-fn settings(influx: &Influx2, bucket: &str, token: &str) -> InfluxSettings {
+/// Of a sink that writes to `bucket`.
+pub fn settings(influx: &Influx2, bucket: &str, token: &str) -> InfluxSettings {
     let api = InfluxApi::V2 { org: Influx2::ORG.to_owned(), bucket: bucket.to_owned() };
     settings_of(&influx.url(), api, token)
 }
@@ -40,7 +41,8 @@ fn settings_of(url: &str, api: InfluxApi, secret: &str) -> InfluxSettings {
     }
 }
 
-fn start(settings: &InfluxSettings) -> InfluxSink {
+/// A sink that runs.
+pub fn start(settings: &InfluxSettings) -> InfluxSink {
     InfluxSink::start(settings, &Registry::new(), http::runtime().handle()).unwrap()
 }
 

@@ -1,5 +1,5 @@
 //! The program against the real servers it is made for: Kafka, InfluxDB,
-//! Prometheus and Alertmanager.
+//! Prometheus, Alertmanager and a model server.
 //!
 //! Every test here is `#[ignore]`d, so that plain `cargo test` needs no server;
 //! `scripts/test` prepares the servers, runs them and says what was skipped.
@@ -26,6 +26,7 @@ mod hotel;
 mod influx;
 mod kafka;
 mod load;
+mod model_servers;
 mod points;
 mod prometheus;
 mod scene;

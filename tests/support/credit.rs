@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use driftline::{
     pipeline::store_reference,
-    reference::{ColumnRole, ReferenceBuilder, Value},
+    reference::{BuilderSettings, ColumnRole, ReferenceBuilder, Value},
 };
 
 pub const MODEL: &str = "credit";
@@ -33,9 +33,19 @@ pub fn store(path: &Path) {
     store_for(MODEL, 0..1_000, path);
 }
 
+/// The same with a sample of its rows, so that events can be explained.
+pub fn store_sampled(path: &Path) {
+    let settings = BuilderSettings { sample_rows: 300, ..BuilderSettings::from(10) };
+    store_with(settings, MODEL, 0..1_000, path);
+}
+
 /// Stores a reference of these events for a model in `path`.
 pub fn store_for(model: &str, numbers: std::ops::Range<u32>, path: &Path) {
-    let mut builder = ReferenceBuilder::new(model, &BTreeMap::new(), 10);
+    store_with(BuilderSettings::from(10), model, numbers, path);
+}
+
+fn store_with(settings: BuilderSettings, model: &str, numbers: std::ops::Range<u32>, path: &Path) {
+    let mut builder = ReferenceBuilder::new(model, &BTreeMap::new(), settings);
     for number in numbers {
         let (amount, color, score) = values(number);
         builder.push_row([

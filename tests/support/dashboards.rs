@@ -11,6 +11,8 @@ pub struct Chosen {
     pub version: String,
     pub variant: String,
     pub window: String,
+    /// The explained output.
+    pub output: String,
     /// `None` is the choice `All`.
     pub feature: Option<String>,
     /// The time range, in milliseconds since 1970.
@@ -35,8 +37,10 @@ pub struct DashboardQuery {
 
 /// What panels say of which no rows are an answer of their own: nothing is
 /// wrong, or the chosen column is of the other kind.
-const ANSWERS_WITHOUT_ROWS: [&str; 8] = [
+const ANSWERS_WITHOUT_ROWS: [&str; 10] = [
     "no alert began or ended",
+    "no alert had events to explain",
+    "not explained by a surrogate",
     "no column is in alarm",
     "every column is stable, or has too few values",
     "the checks found nothing",
@@ -151,6 +155,7 @@ fn substitute(query: &str, chosen: &Chosen) -> String {
         ("${version:regex}", regex(&chosen.version)),
         ("${variant:regex}", regex(&chosen.variant)),
         ("${window:regex}", regex(&chosen.window)),
+        ("${output:regex}", regex(&chosen.output)),
         ("${feature:regex}", chosen.feature.as_deref().map_or_else(all, regex)),
         ("${segment:regex}", all()),
     ];

@@ -22,6 +22,7 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod why;
 
 pub(super) use explain::{Explainer, Question};
 pub(super) use lines::WindowLines;
@@ -30,6 +31,7 @@ pub(super) use summary::summary;
 pub(super) use tally::Tally;
 pub(super) use terminal::Terminal;
 pub(super) use timeline::Timeline;
+pub(super) use why::Why;
 
 use crate::{
     event::EventTime,

@@ -62,8 +62,11 @@ impl Resolver<'_> {
             group_interval_ms: raw.group_interval,
             repeat_interval_ms: raw.repeat_interval,
         };
+        // Those that come with the program name both columns of predictions, of
+        // which a model may have one.
         self.report.rule_checks = found
             .into_iter()
+            .filter(|found| !found.is_default)
             .map(|found| found.check)
             .filter(|check| self.is_checkable(check, models))
             .collect();

@@ -8,6 +8,7 @@ mod addresses;
 mod alerts;
 mod drift;
 mod events;
+mod explaining;
 mod influxdb;
 mod kafka;
 mod models;

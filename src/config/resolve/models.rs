@@ -76,6 +76,10 @@ impl Resolver<'_> {
         let join_settings =
             raw.join.map(|raw| JoinSettings { timeout_ms: raw.timeout, max_waiting: raw.max_waiting });
         let table = self.table(&join(path, "table"), raw.table);
+        let explain = match raw.explain {
+            Some(explain) => Some(self.explain(&join(path, "explain"), name.as_deref(), explain)?),
+            None => None,
+        };
         Some(ModelSettings {
             name: name?,
             reference: reference?,
@@ -85,6 +89,7 @@ impl Resolver<'_> {
             max_segments: raw.max_segments,
             features,
             join: join_settings,
+            explain,
             table,
         })
     }

@@ -112,7 +112,7 @@ impl Resolver<'_> {
         })
     }
 
-    fn ca_file(&mut self, key: &str, file: Option<&PathBuf>) {
+    pub(super) fn ca_file(&mut self, key: &str, file: Option<&PathBuf>) {
         if let Some(file) = file.filter(|file| !file.is_file()) {
             let message = format!("there is no file {}", file.display());
             self.error(key, message, "paths are relative to the configuration file");

@@ -1,6 +1,6 @@
 //! Alerts as a part of the core: windows in, changes and notifications out.
 
-use super::{Core, Input, Outputs};
+use super::{Before, Core, Input, Outputs};
 use crate::alert::{AlertSettings, Alerts, Vitals};
 
 impl Core {
@@ -16,13 +16,14 @@ impl Core {
         &self.alerts
     }
 
-    /// Shows the rules what a step gave from the result at `first` on, and what
+    /// Shows the rules what a step gave beyond what was there `before`, and what
     /// time it is.
-    pub(super) fn raise_alerts(&mut self, input: &Input<'_>, first: usize, out: &mut Outputs) {
+    pub(super) fn raise_alerts(&mut self, input: &Input<'_>, before: &Before, out: &mut Outputs) {
+        self.alerts.wait_for_explanations(self.explanations.first_ends());
         // Of files there is no clock but event time.
         let is_file = matches!(input, Input::Batch { now: None, .. } | Input::End);
         let mut clock = None;
-        for result in out.results.iter().skip(first) {
+        for result in out.results.iter().skip(before.results) {
             if is_file && let Some(now) = clock.replace(result.end).filter(|now| *now < result.end) {
                 self.alerts.tick(now, self.final_until, &mut out.alerts);
             }
@@ -32,6 +33,9 @@ impl Core {
             // Windows may have closed while earlier ones were written again in
             // this very step, so what was final before it is.
             self.alerts.window(result, self.final_until, &mut out.alerts);
+        }
+        for explanation in out.explanations.iter().skip(before.explanations) {
+            self.alerts.explanation(explanation, self.final_until, &mut out.alerts);
         }
         self.final_until = self.closed_until;
         if let Input::Clock(now) = input {

@@ -9,11 +9,15 @@
 //! counter of [`Counters`] that says why not.
 
 mod alerts;
+mod explanations;
 mod restore;
+
+use std::sync::Arc;
 
 use super::{
     commits::Commit,
     counters::{Counters, DropReason},
+    explanations::{ExplainTask, Explained, Explanations},
     holds::{Holds, Position},
     learn::LearnedReference,
     model::{Model, ModelSpec, ModelStatus, TakeContext, Taken},
@@ -24,7 +28,7 @@ use crate::{
     decode::{Decoder, EventMapping, Row},
     event::{EventTime, Message, MessageBatch, PartitionId, Reject, RejectReason},
     profile::row_hash,
-    result::WindowResult,
+    result::{EventExplanation, WindowExplanation, WindowResult},
     window::{Watermarks, WindowSettings},
 };
 
@@ -73,6 +77,8 @@ pub enum Input<'a> {
     Vitals(&'a Vitals),
     /// A silence begins or ends.
     Silence(&'a SilenceChange),
+    /// What came of the task with this number.
+    Explained(u64, &'a Explained),
     /// Begin again with nothing in memory; windows up to this end have been
     /// delivered.
     Restart(Option<EventTime>),
@@ -100,8 +106,19 @@ pub struct Outputs {
     pub learned: Vec<LearnedReference>,
     /// Sentences about references that could not be learned.
     pub failures: Vec<String>,
+    /// Windows that were explained.
+    pub explanations: Vec<WindowExplanation>,
+    /// Events of alerts that were explained.
+    pub event_explanations: Vec<EventExplanation>,
     /// Alerts that changed, and what is to be told.
     pub alerts: AlertOutputs,
+}
+
+/// How much was in the outputs before a step.
+struct Before {
+    results: usize,
+    explanations: usize,
+    records: usize,
 }
 
 impl Outputs {
@@ -111,6 +128,8 @@ impl Outputs {
         self.rejects.clear();
         self.learned.clear();
         self.failures.clear();
+        self.explanations.clear();
+        self.event_explanations.clear();
         self.alerts.records.clear();
         self.alerts.notifications.clear();
     }
@@ -135,6 +154,9 @@ pub struct Core {
     /// Whether any model is learning its reference.
     learning: bool,
     alerts: Alerts,
+    explanations: Explanations,
+    /// The task that this step brought the answer of.
+    explained: Option<Arc<ExplainTask>>,
     /// End of the last window that would not be written again, at the last close
     /// and as the alerts know it.
     closed_until: Option<i64>,
@@ -167,6 +189,8 @@ impl Core {
             row: Row::default(),
             learning: models.iter().any(Model::is_learning),
             alerts: Alerts::default(),
+            explanations: Explanations::default(),
+            explained: None,
             closed_until: None,
             final_until: None,
             heard: vec![false; models.len()],
@@ -181,7 +205,11 @@ impl Core {
 
     /// Takes one input and appends what follows from it to `out`.
     pub fn step(&mut self, input: Input<'_>, out: &mut Outputs) {
-        let before = out.results.len();
+        let before = Before {
+            results: out.results.len(),
+            explanations: out.explanations.len(),
+            records: out.alerts.records.len(),
+        };
         match input {
             Input::Batch { batch, topics, now } => {
                 for (index, message) in batch.iter().enumerate() {
@@ -221,12 +249,14 @@ impl Core {
             Input::Clock(_) => {}
             Input::Vitals(vitals) => self.look_at_vitals(vitals, out),
             Input::Silence(change) => self.alerts.silence(change),
+            Input::Explained(number, explained) => self.take_explained(number, explained, out),
             Input::Restart(delivered_until) => self.restart(delivered_until),
             Input::Restore { snapshot, partitions } => self.restore(snapshot, partitions, out),
             Input::End => self.close(true, out),
         }
         self.rewrite_dirty(matches!(input, Input::Tick(_) | Input::End), out);
-        self.raise_alerts(&input, before, out);
+        self.raise_alerts(&input, &before, out);
+        self.explain_alerts(before.records, out);
     }
 
     fn take(
@@ -258,6 +288,7 @@ impl Core {
             watermark: self.watermarks.current(),
             floor: self.floor,
             counters: &mut self.counters,
+            explanations: &mut self.explanations,
         };
         let Some(model) = self.models.get_mut(envelope.model) else { return Ok(()) };
         if let Some(heard) = self.heard.get_mut(envelope.model) {
@@ -325,6 +356,7 @@ impl Core {
             watermark: self.watermarks.current(),
             floor: self.floor,
             counters: &mut self.counters,
+            explanations: &mut self.explanations,
         };
         let mut next_due: Option<i64> = None;
         for model in &mut self.models {
@@ -358,6 +390,7 @@ impl Core {
             watermark: self.watermarks.current(),
             floor: self.floor,
             counters: &mut self.counters,
+            explanations: &mut self.explanations,
         };
         for model in &mut self.models {
             model.rewrite_dirty(&mut context, &self.tag, &mut out.results);

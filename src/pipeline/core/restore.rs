@@ -25,6 +25,7 @@ impl Core {
         self.floor = delivered_until.map(|time| time.0);
         self.next_due = i64::MAX;
         self.alerts.restart();
+        self.explanations.clear(&mut self.counters);
         (self.closed_until, self.final_until) = (None, None);
     }
 
@@ -48,6 +49,7 @@ impl Core {
             learning: self.models.iter().filter(|model| model.is_learning()).map(Model::to_name).collect(),
             models: self.models.iter_mut().filter_map(Model::snapshot).collect(),
             alerts: Cow::Borrowed(self.alerts.memory()),
+            explanations: Cow::Borrowed(&self.explanations),
         })
     }
 
@@ -68,6 +70,7 @@ impl Core {
     ) {
         self.restart(snapshot.delivered_until);
         self.alerts.restore(&snapshot.alerts, &mut out.alerts);
+        self.restore_explanations(snapshot);
         for model in &mut self.models {
             // Its events in windows that are open were refused.
             if let Some(until) = snapshot.missed_until(model.name()) {

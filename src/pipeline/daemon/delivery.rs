@@ -16,19 +16,29 @@ use std::{
 use tokio::runtime::Handle;
 
 use crate::{
-    alert::{Alert, AlertRecord, LABEL_MODEL, Notification},
+    alert::{Alert, LABEL_MODEL, Notification},
     event::{MessageBatch, Reject},
     notify::Notifier,
     ops::Component,
-    pipeline::{Ledger, Mark, Undelivered},
-    result::WindowResult,
-    sink::{DeadLetters, InfluxSink, SinkStatus},
+    pipeline::{Ledger, Mark, Outputs, Undelivered},
+    sink::{DeadLetters, InfluxSink, SinkStatus, Written},
     source::PartitionNames,
 };
 
 /// Receivers get this long to take what is on its way when the daemon ends; the
 /// rest is in the checkpoint.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+
+impl<'a> From<&'a Outputs> for Written<'a> {
+    fn from(out: &'a Outputs) -> Self {
+        Self {
+            windows: &out.results,
+            explanations: &out.explanations,
+            events: &out.event_explanations,
+            alerts: &out.alerts.records,
+        }
+    }
+}
 
 /// Refused messages of one batch that the producer has not taken yet.
 #[derive(Debug)]
@@ -96,10 +106,10 @@ impl Delivery {
         }
     }
 
-    /// Takes results, and what became of alerts with them, for the sink.
-    pub(super) fn submit(&mut self, results: &[WindowResult], alerts: &[AlertRecord]) {
+    /// Takes what is to be written, for the sink.
+    pub(super) fn submit(&mut self, written: &Written<'_>) {
         if let Some(sink) = &self.sink {
-            self.ledger.push(sink.encode(results, alerts));
+            self.ledger.push(sink.encode(written));
         }
         self.move_on();
     }

@@ -43,9 +43,10 @@ use self::{
 use crate::{
     checkpoint::{FormatError, Store, StoreError},
     config::Settings,
+    explainer::{Explainers, ExplainersError},
     notify::{Notifier, NotifyError},
-    ops::{self, CheckpointMetrics, CoreMetrics, HttpSettings, Silencer, Status},
-    pipeline::{Core, CoreSettings, Ledger},
+    ops::{self, Asker, CheckpointMetrics, CoreMetrics, HttpSettings, Silencer, Status},
+    pipeline::{Core, CoreSettings, Ledger, ModelSpec, ReferenceSpec},
     result::WindowResult,
     sink::{DeadLetters, InfluxSink, SinkError},
     source::{KafkaSource, ReplayPlan, SourceError, StartPlan},
@@ -101,6 +102,9 @@ pub enum StartError {
     /// The InfluxDB client can't be made.
     #[error(transparent)]
     Sink(#[from] SinkError),
+    /// Explanations can't be made.
+    #[error(transparent)]
+    Explainers(#[from] ExplainersError),
     /// A receiver can't be made.
     #[error(transparent)]
     Notify(#[from] NotifyError),
@@ -260,13 +264,16 @@ pub fn start(settings: &Settings, hooks: Hooks) -> Result<DaemonHandle, StartErr
     let status = Arc::new(Status::new(settings.http.latest_windows, settings.windows.max_streams));
     let (control, told) = channel();
     let silencer = settings.api_token.clone().map(|token| silencer(token, control.clone()));
-    let pages = ops::router(Arc::clone(&status), registry.clone(), silencer);
+    let asker = asker(settings.api_token.clone(), control.clone());
+    let pages = ops::router(Arc::clone(&status), registry.clone(), silencer, Some(asker));
     let http_address = start_http(&runtime, &settings.http, pages)?;
     let references = LearnedReferences::open(settings)?;
+    let models = model_specs(settings, &references)?;
+    let explainers = start_explainers(settings, &models, &registry, &runtime)?;
     let core = Core::new(CoreSettings {
         mapping: settings.events.clone(),
         windows: settings.windows.clone(),
-        models: model_specs(settings, &references)?,
+        models,
         max_message_bytes: kafka.max_message_bytes,
         delivered_until: None,
     })
@@ -291,6 +298,7 @@ pub fn start(settings: &Settings, hooks: Hooks) -> Result<DaemonHandle, StartErr
         events,
         delivery,
         references,
+        explainers,
         checkpoints,
         status: Arc::clone(&status),
         metrics,
@@ -303,6 +311,30 @@ pub fn start(settings: &Settings, hooks: Hooks) -> Result<DaemonHandle, StartErr
     let thread = start_pipeline(parts)?;
     let shutdown_timeout = settings.shutdown_timeout;
     Ok(DaemonHandle { control, thread, status, registry, http_address, shutdown_timeout, runtime })
+}
+
+/// Has events explained.
+fn asker(token: Option<SecretString>, control: Sender<Control>) -> Asker {
+    // A thread that is gone has nothing to tell any more.
+    Asker::new(token, move |asked| control.send(Control::Explain(asked)).is_ok())
+}
+
+/// Starts the explainers, and gives them the references that are there.
+fn start_explainers(
+    settings: &Settings,
+    specs: &[ModelSpec],
+    registry: &Registry,
+    runtime: &Runtime,
+) -> Result<Explainers, StartError> {
+    let explained = settings.models.iter();
+    let explained = explained.filter_map(|model| Some((model.name.clone(), model.explain.clone()?)));
+    let explainers = Explainers::start(explained, settings.windows.slide_ms, registry, runtime.handle())?;
+    for spec in specs {
+        if let ReferenceSpec::Ready { reference, .. } = &spec.reference {
+            explainers.set_reference(&spec.name, Arc::clone(reference));
+        }
+    }
+    Ok(explainers)
 }
 
 /// Takes silences from whoever has the token.

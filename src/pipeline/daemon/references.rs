@@ -40,6 +40,7 @@ pub(super) fn model_specs(
                 drift: model.drift.clone(),
                 overrides: model.features.clone(),
                 join: model.join,
+                explain: model.explain_spec(),
             })
         })
         .collect::<Result<_, StartError>>()?;
@@ -242,7 +243,7 @@ fn fingerprint(model: &ModelSettings) -> u64 {
         ReferenceSource::TimeRange { from, until } => format!("range {} {}", from.0, until.0),
         ReferenceSource::File(_) => String::new(),
     };
-    let sampled = model.drift.sample_rows > 0;
+    let sampled = model.samples();
     let _ = write!(text, " bins {} sampled {sampled}", model.bins);
     let _ = write!(text, " segments {:?} {}", model.segments, model.max_segments);
     for (name, column) in &model.features {
@@ -287,6 +288,7 @@ mod tests {
             max_segments: 20,
             features: BTreeMap::new(),
             join: None,
+            explain: None,
             table: TableMapping::default(),
         }
     }

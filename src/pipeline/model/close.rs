@@ -3,7 +3,8 @@
 use super::{Model, State, TakeContext};
 use crate::{
     pipeline::{
-        counters::DropReason,
+        counters::{DropReason, ExplainLoss},
+        explanations::ExplainTask,
         join::Joiner,
         judge::Judge,
         stream::{CloseContext, Stream},
@@ -74,7 +75,7 @@ impl Model {
     /// Does something with the streams, given what judging them needs.
     fn with_streams(
         &mut self,
-        context: &TakeContext<'_>,
+        context: &mut TakeContext<'_>,
         tag: &str,
         act: impl FnOnce(&mut [Stream], &mut CloseContext<'_>),
     ) {
@@ -86,8 +87,23 @@ impl Model {
         let first_ends = self.streams.iter().filter_map(|stream| stream.first_end(settings));
         let first_ends: Vec<i64> = first_ends.map(|end| end + whole).collect();
         let judge = self.judge.get_or_insert_with(|| Judge::new(basis));
-        let mut close = CloseContext { settings, basis, judge, tag, first_ends: &first_ends };
+        let mut tasks = Vec::new();
+        let mut close =
+            CloseContext { settings, basis, judge, tag, first_ends: &first_ends, tasks: &mut tasks };
         act(&mut self.streams, &mut close);
+        self.ask_for(tasks, context);
+    }
+
+    /// Has the windows explained that were written.
+    fn ask_for(&self, tasks: Vec<ExplainTask>, context: &mut TakeContext<'_>) {
+        let Some(explain) = &self.spec.explain else { return };
+        for task in tasks {
+            if explain.is_of(&task.stream.version) {
+                context.explanations.push(task, explain.most_waiting, context.counters);
+            } else {
+                context.counters.unexplained(ExplainLoss::OtherVersion);
+            }
+        }
     }
 
     fn retire(&mut self, settings: &WindowSettings, closed: i64) {

@@ -7,22 +7,24 @@ mod spec;
 
 use std::sync::Arc;
 
-pub use self::spec::{ModelSpec, ModelStatus, ReferenceSpec};
+pub use self::spec::{ModelSpec, ModelStatus, ReferenceSpec, row_schema};
 use super::{
     basis::Basis,
     counters::{Counters, DropReason},
+    explanations::Explanations,
     join::{Half, Joiner, Offer, Waiting},
     judge::Judge,
     learn::{LearnedReference, Learner},
+    recent::{Recent, RecentRow},
     snapshot::Meaning,
     stream::Stream,
 };
 use crate::{
-    decode::{ColumnPlace, Envelope, Row, Schema},
+    decode::{Envelope, Row, Schema},
     event::{EventKind, EventTime, Reject, RejectReason},
     profile::FrequentNames,
-    reference::{ColumnRole, ReferenceBuilder},
-    result::{PREDICTION, StreamKey, UNNAMED},
+    reference::ReferenceBuilder,
+    result::{StreamKey, UNNAMED},
     window::{WindowSettings, pane_start},
 };
 
@@ -47,6 +49,8 @@ pub(super) struct Model {
     has_dirty: bool,
     /// Made when the first window is judged.
     judge: Option<Judge>,
+    /// Made with the first event, of a model that is explained.
+    recent: Option<Recent>,
 }
 
 /// The parts of the core that a model needs while it takes an event.
@@ -56,6 +60,7 @@ pub(super) struct TakeContext<'a> {
     /// End of the last window that was delivered before a restart.
     pub(super) floor: Option<i64>,
     pub(super) counters: &'a mut Counters,
+    pub(super) explanations: &'a mut Explanations,
 }
 
 /// What the core has to remember about an event that was taken.
@@ -89,16 +94,20 @@ impl Model {
             unknown: FrequentNames::default(),
             has_dirty: false,
             judge: None,
+            recent: None,
         }
     }
 
     /// Throws away all that came from events and begins again.
     pub(super) fn restart(&mut self, settings: &WindowSettings) {
         self.streams.clear();
+        if let Some(recent) = &mut self.recent {
+            recent.clear();
+        }
         self.has_dirty = false;
         self.joiner = self.spec.join.map(Joiner::new);
         if matches!(self.state, State::Learning(_)) {
-            self.judge = None;
+            (self.judge, self.recent) = (None, None);
             self.state = initial_state(&self.spec, settings);
         }
     }
@@ -106,16 +115,7 @@ impl Model {
     /// The decoder's view of the columns, once there is a reference.
     pub(super) fn schema(&self) -> Option<Schema> {
         let State::Ready { basis, .. } = &self.state else { return None };
-        let columns = basis.reference.columns.iter().map(|column| {
-            let place = match (column.role, column.name == PREDICTION) {
-                (ColumnRole::Feature, _) => ColumnPlace::Feature,
-                (ColumnRole::Prediction, true) => ColumnPlace::Prediction,
-                (ColumnRole::Prediction, false) => ColumnPlace::PredictionClass,
-            };
-            (column.name.as_str(), place, &column.grid)
-        });
-        let ignored = self.spec.overrides.iter().filter(|(_, column)| column.ignore);
-        Some(Schema::new(columns, ignored.map(|(name, _)| name.as_str())))
+        Some(row_schema(&basis.reference, &self.spec.overrides))
     }
 
     /// Whether its windows keep samples of their rows.
@@ -299,6 +299,11 @@ impl Model {
     fn count(&mut self, stream: usize, pane: i64, row: &Row, context: &mut TakeContext<'_>) {
         self.mark_dirty(stream, pane, context);
         if let (Some(stream), State::Ready { basis, .. }) = (self.streams.get_mut(stream), &self.state) {
+            if let Some(explain) = &self.spec.explain {
+                let columns = basis.reference.columns.len();
+                let recent = self.recent.get_or_insert_with(|| Recent::new(explain.recent_events, columns));
+                recent.push(&stream.key, row.hash, &row.cells);
+            }
             stream.add_row(basis, pane, row);
         }
     }
@@ -344,7 +349,12 @@ impl Model {
                 let floor_end = Some(floor_end(settings, covers_until));
                 self.meaning = restore::meaning(&self.spec, Some(&learned.reference));
                 self.state = State::Ready {
-                    basis: Basis::shared(Arc::clone(&learned.reference), &self.spec.drift, settings.size_ms),
+                    basis: Basis::shared(
+                        Arc::clone(&learned.reference),
+                        &self.spec.drift,
+                        self.spec.explain_rows(),
+                        settings.size_ms,
+                    ),
                     floor_end,
                 };
                 Ok(learned)
@@ -358,6 +368,11 @@ impl Model {
     fn floor(&self, restart_floor: Option<i64>) -> Option<i64> {
         let State::Ready { floor_end, .. } = &self.state else { return restart_floor };
         restart_floor.max(*floor_end)
+    }
+
+    /// The last event whose id has this hash.
+    pub(super) fn recent(&self, hash: u64) -> Option<RecentRow> {
+        self.recent.as_ref()?.find(hash)
     }
 
     pub(super) fn is_learning(&self) -> bool {
@@ -387,7 +402,7 @@ impl Model {
 fn initial_state(spec: &ModelSpec, settings: &WindowSettings) -> State {
     match &spec.reference {
         ReferenceSpec::Ready { reference, covers_until } => State::Ready {
-            basis: Basis::shared(Arc::clone(reference), &spec.drift, settings.size_ms),
+            basis: Basis::shared(Arc::clone(reference), &spec.drift, spec.explain_rows(), settings.size_ms),
             floor_end: covers_until.map(|until| floor_end(settings, until)),
         },
         ReferenceSpec::Learn(learning) => {

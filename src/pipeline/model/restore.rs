@@ -6,6 +6,7 @@ use super::{Model, ModelSpec, State};
 use crate::{
     pipeline::{
         basis::Basis,
+        explanations::ExplainSpec,
         join::Joiner,
         snapshot::{Meaning, ModelState},
     },
@@ -27,6 +28,11 @@ impl Model {
         if let State::Ready { floor_end, .. } = &mut self.state {
             *floor_end = (*floor_end).max(Some(end));
         }
+    }
+
+    /// How its windows are explained.
+    pub(in crate::pipeline) fn explain(&self) -> Option<&ExplainSpec> {
+        self.spec.explain.as_ref()
     }
 
     /// The settings that decide what its counts mean.
@@ -94,6 +100,6 @@ pub(super) fn meaning(spec: &ModelSpec, reference: Option<&Arc<Reference>>) -> M
         ("reference".to_owned(), reference),
         ("ignored features".to_owned(), ignored.collect::<Vec<_>>().join(", ")),
         ("join".to_owned(), join.to_owned()),
-        ("sample_rows".to_owned(), spec.drift.sample_rows.to_string()),
+        ("sample_rows".to_owned(), spec.drift.sample_rows.max(spec.explain_rows()).to_string()),
     ]
 }

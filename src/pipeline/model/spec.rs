@@ -3,12 +3,29 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
+    decode::{ColumnPlace, Schema},
     drift::DriftSettings,
     event::EventTime,
-    pipeline::{JoinSettings, Learning},
-    reference::{BuilderSettings, ColumnOverride, Reference},
-    result::StreamKey,
+    pipeline::{ExplainSpec, JoinSettings, Learning},
+    reference::{BuilderSettings, ColumnOverride, ColumnRole, Reference},
+    result::{PREDICTION, StreamKey},
 };
+
+/// The decoder's view of the columns of `reference`; features that `overrides`
+/// ignore are not reported as unknown.
+#[must_use]
+pub fn row_schema(reference: &Reference, overrides: &BTreeMap<String, ColumnOverride>) -> Schema {
+    let columns = reference.columns.iter().map(|column| {
+        let place = match (column.role, column.name == PREDICTION) {
+            (ColumnRole::Feature, _) => ColumnPlace::Feature,
+            (ColumnRole::Prediction, true) => ColumnPlace::Prediction,
+            (ColumnRole::Prediction, false) => ColumnPlace::PredictionClass,
+        };
+        (column.name.as_str(), place, &column.grid)
+    });
+    let ignored = overrides.iter().filter(|(_, column)| column.ignore);
+    Schema::new(columns, ignored.map(|(name, _)| name.as_str()))
+}
 
 /// A model as the core is told about it.
 #[derive(Debug, Clone)]
@@ -25,6 +42,8 @@ pub struct ModelSpec {
     pub learned: BuilderSettings,
     /// Whether and how predictions wait for their features.
     pub join: Option<JoinSettings>,
+    /// Whether and how its windows are explained.
+    pub explain: Option<ExplainSpec>,
 }
 
 impl ModelSpec {
@@ -38,7 +57,13 @@ impl ModelSpec {
             learned: BuilderSettings::default(),
             overrides: BTreeMap::new(),
             join: None,
+            explain: None,
         }
+    }
+
+    /// Rows of a window that are to be explained.
+    pub(super) fn explain_rows(&self) -> usize {
+        self.explain.as_ref().map_or(0, |explain| explain.rows)
     }
 }
 

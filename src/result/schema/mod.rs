@@ -12,6 +12,7 @@ use std::borrow::Cow;
 
 mod alert;
 mod drift;
+mod explanation;
 mod judgement;
 mod multivariate;
 mod rows;
@@ -20,6 +21,7 @@ mod window;
 use alert::ALERT_FIELDS;
 pub use alert::AlertFields;
 use drift::{DISTRIBUTION_FIELDS, DRIFT_FIELDS, SEGMENT_FIELDS};
+use explanation::{ATTRIBUTION_FIELDS, EVENT_EXPLANATION_FIELDS, EXPLANATION_FIELDS};
 use judgement::{COMPARISON_FIELDS, EVIDENCE_FIELDS, QUALITY_FIELDS};
 use multivariate::MULTIVARIATE_FIELDS;
 pub use rows::{Fields, Row, Tag, Value};
@@ -41,7 +43,12 @@ pub const COMPARISON: &str = "comparison";
 pub const SEGMENT: &str = "segment";
 /// What a sample of rows says about several columns at a time.
 pub const MULTIVARIATE: &str = "multivariate";
-
+/// Why one output of a model is what it is, in one window.
+pub const EXPLANATION: &str = "explanation";
+/// What one feature adds to one output, over the rows of one window.
+pub const ATTRIBUTION: &str = "attribution";
+/// Why one event of an alert was predicted as it was.
+pub const EVENT_EXPLANATION: &str = "event_explanation";
 /// What became of an alert with one window.
 pub const ALERT: &str = "alert";
 
@@ -63,6 +70,10 @@ pub const TAG_CHECK: &str = "check";
 pub const TAG_SEGMENT: &str = "segment";
 /// Tag: the further reference as the configuration names it.
 pub const TAG_REFERENCE: &str = "reference";
+/// Tag: the output of the model, by its name or number.
+pub const TAG_OUTPUT: &str = "output";
+/// Tag: the place of an event among those of an alert, with a leading zero.
+pub const TAG_RANK: &str = "rank";
 /// Tag: the rule of an alert.
 pub const TAG_RULE: &str = "rule";
 /// Tag: how much an alert matters.
@@ -88,6 +99,14 @@ pub const SEGMENT_TAGS: [&str; 6] =
 /// Tags of [`COMPARISON`].
 pub const COMPARISON_TAGS: [&str; 6] =
     [TAG_MODEL, TAG_VERSION, TAG_VARIANT, TAG_FEATURE, TAG_WINDOW, TAG_REFERENCE];
+/// Tags of [`EXPLANATION`].
+pub const EXPLANATION_TAGS: [&str; 5] = [TAG_MODEL, TAG_VERSION, TAG_VARIANT, TAG_WINDOW, TAG_OUTPUT];
+/// Tags of [`ATTRIBUTION`].
+pub const ATTRIBUTION_TAGS: [&str; 6] =
+    [TAG_MODEL, TAG_VERSION, TAG_VARIANT, TAG_WINDOW, TAG_OUTPUT, TAG_FEATURE];
+/// Tags of [`EVENT_EXPLANATION`].
+pub const EVENT_EXPLANATION_TAGS: [&str; 6] =
+    [TAG_MODEL, TAG_VERSION, TAG_VARIANT, TAG_WINDOW, TAG_OUTPUT, TAG_RANK];
 
 /// Tags of [`ALERT`]; those that an alert is not about are absent.
 pub const ALERT_TAGS: [&str; 8] =
@@ -158,6 +177,13 @@ pub fn measurements() -> Vec<MeasurementDoc> {
         MeasurementDoc { name: COMPARISON, tags: &COMPARISON_TAGS, fields: docs(COMPARISON_FIELDS) },
         MeasurementDoc { name: MULTIVARIATE, tags: &WINDOW_TAGS, fields: docs(MULTIVARIATE_FIELDS) },
         MeasurementDoc { name: SEGMENT, tags: &SEGMENT_TAGS, fields: docs(SEGMENT_FIELDS) },
+        MeasurementDoc { name: EXPLANATION, tags: &EXPLANATION_TAGS, fields: docs(EXPLANATION_FIELDS) },
+        MeasurementDoc { name: ATTRIBUTION, tags: &ATTRIBUTION_TAGS, fields: docs(ATTRIBUTION_FIELDS) },
+        MeasurementDoc {
+            name: EVENT_EXPLANATION,
+            tags: &EVENT_EXPLANATION_TAGS,
+            fields: docs(EVENT_EXPLANATION_FIELDS),
+        },
         MeasurementDoc { name: ALERT, tags: &ALERT_TAGS, fields: docs(ALERT_FIELDS) },
     ]
 }

@@ -27,9 +27,9 @@ use tokio::{runtime::Handle, task::JoinHandle};
 pub use check::{CheckStep, check};
 
 use self::{endpoint::Endpoint, metrics::Metrics, queue::Queue, worker::Worker};
-use super::{InfluxSettings, Points};
+use super::{InfluxSettings, Points, Written};
 pub use crate::client::Pacing;
-use crate::{alert::AlertRecord, result::WindowResult};
+use crate::result::WindowResult;
 
 /// Why a sink can't be started. The server need not be there to start.
 #[derive(Debug, thiserror::Error)]
@@ -125,19 +125,14 @@ impl InfluxSink {
     /// Queues the points of `results` and gives a ticket for them, larger than
     /// all before it. Never blocks and never refuses.
     pub fn submit(&self, results: &[WindowResult]) -> u64 {
-        self.submit_lines(self.encode(results, &[]))
+        self.submit_lines(self.encode(&Written { windows: results, ..Written::default() }))
     }
 
-    /// The points of `results`, then of `alerts`, as lines for
+    /// The points of what is to be written, as lines for
     /// [`Self::submit_lines`].
-    pub fn encode(&self, results: &[WindowResult], alerts: &[AlertRecord]) -> Vec<Arc<str>> {
+    pub fn encode(&self, written: &Written<'_>) -> Vec<Arc<str>> {
         let mut points = Points::default();
-        for window in results {
-            points.add(window);
-        }
-        for record in alerts {
-            points.add_alert(record);
-        }
+        points.add_all(written);
         self.metrics.encoded(&points);
         points.lines.into_iter().map(Arc::from).collect()
     }

@@ -118,6 +118,13 @@ impl EventFiles {
         if self.event_rows > 0 { self.options.events.clone() } else { EventMapping::default() }
     }
 
+    /// Whether some rows are events already, whose labels may be events of their
+    /// own, anywhere; the label of a row of a table follows it.
+    #[must_use]
+    pub fn have_events(&self) -> bool {
+        self.event_rows > 0
+    }
+
     /// Whether the rows of some file have only dates and are spread over them.
     #[must_use]
     pub fn are_spread(&self) -> bool {

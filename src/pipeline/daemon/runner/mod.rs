@@ -1,6 +1,7 @@
 //! The thread that owns the core.
 
 mod alerts;
+mod explanations;
 mod stop;
 
 use std::{
@@ -22,8 +23,10 @@ use crate::{
     alert::{AlertOutputs, SilenceChange},
     checkpoint::Checkpoint,
     event::{EventTime, MessageBatch, PartitionId},
-    ops::{Component, CoreMetrics, Status},
+    explainer::Explainers,
+    ops::{Asked, Component, CoreMetrics, Status},
     pipeline::{Commit, CommitQueue, Core, Input, LearnedReference, Outputs, PartitionState, Position},
+    sink::Written,
     source::{self, CheckpointId, KafkaSource, PartitionNames, SourceEvent},
 };
 
@@ -41,7 +44,7 @@ const REPEAT_COMMIT: Duration = Duration::from_secs(30);
 const BLOCKED_PAUSE: Duration = Duration::from_millis(20);
 
 /// What the thread can be told.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) enum Control {
     /// Drain and end by then.
     Stop(Instant),
@@ -49,6 +52,8 @@ pub(super) enum Control {
     SetMinEvents(u64),
     /// A silence begins or ends.
     Silence(SilenceChange),
+    /// Somebody asks why an event was predicted as it was.
+    Explain(Asked),
 }
 
 /// What the thread needs from the outside.
@@ -59,6 +64,7 @@ pub(super) struct Parts {
     pub(super) events: Receiver<SourceEvent>,
     pub(super) delivery: Delivery,
     pub(super) references: LearnedReferences,
+    pub(super) explainers: Explainers,
     /// Absent without `state_dir`.
     pub(super) checkpoints: Option<Checkpoints>,
     pub(super) status: Arc<Status>,
@@ -116,13 +122,8 @@ impl Runner {
     pub(super) fn run(mut self) -> Result<(), DaemonError> {
         self.report();
         loop {
-            match self.parts.control.try_recv() {
-                Ok(Control::Stop(deadline)) => return self.drain(deadline),
-                Ok(Control::SetMinEvents(min_events)) => self.parts.core.set_min_events(min_events),
-                Ok(Control::Silence(change)) => self.silence(&change),
-                Err(TryRecvError::Empty) => {}
-                // The handle was dropped: nobody is left who could stop it.
-                Err(TryRecvError::Disconnected) => return self.drain(Instant::now()),
+            if let Some(deadline) = self.take_controls() {
+                return self.drain(deadline);
             }
             // Whoever is blocked must still hear that another member reads now.
             if self.is_blocked() && !self.is_overtaken() {
@@ -139,7 +140,24 @@ impl Runner {
             if self.last_tick.elapsed() >= TICK {
                 self.tick();
             }
+            self.move_explanations();
             self.settle();
+        }
+    }
+
+    /// Does all that it was told since the last look; by when it is to end, if
+    /// it is.
+    fn take_controls(&mut self) -> Option<Instant> {
+        loop {
+            match self.parts.control.try_recv() {
+                Ok(Control::Stop(deadline)) => return Some(deadline),
+                Ok(Control::SetMinEvents(min_events)) => self.parts.core.set_min_events(min_events),
+                Ok(Control::Silence(change)) => self.silence(&change),
+                Ok(Control::Explain(asked)) => self.explain(asked),
+                Err(TryRecvError::Empty) => return None,
+                // The handle was dropped: nobody is left who could stop it.
+                Err(TryRecvError::Disconnected) => return Some(Instant::now()),
+            }
         }
     }
 
@@ -279,7 +297,8 @@ impl Runner {
 
     /// Sends what a step gave on its way.
     fn hand_out(&mut self, started: Instant) {
-        let Parts { core, metrics, references, checkpoints, delivery, status, hooks, .. } = &mut self.parts;
+        let Parts { core, metrics, references, explainers, checkpoints, delivery, status, hooks, .. } =
+            &mut self.parts;
         let counters = core.take_counters();
         metrics.add(&counters);
         metrics.observe_step(started.elapsed().as_secs_f64(), !self.outputs.results.is_empty());
@@ -289,20 +308,30 @@ impl Runner {
                 let (feature, note) = (&column.name, &column.note);
                 tracing::warn!(model = reference.model, feature, note, "a column of the learned reference");
             }
+            explainers.set_reference(&reference.model, Arc::clone(&reference));
             references.save(reference);
         }
         for sentence in self.outputs.failures.drain(..) {
             tracing::error!(reason = sentence, "a reference could not be learned; learning begins again");
         }
-        let AlertOutputs { records, notifications } = &mut self.outputs.alerts;
-        if self.outputs.results.is_empty() && records.is_empty() && notifications.is_empty() {
+        let written = Written::from(&self.outputs);
+        if written.is_empty() && self.outputs.alerts.notifications.is_empty() {
             return;
         }
-        delivery.submit(&self.outputs.results, records);
+        delivery.submit(&written);
+        let AlertOutputs { records, notifications } = &mut self.outputs.alerts;
         records.drain(..).for_each(log_alert);
         delivery.tell(notifications.drain(..));
         if let Some(checkpoints) = checkpoints {
             checkpoints.hurry();
+        }
+        self.outputs.event_explanations.clear();
+        for explanation in self.outputs.explanations.drain(..) {
+            tracing::debug!(
+                model = explanation.stream.model, version = explanation.stream.version,
+                end = %explanation.end, rows = explanation.rows, "window explained"
+            );
+            status.keep_explanation(explanation);
         }
         let now = now();
         for result in self.outputs.results.drain(..) {
@@ -357,6 +386,7 @@ impl Runner {
         let mut components = vec![kafka_component(&self.parts.source)];
         components.extend(self.parts.delivery.components());
         components.extend(self.parts.references.component());
+        components.extend(self.parts.explainers.components());
         if let Some(checkpoints) = &self.parts.checkpoints {
             checkpoints.report(&self.parts.delivery);
             components.push(checkpoints.component());

@@ -37,6 +37,7 @@ impl Runner {
         self.parts.status.set_stopping();
         let error = reason.map_or(DaemonError::SourceGone, DaemonError::Source);
         tracing::error!(%error, "the consumer ended; the daemon ends too");
+        self.warn_of_unexplained();
         let Parts { mut delivery, runtime, close_timeout, .. } = self.parts;
         let deadline = Instant::now() + close_timeout;
         delivery.tell_finally(&runtime, deadline);
@@ -58,6 +59,7 @@ impl Runner {
             self.send_letters();
             std::thread::sleep(BLOCKED_PAUSE);
         }
+        self.finish_explanations(Instant::now() + for_delivery / 2);
         self.commits.repeat();
         self.queue_commit();
         self.store_finally(deliver_by);

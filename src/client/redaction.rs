@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use reqwest::Url;
+use reqwest::{Url, header::HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 
 /// Parts of an address that are shorter, such as `v2`, can't be secrets.
@@ -14,9 +14,9 @@ const SHORTEST: usize = 6;
 /// What is shown instead.
 const SHOWN: &str = "[secret]";
 
-/// The secrets of one receiver, the longest first.
+/// The secrets of one server, the longest first.
 #[derive(Clone, Default)]
-pub(super) struct Redaction(Vec<SecretString>);
+pub(crate) struct Redaction(Vec<SecretString>);
 
 impl fmt::Debug for Redaction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -26,7 +26,7 @@ impl fmt::Debug for Redaction {
 
 impl Redaction {
     /// Leaves out this text from now on.
-    pub(super) fn add(&mut self, secret: &str) {
+    pub(crate) fn add(&mut self, secret: &str) {
         if !secret.is_empty() {
             self.0.push(SecretString::from(secret));
             // A secret may be the beginning of another.
@@ -36,20 +36,47 @@ impl Redaction {
 
     /// Leaves out an address, its path and everything of it that is long enough
     /// to be a secret.
-    pub(super) fn add_url(&mut self, url: &Url) {
+    pub(crate) fn add_url(&mut self, url: &Url) {
         self.add(url.as_str());
         let segments = url.path_segments().into_iter().flatten();
+        for part in segments.chain([url.path()]).filter(|part| part.len() >= SHORTEST) {
+            self.add(part);
+        }
+        self.add_query(url);
+    }
+
+    /// Leaves out the query of an address and its values, as far as they are long
+    /// enough to be secrets.
+    pub(crate) fn add_query(&mut self, url: &Url) {
         let values: Vec<String> = url.query_pairs().map(|(_, value)| value.into_owned()).collect();
-        let parts = segments.chain(values.iter().map(String::as_str)).chain([url.path()]).chain(url.query());
+        let parts = values.iter().map(String::as_str).chain(url.query());
         for part in parts.filter(|part| part.len() >= SHORTEST) {
             self.add(part);
         }
     }
 
     /// `text` without the secrets.
-    pub(super) fn clean(&self, text: &str) -> String {
+    pub(crate) fn clean(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, secret| text.replace(secret.expose_secret(), SHOWN))
     }
+}
+
+/// The header `Authorization`, which is shown nowhere from now on.
+///
+/// # Errors
+/// What is wrong with it and what to do, without the secret.
+pub(crate) fn authorization(secret: &SecretString, redaction: &mut Redaction) -> Result<HeaderValue, String> {
+    let text = secret.expose_secret();
+    let mut header = HeaderValue::from_str(text).map_err(|_| {
+        "its authorization has characters that an HTTP header can't carry, such as a line break".to_owned()
+    })?;
+    header.set_sensitive(true);
+    redaction.add(text);
+    // `Bearer …`: the scheme is no secret, the rest is one by itself.
+    if let Some((_, token)) = text.split_once(' ') {
+        redaction.add(token.trim());
+    }
+    Ok(header)
 }
 
 #[cfg(test)]

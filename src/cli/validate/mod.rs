@@ -3,7 +3,11 @@
 //!
 //! Errors and warnings go to standard error, what would run to standard output.
 
-use std::{path::PathBuf, time::Duration};
+mod explanations;
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use explanations::Checked;
 
 use super::Exit;
 use crate::{
@@ -24,7 +28,7 @@ pub(super) struct Args {
     /// Configuration file
     #[arg(long, short, value_name = "FILE")]
     config: PathBuf,
-    /// Also try Kafka and `InfluxDB`; reads and writes nothing there
+    /// Also try Kafka, `InfluxDB` and models' servers; reads and writes nothing there
     #[arg(long)]
     connect: bool,
     /// Take warnings for errors
@@ -35,43 +39,71 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Exit {
     let loaded = config::load(&args.config, &Overrides::from_process());
     let (settings, mut errors, mut warnings, reference_files, rule_checks) = match loaded {
-        Ok(loaded) => {
-            (Some(loaded.settings), Vec::new(), loaded.warnings, loaded.reference_files, loaded.rule_checks)
-        }
+        Ok(loaded) => (
+            Some((loaded.settings, loaded.explained)),
+            Vec::new(),
+            loaded.warnings,
+            loaded.reference_files,
+            loaded.rule_checks,
+        ),
         Err(ConfigErrors { errors, warnings, reference_files, rule_checks }) => {
             (None, errors, warnings, reference_files, rule_checks)
         }
     };
-    let mut references = Vec::new();
-    for file in &reference_files {
-        let reference = check_reference(file, &mut errors, &mut warnings);
-        references.extend(file.model.clone().map(|model| (model, reference)));
-    }
+    let references = check_references(&reference_files, &mut errors, &mut warnings);
     let references: Vec<(&str, Option<&Reference>)> =
         references.iter().map(|(model, reference)| (model.as_str(), reference.as_ref())).collect();
     errors.extend(rule_checks.iter().flat_map(|check| check.problems(&references)));
-    for error in &errors {
-        eprintln!("error: {error}");
-    }
-    for warning in &warnings {
-        eprintln!("warning: {warning}");
-    }
-    let name = args.config.display();
-    let found = [counted(errors.len(), "error"), counted(warnings.len(), "warning")];
-    let found = found.into_iter().flatten().collect::<Vec<_>>().join(" and ");
+    let checked = settings.as_ref().map(|(settings, keys)| Checked {
+        settings,
+        keys,
+        reference_files: &reference_files,
+        references: &references,
+    });
+    let found = checked.map(explanations::check).unwrap_or_default();
+    errors.extend(found.errors);
+    warnings.extend(found.warnings);
     let is_denied = args.deny_warnings && !warnings.is_empty();
-    match settings {
-        Some(settings) if errors.is_empty() && !is_denied => {
-            let but = if warnings.is_empty() { String::new() } else { format!(", with {found}") };
+    let name = args.config.display();
+    let problems = tell(&errors, &warnings);
+    match checked {
+        Some(checked) if errors.is_empty() && !is_denied => {
+            let but = if warnings.is_empty() { String::new() } else { format!(", with {problems}") };
             println!("{name} can be used{but}\n");
-            print_summary(&settings);
-            if args.connect { connect(&settings) } else { Exit::Success }
+            print_summary(checked.settings, &found.lines);
+            if args.connect { connect(checked) } else { Exit::Success }
         }
         _ => {
-            eprintln!("\n{name} can't be used: {found}");
+            eprintln!("\n{name} can't be used: {problems}");
             Exit::Config
         }
     }
+}
+
+/// Prints what is wrong, and says how much it is.
+fn tell(errors: &[Problem], warnings: &[Problem]) -> String {
+    for error in errors {
+        eprintln!("error: {error}");
+    }
+    for warning in warnings {
+        eprintln!("warning: {warning}");
+    }
+    let found = [counted(errors.len(), "error"), counted(warnings.len(), "warning")];
+    found.into_iter().flatten().collect::<Vec<_>>().join(" and ")
+}
+
+/// The references by model, where they can be read.
+fn check_references(
+    files: &[ReferenceFile],
+    errors: &mut Vec<Problem>,
+    warnings: &mut Vec<Problem>,
+) -> Vec<(String, Option<Reference>)> {
+    let mut references = Vec::new();
+    for file in files {
+        let reference = check_reference(file, errors, warnings);
+        references.extend(file.model.clone().map(|model| (model, reference)));
+    }
+    references
 }
 
 fn counted(count: usize, what: &str) -> Option<String> {
@@ -110,13 +142,16 @@ fn check_reference(
 }
 
 /// What would run: where events come from, what is watched, where results go.
-fn print_summary(settings: &Settings) {
+fn print_summary(settings: &Settings, explained: &BTreeMap<String, Vec<String>>) {
     match &settings.kafka {
         Some(kafka) => println!("events    {}", kafka_text(kafka)),
         None => println!("events    from files only, by `driftline replay`: there is no [kafka]"),
     }
     for model in &settings.models {
         println!("model     {}: {}", model.name, reference_text(&model.reference));
+        for line in explained.get(&model.name).into_iter().flatten() {
+            println!("          {line}");
+        }
     }
     if settings.models.iter().any(|model| !matches!(model.reference, ReferenceSource::File(_))) {
         println!("          learned references are kept in {}", settings.references_dir.display());
@@ -180,7 +215,8 @@ fn target_text(api: &InfluxApi) -> String {
 }
 
 /// Tries the servers, one line for each step.
-fn connect(settings: &Settings) -> Exit {
+fn connect(checked: Checked<'_>) -> Exit {
+    let settings = checked.settings;
     println!();
     let mut is_fine = true;
     let mut step = |is_ok: bool, text: &str| {
@@ -209,6 +245,9 @@ fn connect(settings: &Settings) -> Exit {
             Err(error) => step(false, &format!("influxdb: {error}")),
         },
         None => println!("skipped   influxdb: there is no [influxdb]"),
+    }
+    for (is_ok, text) in explanations::connect(checked) {
+        step(is_ok, &text);
     }
     if is_fine { Exit::Success } else { Exit::Unavailable }
 }
