@@ -357,11 +357,15 @@ fn an_alert_on_an_explanation_asks_about_events_of_its_window() {
 
 #[test]
 fn what_no_checkpoint_has_is_counted_as_lost() {
-    let mut bench = Bench::new(spec(), 0);
-    bench.predict("a", 0, 1.0);
-    bench.predict("b", 10, 1.0);
-    bench.core.step(Input::Restart(None), &mut bench.out);
-    assert_eq!((bench.core.explanations().len(), bench.lost(ExplainLoss::Restart)), (0, 1));
+    for (delivered_until, lost) in [(None, 0), (Some(EventTime(START + 10_000)), 1)] {
+        let mut bench = Bench::new(spec(), 0);
+        bench.predict("a", 0, 1.0);
+        bench.predict("b", 10, 1.0);
+        assert_eq!(bench.core.explanations().len(), 1);
+        bench.core.step(Input::Restart(delivered_until), &mut bench.out);
+        // A window that was not delivered is written, and explained, again.
+        assert_eq!((bench.core.explanations().len(), bench.lost(ExplainLoss::Restart)), (0, lost));
+    }
 }
 
 #[test]

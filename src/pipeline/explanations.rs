@@ -218,10 +218,12 @@ impl Explanations {
         Some(self.waiting.remove(place))
     }
 
-    /// Forgets what waits, and goes on counting. Windows that were delivered are
-    /// never explained then, which is counted.
-    pub(super) fn clear(&mut self, counters: &mut Counters) {
-        self.waiting.drain(..).for_each(|_| counters.unexplained(ExplainLoss::Restart));
+    /// Forgets what waits, and goes on numbering. Windows that end up to
+    /// `delivered_until` are not written again, and so never explained, which is
+    /// counted.
+    pub(super) fn clear(&mut self, delivered_until: Option<EventTime>, counters: &mut Counters) {
+        let lost = self.waiting.drain(..).filter(|task| Some(task.end) <= delivered_until);
+        lost.for_each(|_| counters.unexplained(ExplainLoss::Restart));
         self.begun.clear();
     }
 
@@ -234,6 +236,9 @@ impl Explanations {
         counters: &mut Counters,
     ) {
         self.last = self.last.max(stored.last);
+        // What is not stored is of windows that are written again.
+        self.waiting.clear();
+        self.begun.clear();
         for task in &stored.waiting {
             if fits(task) {
                 self.waiting.push(Arc::clone(task));

@@ -250,7 +250,10 @@ impl Core {
             Input::Vitals(vitals) => self.look_at_vitals(vitals, out),
             Input::Silence(change) => self.alerts.silence(change),
             Input::Explained(number, explained) => self.take_explained(number, explained, out),
-            Input::Restart(delivered_until) => self.restart(delivered_until),
+            Input::Restart(delivered_until) => {
+                self.explanations.clear(delivered_until, &mut self.counters);
+                self.restart(delivered_until);
+            }
             Input::Restore { snapshot, partitions } => self.restore(snapshot, partitions, out),
             Input::End => self.close(true, out),
         }

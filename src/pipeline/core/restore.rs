@@ -25,7 +25,6 @@ impl Core {
         self.floor = delivered_until.map(|time| time.0);
         self.next_due = i64::MAX;
         self.alerts.restart();
-        self.explanations.clear(&mut self.counters);
         (self.closed_until, self.final_until) = (None, None);
     }
 
