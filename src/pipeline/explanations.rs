@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     basis::Basis,
     counters::{Counters, ExplainLoss},
+    snapshot::LATEST_MS,
 };
 use crate::{
     alert::{AlertRecord, RecordState},
@@ -177,7 +178,7 @@ impl Explanations {
     /// unless somebody works on it: then both answers come, this one later, so
     /// that no stream of late events keeps a window from being explained at all.
     pub(super) fn push(&mut self, mut task: ExplainTask, most: usize, counters: &mut Counters) {
-        self.last += 1;
+        self.last = self.last.wrapping_add(1);
         task.number = self.last;
         let begun = &self.begun;
         let is_free = |other: &ExplainTask| !begun.contains(&other.number);
@@ -338,5 +339,7 @@ impl ExplainTask {
             && self.rows.iter().all(|row| row.cells.len() == columns)
             && self.design_effect.is_finite()
             && self.start <= self.end
+            && (0..=LATEST_MS).contains(&self.start.0)
+            && (0..=LATEST_MS).contains(&self.end.0)
     }
 }

@@ -29,7 +29,7 @@ use crate::{
 
 /// Beyond this no time of a snapshot can be right: the year 2527, far behind the
 /// last time that an event can have.
-const LATEST_MS: i64 = 1 << 44;
+pub(super) const LATEST_MS: i64 = 1 << 44;
 /// Beyond this no offset can be right: at a billion messages a second, two
 /// years.
 const LAST_OFFSET: i64 = 1 << 56;
