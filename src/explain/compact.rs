@@ -14,7 +14,7 @@
 //! round. Whatever does not fit (categories, zeros that are missing) is asked of
 //! the split itself and put beside the values as 0 for left and 1 for right.
 
-use crate::model::{Leaf, Missing, Node, Precision, Split, Test, TreeEnsemble};
+use crate::model::{Leaf, Node, Precision, Split, Test, TreeEnsemble};
 
 /// Ways in which the value of an input stands in an expanded row.
 const WAYS: usize = 4;
@@ -152,11 +152,7 @@ impl CompactTrees {
 
     /// The question of a split, and whether those who say yes go left.
     fn question(&mut self, split: &Split) -> Option<(Question, bool)> {
-        let missing_left = match split.missing {
-            Missing::Left => true,
-            Missing::Right => false,
-            Missing::As(_) => split.goes_left(f64::NAN),
-        };
+        let missing_left = split.goes_left(f64::NAN);
         // Left below (or up to) a bound, or left above it.
         let (threshold, left_below, takes_equal) = match split.test {
             Test::Less(threshold) => (threshold, true, false),

@@ -24,18 +24,35 @@ pub fn explain(
     row: &[f64],
 ) -> Result<Attribution, PredictError> {
     check_width(model, background, row)?;
-    let means = means(model, background.rows())?;
+    explain_beside(model, &means(model, background)?, row)
+}
+
+/// Explains a row beside the `means` of a background.
+///
+/// # Errors
+/// When the row is not of the model's inputs, or has a value for which the model
+/// has no answer.
+pub(super) fn explain_beside(
+    model: &LinearModel,
+    means: &[f64],
+    row: &[f64],
+) -> Result<Attribution, PredictError> {
     check_finite(model, row, "of the row")?;
     let mut attribution = Attribution::default();
     model.predict(Rows::new(row, row.len()), &mut attribution.outputs)?;
     for output in 0..model.info().outputs {
-        let terms = model.coefficients(output).iter().zip(row).zip(&means);
+        let terms = model.coefficients(output).iter().zip(row).zip(means);
         attribution.values.extend(terms.map(|((weight, value), mean)| weight * (value - mean)));
     }
     Ok(attribution)
 }
 
-fn means(model: &LinearModel, rows: Rows<'_>) -> Result<Vec<f64>, PredictError> {
+/// The mean of each input over a background.
+///
+/// # Errors
+/// When one of its rows has a value for which the model has no answer.
+pub(super) fn means(model: &LinearModel, background: &Background) -> Result<Vec<f64>, PredictError> {
+    let rows = background.rows();
     let mut sums = vec![0.0; rows.width()];
     for row in rows {
         check_finite(model, row, "of a background row")?;

@@ -57,7 +57,8 @@ pub struct Explainer {
 /// What a model allows.
 #[derive(Debug)]
 enum Way {
-    Linear,
+    /// By its coefficients, beside the mean of each input over the background.
+    Linear(Vec<f64>),
     Trees(Box<LeafTables>),
     /// By its answers, of which no row takes more than so many.
     Answers {
@@ -228,7 +229,7 @@ impl Explainer {
     #[must_use]
     pub fn evaluations_per_row(&self) -> u64 {
         match self.way {
-            Way::Linear | Way::Trees(_) => 1,
+            Way::Linear(_) | Way::Trees(_) => 1,
             Way::Answers { most } => most,
         }
     }
@@ -281,15 +282,15 @@ impl Explainer {
     fn attribute(&self, hash: u64, row: &[f64]) -> Result<(ExplainMethod, Attribution), PredictError> {
         let model = self.model.as_ref();
         let (method, attribution) = match (&self.way, model.linear()) {
-            (Way::Linear, Some(linear)) => {
-                (ExplainMethod::ExactLinear, linear::explain(linear, &self.background, row)?)
+            (Way::Linear(means), Some(linear)) => {
+                (ExplainMethod::ExactLinear, linear::explain_beside(linear, means, row)?)
             }
             (Way::Trees(tables), _) => {
                 let mut attribution = Attribution::default();
                 tables.explain(row, &mut attribution)?;
                 (ExplainMethod::ExactTree, attribution)
             }
-            (Way::Linear | Way::Answers { .. }, _) => {
+            (Way::Linear(_) | Way::Answers { .. }, _) => {
                 let is_few = varying_inputs(&self.background, row) <= self.settings.enumerated_inputs
                     && enumeration_evaluations(&self.background, row) <= self.evaluations_per_row();
                 if is_few {
@@ -323,7 +324,7 @@ impl Explainer {
     pub fn usual_method(&self) -> ExplainMethod {
         match self.way {
             _ if self.fidelity.is_some() => ExplainMethod::Surrogate,
-            Way::Linear => ExplainMethod::ExactLinear,
+            Way::Linear(_) => ExplainMethod::ExactLinear,
             Way::Trees(_) => ExplainMethod::ExactTree,
             Way::Answers { .. } if self.inputs.varying() <= self.settings.enumerated_inputs => {
                 ExplainMethod::Enumeration
@@ -354,8 +355,8 @@ impl Way {
         inputs: &InputMap,
         settings: &ExplainSettings,
     ) -> Result<Self, ExplainError> {
-        if model.linear().is_some() {
-            return Ok(Self::Linear);
+        if let Some(linear) = model.linear() {
+            return Ok(Self::Linear(linear::means(linear, background)?));
         }
         if let Some(trees) = model.trees() {
             return Ok(Self::Trees(Box::new(LeafTables::new(trees, background, settings.tables)?)));

@@ -12,7 +12,7 @@
 //! Refuses nothing: a split that can't be put so (over categories, or with zero
 //! as a missing value) is asked itself.
 
-use super::{Leaf, Missing, Node, Precision, Split, Test, Tree};
+use super::{Leaf, Node, Precision, Split, Test, Tree};
 
 /// Rows that go through a tree side by side. On trees of depth 6, 16 are not
 /// faster and 4 are slower.
@@ -171,12 +171,7 @@ impl Layout {
             self.lay(place, FlatNode { threshold: f64::NAN, input: number | ASKED, left });
             return (left, [split.left, split.right]);
         };
-        let missing_left = match split.missing {
-            Missing::Left => true,
-            Missing::Right => false,
-            Missing::As(value) => split.test.holds(value),
-        };
-        let missing = if missing_left == is_turned { MISSING_RIGHT } else { 0 };
+        let missing = if split.goes_left(f64::NAN) == is_turned { MISSING_RIGHT } else { 0 };
         self.lay(place, FlatNode { threshold, input: split.input | missing, left });
         let children = if is_turned { [split.right, split.left] } else { [split.left, split.right] };
         (left, children)
@@ -221,6 +216,7 @@ fn before_rounding(threshold: f64) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Missing;
 
     const SPECIAL: [f64; 20] = [
         0.0,

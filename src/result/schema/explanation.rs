@@ -3,12 +3,13 @@
 use std::fmt::Write as _;
 
 use super::{
-    ATTRIBUTION, EVENT_EXPLANATION, EXPLANATION, Field, Read, Row, TAG_FEATURE, TAG_MODEL, TAG_OUTPUT,
-    TAG_RANK, TAG_VARIANT, TAG_VERSION, TAG_WINDOW, Tag, VERDICT_LEVELS, field, rows::TableOf,
+    ATTRIBUTION, EVENT_EXPLANATION, EXPLANATION, Field, Read, Row, TAG_FEATURE, TAG_OUTPUT, TAG_RANK,
+    VERDICT_LEVELS, field,
+    rows::{TableOf, stream_tags},
 };
 use crate::result::{
     AttributionDrift, EventExplanation, EventOutput, FeatureAttribution, FeatureAttributionDrift,
-    FeatureValue, LoggedGap, OutputExplanation, StreamKey, Verdict, WindowExplanation,
+    FeatureValue, LoggedGap, OutputExplanation, Verdict, WindowExplanation,
 };
 
 /// Features that the text of an explained event names.
@@ -365,10 +366,6 @@ pub(super) const EVENT_EXPLANATION_FIELDS: &[Field<EventRow>] = &[
     ),
 ];
 
-fn stream_tags(stream: &StreamKey) -> [Tag<'_>; 3] {
-    [(TAG_MODEL, &stream.model), (TAG_VERSION, &stream.version), (TAG_VARIANT, &stream.variant)]
-}
-
 impl WindowExplanation {
     /// Calls `visit` with every row: per output what is said of it, then its
     /// features.
@@ -376,8 +373,7 @@ impl WindowExplanation {
         let window = Self { outputs: Vec::new(), ..self.clone() };
         let mut row = OutputRow { window, output: OutputExplanation::default() };
         for output in &self.outputs {
-            let [model, version, variant] = stream_tags(&self.stream);
-            let window = (TAG_WINDOW, self.window.as_str());
+            let [model, version, variant, window] = stream_tags(&self.stream, &self.window);
             let tags = [model, version, variant, window, (TAG_OUTPUT, output.output.as_str())];
             row.output = OutputExplanation { features: Vec::new(), ..output.clone() };
             let fields = TableOf { table: EXPLANATION_FIELDS, from: &row };
@@ -401,8 +397,7 @@ impl EventExplanation {
         let rank = format!("{:02}", window.rank);
         for output in &self.outputs {
             let row = EventRow { event: event.clone(), output: output.clone() };
-            let [model, version, variant] = stream_tags(&self.stream);
-            let window = (TAG_WINDOW, window.window.as_str());
+            let [model, version, variant, window] = stream_tags(&self.stream, &window.window);
             let tags =
                 [model, version, variant, window, (TAG_OUTPUT, output.output.as_str()), (TAG_RANK, &rank)];
             let fields = TableOf { table: EVENT_EXPLANATION_FIELDS, from: &row };

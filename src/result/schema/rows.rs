@@ -88,7 +88,7 @@ impl<T: 'static> Fields for TableOf<'_, T> {
 }
 
 /// The tags of a stream's rows.
-fn stream_tags<'a>(stream: &'a StreamKey, window: &'a str) -> [Tag<'a>; 4] {
+pub(super) fn stream_tags<'a>(stream: &'a StreamKey, window: &'a str) -> [Tag<'a>; 4] {
     [
         (TAG_MODEL, stream.model.as_str()),
         (TAG_VERSION, stream.version.as_str()),

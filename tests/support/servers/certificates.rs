@@ -2,8 +2,17 @@
 
 use std::{
     fs,
+    io::{Read as _, Write as _},
+    net::TcpListener,
     path::{Path, PathBuf},
     process::Command,
+    sync::Arc,
+    thread,
+};
+
+use rustls::{
+    ServerConfig, ServerConnection, Stream,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
 };
 
 use super::{Missing, program};
@@ -37,5 +46,37 @@ impl Certificates {
         let server = folder.join("server.pem");
         fs::write(&server, part("server.key") + &part("server.crt")).unwrap();
         Ok(Self { authority: folder.join("authority.pem"), server })
+    }
+
+    /// Answers every request over TLS with these bytes, until the test process
+    /// ends; gives the address.
+    pub fn serve(&self, answer: &'static [u8]) -> String {
+        let chain = CertificateDer::pem_file_iter(&self.server).unwrap().map(Result::unwrap).collect();
+        let key = PrivateKeyDer::from_pem_file(&self.server).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .unwrap();
+        let config = Arc::new(config);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("https://{}", listener.local_addr().unwrap());
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+                let mut tls = Stream::new(&mut connection, &mut stream);
+                let mut request = [0; 4 * 1024];
+                // A client that doesn't trust us goes away in the handshake.
+                if tls.read(&mut request).is_ok_and(|read| read > 0) {
+                    let _ = tls.write_all(answer);
+                    tls.conn.send_close_notify();
+                    let _ = tls.flush();
+                }
+            }
+        });
+        url
     }
 }
