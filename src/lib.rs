@@ -36,6 +36,7 @@ pub mod decode;
 pub mod demo;
 pub mod drift;
 pub mod event;
+pub mod experiment;
 pub mod explain;
 pub mod explainer;
 pub mod model;

@@ -5,6 +5,7 @@
 //! only, never on when, where or in how many pieces they were counted. A score
 //! that can't be computed is absent (`None`), never zero and never NaN.
 
+mod experiment;
 mod explanation;
 mod history;
 mod judgement;
@@ -15,6 +16,11 @@ pub mod schema;
 
 use serde::{Deserialize, Serialize};
 
+pub use experiment::{
+    ArmCounts, ArmDistribution, Better, ChallengerResult, Decision, Disagreement, EffectScale,
+    ExperimentHealth, ExperimentPhase, ExperimentResult, InferenceMethod, MetricResult, MetricRole,
+    MetricVerdict,
+};
 pub use explanation::{
     AttributionDrift, EventAttribution, EventExplanation, EventOutput, EventWindow, ExplainMethod,
     FeatureAttribution, FeatureAttributionDrift, FeatureValue, LoggedGap, OutputExplanation, Provenance,
