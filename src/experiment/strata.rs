@@ -1,0 +1,436 @@
+//! Differences between two arms, window by window.
+//!
+//! Why: when the share of an arm is raised while the metric itself moves, such as
+//! over a day, a plain comparison of all events compares morning with evening: a
+//! ramp from 1 to 50 % beside a base rate that rises from 5 to 8 % gives a
+//! "significant" difference between equal arms in every experiment. So arms are
+//! compared within windows, and the differences are averaged.
+//!
+//! With `n_A` and `n_B` observations (of ratios: sums of denominators), a window has
+//! the weight `h = n_A n_B / (n_A + n_B)`, which is the inverse of its variance up to
+//! a factor. Two variances are kept: with each arm's own scatter, and with that of
+//! both together, which is what an estimate has when arms do not differ. Neither will
+//! do alone: where an arm is small and events are rare or heavy-tailed, its own
+//! scatter is mostly that of the few large values it has not seen yet; where arms
+//! scatter differently, the common scatter is wrong. The larger one is taken.
+//!
+//! Where units are known, the variance is that between the 256 buckets of them: the
+//! *design effect* is by how much that exceeds the one for independent events.
+//!
+//! Covariates (CUPED: Deng, Xu, Kohavi and Walker, WSDM 2013; here with several, as
+//! the analysis of covariance): the values are adjusted by the covariates' slopes
+//! within arms and windows. The slopes only use what arms have in common, and what
+//! covariates explain goes out of the variance.
+//!
+//! Windows with few events of an arm are put together with the next until each arm
+//! has [`LEAST`]; what is not together yet is not counted yet.
+
+use serde::{Deserialize, Serialize};
+
+use super::sums::{BUCKETS, Deviations, Sums, Unit};
+
+/// Observations of each arm that make a stratum.
+pub const LEAST: u64 = 10;
+/// A covariate that leaves less than this share of its scatter when the others are
+/// known says nothing more.
+const COLLINEAR: f64 = 1e-9;
+
+/// What is estimated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shape {
+    /// The mean of the first channel; the others are covariates.
+    Mean,
+    /// The sum of the first channel by that of the second.
+    Ratio,
+}
+
+/// The difference of two arms.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Difference {
+    /// The control's value, each window with its weight.
+    pub control: f64,
+    /// The challenger's.
+    pub challenger: f64,
+    /// Challenger less control, adjusted for covariates.
+    pub difference: f64,
+    /// Variance of the difference, design effect included.
+    pub variance: f64,
+    /// Variance of the difference by what it would be if events were independent; 1
+    /// or more.
+    pub design_effect: f64,
+    /// Independent events that carry as much, in arms of equal size.
+    pub n: f64,
+    /// Share of the variance that covariates explain.
+    pub explained: f64,
+}
+
+/// Differences so far, of one metric of one challenger.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Strata {
+    shape: Shape,
+    /// Values that are compared: the metric's and its covariates'.
+    values: usize,
+    /// What does not make a stratum yet: control and challenger.
+    pending: Option<(Sums, Sums)>,
+    n_control: u64,
+    n_challenger: u64,
+    /// Sum of the weights, and of the same with numbers of observations.
+    weight: f64,
+    information: f64,
+    /// Weighted sums of the arms' values.
+    control: f64,
+    challenger: f64,
+    /// Weighted sum of the differences of each value.
+    differences: Vec<f64>,
+    /// Weighted sums of their covariances, `values` by `values`: with each arm's own
+    /// scatter, and with that of both.
+    own: Vec<f64>,
+    common: Vec<f64>,
+    /// Products of deviations within arms and windows.
+    within: Vec<f64>,
+    /// What each bucket adds to the weighted differences; empty without units.
+    buckets: Vec<f64>,
+    bucket_n: Vec<f64>,
+}
+
+/// One arm of a stratum: deviations, and what the values are divided by.
+struct Side<'a> {
+    sums: &'a Sums,
+    deviations: Deviations,
+    /// Sum of the denominators; of means the number of observations.
+    total: f64,
+}
+
+impl Strata {
+    /// Nothing seen of a metric of this shape with so many covariates.
+    #[must_use]
+    pub fn new(shape: Shape, covariates: usize) -> Self {
+        let values = 1 + covariates;
+        Self {
+            shape,
+            values,
+            pending: None,
+            n_control: 0,
+            n_challenger: 0,
+            weight: 0.0,
+            information: 0.0,
+            control: 0.0,
+            challenger: 0.0,
+            differences: vec![0.0; values],
+            own: vec![0.0; values * values],
+            common: vec![0.0; values * values],
+            within: vec![0.0; values * values],
+            buckets: Vec::new(),
+            bucket_n: Vec::new(),
+        }
+    }
+
+    fn channels(&self) -> usize {
+        match self.shape {
+            Shape::Mean => self.values,
+            Shape::Ratio => 2,
+        }
+    }
+
+    /// Whether what was read back is of this shape and can be calculated with.
+    #[must_use]
+    pub fn fits(&self, shape: Shape, covariates: usize) -> bool {
+        let values = 1 + covariates;
+        let squares = [&self.own, &self.common, &self.within];
+        let lists = squares.into_iter().chain([&self.differences, &self.buckets, &self.bucket_n]);
+        let pending = self.pending.iter().flat_map(|(control, challenger)| [control, challenger]);
+        self.shape == shape
+            && self.values == values
+            && squares.iter().all(|square| square.len() == values * values)
+            && self.differences.len() == values
+            && (self.buckets.is_empty() || self.buckets.len() == BUCKETS * values)
+            && (self.bucket_n.is_empty() || self.bucket_n.len() == BUCKETS)
+            && lists.flatten().all(|number| number.is_finite())
+            && [self.weight, self.information, self.control, self.challenger].iter().all(|x| x.is_finite())
+            && pending.into_iter().all(|sums| sums.fits(self.channels()))
+    }
+
+    /// Observations of the control and of the challenger, those of strata only.
+    #[must_use]
+    pub fn n(&self) -> (u64, u64) {
+        (self.n_control, self.n_challenger)
+    }
+
+    /// Takes a window.
+    pub fn take(&mut self, control: &Sums, challenger: &Sums, units: &[Unit]) {
+        let (mut mine, mut theirs) = self
+            .pending
+            .take()
+            .unwrap_or_else(|| (Sums::new(self.channels()), Sums::new(self.channels())));
+        mine.merge(control);
+        theirs.merge(challenger);
+        let is_stratum = mine.n().min(theirs.n()) >= LEAST;
+        if !(is_stratum && self.add(&mine, &theirs, units)) {
+            self.pending = Some((mine, theirs));
+        }
+    }
+
+    /// Takes what is a stratum whatever its size; `false` when nothing follows from
+    /// it: an arm has fewer than two observations, or denominators that sum up to
+    /// nothing.
+    pub fn add(&mut self, control: &Sums, challenger: &Sums, units: &[Unit]) -> bool {
+        let [a, b] = [control, challenger].map(|sums| self.side(sums, units));
+        let is_usable = |side: &Side<'_>| side.deviations.n >= 2.0 && side.total > 0.0;
+        if !is_usable(&a) || !is_usable(&b) {
+            return false;
+        }
+        let both = control.deviations(Some(challenger), units);
+        let weight = a.total * b.total / (a.total + b.total);
+        let (n_a, n_b) = (a.deviations.n, b.deviations.n);
+        self.n_control += control.n();
+        self.n_challenger += challenger.n();
+        self.weight += weight;
+        self.information += n_a * n_b / (n_a + n_b);
+        self.control += weight * self.value(&a.deviations, 0);
+        self.challenger += weight * self.value(&b.deviations, 0);
+        for (index, sum) in self.differences.iter_mut().enumerate() {
+            *sum += weight * (value(self.shape, &b.deviations, index) - value(self.shape, &a.deviations, index));
+        }
+        for i in 0..self.values {
+            for j in 0..self.values {
+                let at = i * self.values + j;
+                let residual = |of: &Deviations| residual(self.shape, of, i, j);
+                let own = [&a, &b].map(|side| {
+                    let deviations = &side.deviations;
+                    residual(deviations) / (deviations.n - 1.0) * deviations.n / side.total.powi(2)
+                });
+                let spread = residual(&both) / (both.n - 1.0);
+                let common = spread * (n_a / a.total.powi(2) + n_b / b.total.powi(2));
+                let within = residual(&a.deviations) + residual(&b.deviations);
+                let square = weight * weight;
+                add_at(&mut self.own, at, square * (own[0] + own[1]));
+                add_at(&mut self.common, at, square * common);
+                add_at(&mut self.within, at, within);
+            }
+        }
+        self.add_buckets(weight, &a, -1.0, units);
+        self.add_buckets(weight, &b, 1.0, units);
+        true
+    }
+
+    fn side<'a>(&self, sums: &'a Sums, units: &[Unit]) -> Side<'a> {
+        let deviations = sums.deviations(None, units);
+        let total = match self.shape {
+            Shape::Mean => deviations.n,
+            Shape::Ratio => deviations.sums.get(1).copied().unwrap_or(0.0),
+        };
+        Side { sums, deviations, total }
+    }
+
+    fn value(&self, of: &Deviations, index: usize) -> f64 {
+        value(self.shape, of, index)
+    }
+
+    fn add_buckets(&mut self, weight: f64, side: &Side<'_>, sign: f64, units: &[Unit]) {
+        if !side.sums.has_buckets() {
+            return;
+        }
+        if self.buckets.is_empty() {
+            self.buckets = vec![0.0; BUCKETS * self.values];
+            self.bucket_n = vec![0.0; BUCKETS];
+        }
+        let in_values = |sums: &[i64], channel: usize| {
+            #[expect(clippy::cast_precision_loss, reason = "what a double holds is enough")]
+            let sum = sums.get(channel).copied().unwrap_or(0) as f64;
+            sum * units.get(channel).map_or(1.0, |unit| unit.size())
+        };
+        for (bucket, n, sums) in side.sums.buckets() {
+            add_at(&mut self.bucket_n, bucket, n);
+            for index in 0..self.values {
+                let expected = self.value(&side.deviations, index)
+                    * match self.shape {
+                        Shape::Mean => n,
+                        Shape::Ratio => in_values(sums, 1),
+                    };
+                let influence = (in_values(sums, index) - expected) / side.total;
+                add_at(&mut self.buckets, bucket * self.values + index, sign * weight * influence);
+            }
+        }
+    }
+
+    /// The difference so far; `None` before there is a stratum.
+    #[must_use]
+    pub fn difference(&self) -> Option<Difference> {
+        if self.weight <= 0.0 {
+            return None;
+        }
+        let adjustment = self.adjustment();
+        let square = self.weight * self.weight;
+        let own = form(&self.own, &adjustment) / square;
+        let common = form(&self.common, &adjustment) / square;
+        let plain = self.own.first().copied().unwrap_or(0.0) / square;
+        let design_effect = match self.bucket_variance(&adjustment) {
+            Some(variance) if own > 0.0 => (variance / square / own).max(1.0),
+            _ => 1.0,
+        };
+        let differences = self.differences.iter().zip(&adjustment);
+        Some(Difference {
+            control: self.control / self.weight,
+            challenger: self.challenger / self.weight,
+            difference: differences.map(|(sum, factor)| sum * factor).sum::<f64>() / self.weight,
+            variance: own.max(common) * design_effect,
+            design_effect,
+            n: 4.0 * self.information / design_effect,
+            explained: if plain > 0.0 { (1.0 - own / plain).clamp(0.0, 1.0) } else { 0.0 },
+        })
+    }
+
+    /// What each value is multiplied by: 1 for the metric, less its slope for each
+    /// covariate.
+    fn adjustment(&self) -> Vec<f64> {
+        let covariates = self.values - 1;
+        let at = |i: usize, j: usize| self.within.get(i * self.values + j).copied().unwrap_or(0.0);
+        let matrix: Vec<Vec<f64>> =
+            (1..=covariates).map(|i| (1..=covariates).map(|j| at(i, j)).collect()).collect();
+        let right: Vec<f64> = (1..=covariates).map(|i| at(i, 0)).collect();
+        std::iter::once(1.0).chain(solve(matrix, right).into_iter().map(|slope| -slope)).collect()
+    }
+
+    /// Variance of the weighted difference by its scatter between buckets.
+    fn bucket_variance(&self, adjustment: &[f64]) -> Option<f64> {
+        let used = self.bucket_n.iter().filter(|n| **n > 0.0).count();
+        if used < 2 {
+            return None;
+        }
+        let squares = self.buckets.chunks(self.values).map(|values| {
+            values.iter().zip(adjustment).map(|(value, factor)| value * factor).sum::<f64>().powi(2)
+        });
+        #[expect(clippy::cast_precision_loss, reason = "at most 256")]
+        let used = used as f64;
+        Some(squares.sum::<f64>() * used / (used - 1.0))
+    }
+}
+
+fn add_at(list: &mut [f64], index: usize, number: f64) {
+    if let Some(sum) = list.get_mut(index) {
+        *sum += number;
+    }
+}
+
+/// The mean of a channel, or the ratio.
+fn value(shape: Shape, of: &Deviations, index: usize) -> f64 {
+    match shape {
+        Shape::Mean => of.mean(index),
+        Shape::Ratio => of.sums.first().zip(of.sums.get(1)).map_or(0.0, |(sum, total)| sum / total),
+    }
+}
+
+/// Sum of the products of two values' residuals; of a ratio those of the numerator
+/// about the ratio's share of the denominator, by the delta method.
+fn residual(shape: Shape, of: &Deviations, i: usize, j: usize) -> f64 {
+    match shape {
+        Shape::Mean => of.product(i, j),
+        Shape::Ratio => {
+            let ratio = value(shape, of, 0);
+            (of.product(0, 0) - 2.0 * ratio * of.product(0, 1) + ratio * ratio * of.product(1, 1)).max(0.0)
+        }
+    }
+}
+
+/// The quadratic form of `matrix`, never below 0.
+fn form(matrix: &[f64], vector: &[f64]) -> f64 {
+    let rows = matrix.chunks(vector.len().max(1)).zip(vector);
+    let sum = |row: &[f64]| row.iter().zip(vector).map(|(a, b)| a * b).sum::<f64>();
+    rows.map(|(row, factor)| factor * sum(row)).sum::<f64>().max(0.0)
+}
+
+/// Slopes of a least-squares fit with this symmetric matrix of products; 0 for what
+/// the others say already.
+fn solve(mut matrix: Vec<Vec<f64>>, mut right: Vec<f64>) -> Vec<f64> {
+    let size = right.len();
+    let scale: Vec<f64> = (0..size).map(|i| cell(&matrix, i, i)).collect();
+    let mut used = vec![false; size];
+    for pivot in 0..size {
+        let diagonal = cell(&matrix, pivot, pivot);
+        let least = COLLINEAR * scale.get(pivot).copied().unwrap_or(0.0);
+        if diagonal <= least || diagonal <= 0.0 {
+            continue;
+        }
+        if let Some(used) = used.get_mut(pivot) {
+            *used = true;
+        }
+        let pivot_row = matrix.get(pivot).cloned().unwrap_or_default();
+        let pivot_right = right.get(pivot).copied().unwrap_or(0.0);
+        for row in (0..size).filter(|row| *row != pivot) {
+            let factor = cell(&matrix, row, pivot) / diagonal;
+            if let Some(row) = matrix.get_mut(row) {
+                row.iter_mut().zip(&pivot_row).for_each(|(mine, theirs)| *mine -= factor * theirs);
+            }
+            if let Some(mine) = right.get_mut(row) {
+                *mine -= factor * pivot_right;
+            }
+        }
+    }
+    let slope = |i: usize| right.get(i).copied().unwrap_or(0.0) / cell(&matrix, i, i);
+    (0..size).map(|i| if used.get(i) == Some(&true) { slope(i) } else { 0.0 }).collect()
+}
+
+fn cell(matrix: &[Vec<f64>], i: usize, j: usize) -> f64 {
+    matrix.get(i).and_then(|row| row.get(j)).copied().unwrap_or(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sums(values: &[f64], unit_of: impl Fn(usize) -> Option<u8>) -> Sums {
+        let mut sums = Sums::new(1);
+        for (index, value) in values.iter().enumerate() {
+            sums.add(&[Unit::COARSE.count(*value).expect("in range")], unit_of(index));
+        }
+        sums
+    }
+
+    #[test]
+    fn one_window_is_a_plain_comparison() {
+        let (a, b) = (sums(&[1.0, 2.0, 3.0, 4.0], |_| None), sums(&[2.0, 4.0, 6.0], |_| None));
+        let mut strata = Strata::new(Shape::Mean, 0);
+        assert!(strata.add(&a, &b, &[Unit::COARSE]));
+        let difference = strata.difference().expect("a stratum");
+        assert!((difference.difference - 1.5).abs() < 1e-12);
+        // 5/3 / 4 + 4 / 3, against 8 / 6 * 1.7 + … of both: the larger one.
+        let own = 5.0 / 3.0 / 4.0 + 4.0 / 3.0;
+        assert!(difference.variance >= own - 1e-12);
+        assert!((difference.n - 4.0 * 12.0 / 7.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn small_windows_wait_for_each_other() {
+        let mut strata = Strata::new(Shape::Mean, 0);
+        let window = || (sums(&[1.0; 50], |_| None), sums(&[1.0; 4], |_| None));
+        for taken in 1..=3 {
+            let (a, b) = window();
+            strata.take(&a, &b, &[Unit::COARSE]);
+            assert_eq!(strata.difference().is_some(), taken == 3);
+        }
+        assert_eq!(strata.n(), (150, 12));
+    }
+
+    #[test]
+    fn copies_of_events_count_once() {
+        let values: Vec<f64> = (0..200).map(|i| f64::from((i * 37) % 100)).collect();
+        let tenfold: Vec<f64> = values.iter().flat_map(|value| [*value; 10]).collect();
+        let mut strata = Strata::new(Shape::Mean, 0);
+        let unit = |index: usize| u8::try_from(index / 10).ok();
+        let (a, b) = (sums(&tenfold, unit), sums(&tenfold, unit));
+        strata.add(&a, &b, &[Unit::COARSE]);
+        // The same units in both arms cancel out: take one arm at a time.
+        let mut other = Strata::new(Shape::Mean, 0);
+        other.add(&sums(&tenfold, |i| u8::try_from(i / 10).ok()), &sums(&[5.0; 20], |_| None), &[Unit::COARSE]);
+        let effect = other.difference().expect("a stratum").design_effect;
+        assert!((effect - 10.0).abs() < 0.2, "{effect}");
+    }
+
+    #[test]
+    fn covariates_that_say_the_same_are_used_once() {
+        let slopes = solve(vec![vec![4.0, 4.0], vec![4.0, 4.0]], vec![2.0, 2.0]);
+        assert_eq!(slopes, [0.5, 0.0]);
+    }
+}
