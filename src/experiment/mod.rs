@@ -54,3 +54,7 @@ pub use settings::{
     MetricSettings, MetricValue, PromoteWhen, Split, Statistic, UnitSource,
 };
 pub use values::EventView;
+
+#[cfg(test)]
+#[path = "../../tests/simulations/experiments.rs"]
+mod simulations;
