@@ -122,6 +122,7 @@ fn replay(args: &Args, mut settings: Settings) -> anyhow::Result<Exit> {
     let model = model_of(&settings.models, args.model.as_deref())?.cloned();
     if let (Some(_), Some(model)) = (&args.model, &model) {
         settings.models = vec![model.clone()];
+        settings.experiments.retain(|experiment| experiment.model == model.name);
     }
     if args.unexplained {
         settings.models.iter_mut().for_each(|model| model.explain = None);

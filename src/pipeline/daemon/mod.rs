@@ -43,6 +43,7 @@ use self::{
 use crate::{
     checkpoint::{FormatError, Store, StoreError},
     config::Settings,
+    experiment::FreezeError,
     explainer::{Explainers, ExplainersError},
     notify::{Notifier, NotifyError},
     ops::{self, Asker, CheckpointMetrics, CoreMetrics, HttpSettings, Silencer, Status},
@@ -82,6 +83,9 @@ pub enum StartError {
         /// What is wrong, with the file's name.
         reason: String,
     },
+    /// A reference gives no cap for a metric of an experiment.
+    #[error(transparent)]
+    Caps(#[from] FreezeError),
     /// The directory of learned references can't be used.
     #[error("state_dir: {path}: {source}")]
     StateDir {
