@@ -1,4 +1,4 @@
-//! What the configuration says about HTTP, logs and how experiments are served.
+//! What the configuration says about HTTP and logs.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -9,6 +9,28 @@ pub struct HttpSettings {
     pub listen: SocketAddr,
     /// Windows kept in memory per stream for the API.
     pub latest_windows: usize,
+}
+
+/// An experiment as it is served to rollout tools.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServedExperiment {
+    /// Its name.
+    pub id: String,
+    /// Whether it can be started and stopped over HTTP.
+    pub hooks: bool,
+    /// When its last window is older than this, its verdict is stale.
+    pub stale_after: Duration,
+    /// What is answered then.
+    pub on_stale: OnStale,
+}
+
+/// What is answered for a verdict that is stale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnStale {
+    /// To go on as it is.
+    Hold,
+    /// An error, so that whoever asks can give up.
+    Error,
 }
 
 /// How log lines look.
@@ -27,26 +49,4 @@ pub struct LogSettings {
     pub level: String,
     /// Shape of the lines.
     pub format: LogFormat,
-}
-
-/// An experiment as HTTP serves it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServedExperiment {
-    /// Its name.
-    pub id: String,
-    /// Whether it can be started and stopped by POST.
-    pub hooks: bool,
-    /// How long its last result is served as its verdict.
-    pub stale_after: Duration,
-    /// What is served after that.
-    pub on_stale: OnStale,
-}
-
-/// What is served of an experiment without a recent result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnStale {
-    /// The verdict `hold`.
-    Hold,
-    /// An error, which rollout tools count as a failure.
-    Error,
 }
