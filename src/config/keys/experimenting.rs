@@ -83,7 +83,7 @@ pub(super) const KEYS: &[KeySpec] = &[
         "experiments[].split",
         Kind::Text,
         Absent("the sample ratio is not tested"),
-        "of `split`: intended shares of the arms, the control first, such as `\"90/10\"`; any positive weights",
+        "where arms share the traffic: their intended shares, the control first, such as `\"90/10\"`; any positive weights",
     ),
     choice(
         "experiments[].method",
