@@ -289,16 +289,16 @@ fn a_ramp_does_not_make_a_difference() {
     }
     let settings = experiment(vec![rate()]);
     let found = simulate(
-        "ramp, 25 % more",
+        "ramp, 40 % more",
         &settings,
         200,
         |_| (),
         |random, (), look, pane| {
             let (share, base) = ramp(look);
-            rates_window(random, &settings, pane, share, [base, 1.25 * base]);
+            rates_window(random, &settings, pane, share, [base, 1.4 * base]);
         },
     );
-    assert_found("ramp, 25 % more", found, 0.9);
+    assert_found("ramp, 40 % more", found, 0.9);
 }
 
 /// Ten events a unit, whose values go together with a correlation of 0.3.
