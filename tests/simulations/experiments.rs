@@ -8,6 +8,10 @@
 //! `DRIFTLINE_RUNS=10` makes ten times as many runs and prints the rates.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+
+#[path = "beside_others.rs"]
+mod beside_others;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -123,7 +127,6 @@ fn simulate<S>(
             break;
         }
     }
-    #[expect(clippy::cast_precision_loss, reason = "some thousand")]
     let percent = |count: u64| 100.0 * count as f64 / runs as f64;
     println!(
         "{name}: promoted {:.2} %, rolled back {:.2} % of {runs}",
@@ -145,7 +148,6 @@ fn assert_false(name: &str, rates: Rates) {
 }
 
 fn assert_found(name: &str, rates: Rates, least_share: f64) {
-    #[expect(clippy::cast_precision_loss, reason = "some thousand")]
     let share = rates.promoted as f64 / rates.runs as f64;
     assert!(share >= least_share, "{name}: {rates:?}, at least {least_share}");
 }
@@ -260,7 +262,6 @@ fn equal_tails_are_seldom_told_apart() {
 #[test]
 fn a_ramp_does_not_make_a_difference() {
     let ramp = |look: usize| {
-        #[expect(clippy::cast_precision_loss, reason = "at most 60")]
         let at = look as f64 / (LOOKS - 1) as f64;
         (0.01 + 0.49 * at, 0.05 + 0.03 * at)
     };
