@@ -12,7 +12,7 @@ use driftline::{
     alert::{Alert, AlertStatus, AlertView, Labels, Outcome, Severity},
     event::{EventTime, RejectReason},
     ops::{
-        Component, CoreMetrics, ReloadMetrics, Status, register_build_info, register_process_metrics, router,
+        Component, CoreMetrics, ExperimentPages, ReloadMetrics, Status, register_build_info, register_process_metrics, router,
         serve,
     },
     pipeline::{Counters, ModelStatus},
@@ -41,7 +41,8 @@ impl Served {
         let address = block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap().to_string();
-            tokio::spawn(serve(listener, router(Arc::clone(&status), registry.clone(), None, None)));
+            let pages = ExperimentPages::default();
+            tokio::spawn(serve(listener, router(Arc::clone(&status), registry.clone(), None, None, pages)));
             address
         });
         Self { status, registry, address }
