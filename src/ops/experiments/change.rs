@@ -114,7 +114,7 @@ pub(super) async fn start(
             let error = format!("the release is longer than {LONGEST_RELEASE} characters");
             refusal(StatusCode::BAD_REQUEST, error, HINT)
         }
-        Ok(Wanted { release }) => told(&shared, &id, &headers, ExperimentAction::Start { release }),
+        Ok(Wanted { release }) => told(&shared, &id, &headers, &ExperimentAction::Start { release }),
         Err(error) => refusal(StatusCode::BAD_REQUEST, error, HINT),
     }
 }
@@ -127,13 +127,13 @@ pub(super) async fn stop(
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     match read(body) {
-        Ok(_) => told(&shared, &id, &headers, ExperimentAction::Stop),
+        Ok(_) => told(&shared, &id, &headers, &ExperimentAction::Stop),
         Err(refused) => *refused,
     }
 }
 
 /// 202: the pipeline's thread does it within a second.
-fn told(shared: &Shared, id: &str, headers: &HeaderMap, action: ExperimentAction) -> Response {
+fn told(shared: &Shared, id: &str, headers: &HeaderMap, action: &ExperimentAction) -> Response {
     let pages = Arc::clone(&shared.experiments);
     let changer = match changer(&pages, id) {
         Ok(changer) => changer,

@@ -129,7 +129,8 @@ pub(super) async fn rollback(State(shared): State<Shared>, body: Result<Bytes, B
     response
 }
 
-/// For `event` and `pre-rollout`: begins and ends the experiment with the release.
+/// For `event`, `pre-rollout` and `post-rollout`: begins and ends the experiment
+/// with the release.
 pub(super) async fn event(
     State(shared): State<Shared>,
     headers: HeaderMap,
@@ -169,10 +170,10 @@ pub(super) async fn event(
 
 /// What a phase asks for. Flagger sends several events a minute with the same
 /// phase, and the first of a release still with the checksum of the one before.
-fn action(
-    payload: &Payload,
-    result: Option<&ExperimentResult>,
-) -> Result<Option<ExperimentAction>, String> {
+/// From `Promoting` on both arms are the new release; the events of a success end
+/// with `Finalising` (fluxcd/flagger#1792), only its `post-rollout` hook is told
+/// `Succeeded`.
+fn action(payload: &Payload, result: Option<&ExperimentResult>) -> Result<Option<ExperimentAction>, String> {
     let release = result.and_then(|result| result.release.as_deref());
     let running = result.is_none_or(|result| result.phase == ExperimentPhase::Running);
     match payload.phase.as_str() {
@@ -184,7 +185,7 @@ fn action(
         }
         "Progressing" if release == Some(payload.checksum.as_str()) => Ok(None),
         "Progressing" => Ok(Some(ExperimentAction::Start { release: payload.checksum.clone() })),
-        "Succeeded" | "Failed" if running => Ok(Some(ExperimentAction::Stop)),
+        "Promoting" | "Finalising" | "Succeeded" | "Failed" if running => Ok(Some(ExperimentAction::Stop)),
         _ => Ok(None),
     }
 }

@@ -36,7 +36,8 @@ impl ExperimentMetrics {
         status: Arc<Status>,
         served: Vec<ServedExperiment>,
     ) -> prometheus::Result<()> {
-        let gauges = STANDING.iter().map(|gauge| GaugeVec::new(Opts::new(gauge.name, gauge.help), &["experiment"]));
+        let gauges =
+            STANDING.iter().map(|gauge| GaugeVec::new(Opts::new(gauge.name, gauge.help), &["experiment"]));
         let gauges = gauges.collect::<prometheus::Result<_>>()?;
         let pages = ExperimentPages { served, changer: None };
         registry.register(Box::new(Self { pages, status, gauges }))

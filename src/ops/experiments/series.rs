@@ -83,7 +83,11 @@ impl Sample<'_> {
 }
 
 /// Gives every experiment's standing to `each`.
-pub(super) fn each_standing(pages: &ExperimentPages, status: &Status, mut each: impl FnMut(&str, &Standing<'_>)) {
+pub(super) fn each_standing(
+    pages: &ExperimentPages,
+    status: &Status,
+    mut each: impl FnMut(&str, &Standing<'_>),
+) {
     let results = status.experiments();
     let present = Present::of(status);
     for served in &pages.served {

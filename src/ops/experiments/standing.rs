@@ -132,9 +132,7 @@ impl<'a> Standing<'a> {
     /// Whether the answer is to be an error: it is stale, its settings want that,
     /// and nothing is proven.
     pub(super) fn is_error(&self) -> bool {
-        self.about == About::Stale
-            && self.on_stale == OnStale::Error
-            && self.decision != Decision::Rollback
+        self.about == About::Stale && self.on_stale == OnStale::Error && self.decision != Decision::Rollback
     }
 
     /// Whether an arm of so many results is ready, the data sound, and so on: only

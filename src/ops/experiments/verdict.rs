@@ -32,7 +32,8 @@ pub(super) struct VerdictQuery {
 
 /// The answer. Whatever is no `Option` is always there.
 #[derive(Debug, Serialize)]
-struct Verdict<'a> {
+#[expect(clippy::struct_excessive_bools, reason = "the fields that conditions name")]
+struct Answer<'a> {
     experiment: &'a str,
     verdict: &'static str,
     /// Empty when it is about no single challenger.
@@ -90,7 +91,7 @@ impl From<&MetricResult> for Evidence {
     }
 }
 
-impl<'a> Verdict<'a> {
+impl<'a> Answer<'a> {
     fn new(question: &Question<'a>, standing: &'a Standing<'a>) -> Self {
         let shown = standing.shown();
         let of = standing.challenger;
@@ -140,5 +141,5 @@ pub(super) async fn verdict(
     let present = Present::of(&shared.status);
     let standing = Standing::new(&shared.experiments, &results, question, &present);
     let code = if standing.is_error() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    (code, Json(Verdict::new(&question, &standing))).into_response()
+    (code, Json(Answer::new(&question, &standing))).into_response()
 }

@@ -265,7 +265,8 @@ pub fn start(settings: &Settings, hooks: Hooks) -> Result<DaemonHandle, StartErr
     let (control, told) = channel();
     let silencer = settings.api_token.clone().map(|token| silencer(token, control.clone()));
     let asker = asker(settings.api_token.clone(), control.clone());
-    let pages = ops::router(Arc::clone(&status), registry.clone(), silencer, Some(asker), ExperimentPages::default());
+    let pages =
+        ops::router(Arc::clone(&status), registry.clone(), silencer, Some(asker), ExperimentPages::default());
     let http_address = start_http(&runtime, &settings.http, pages)?;
     let references = LearnedReferences::open(settings)?;
     let models = model_specs(settings, &references)?;
