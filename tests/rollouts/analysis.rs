@@ -3,6 +3,8 @@
 //! `assessMetricFailureInconclusiveOrError`, and `EffectiveCount` in
 //! `pkg/apis/rollouts/v1alpha1/analysis_types.go`).
 
+use crate::tools;
+
 /// A phase of a measurement or of a whole run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -58,6 +60,7 @@ pub(crate) struct Run {
     errors_in_a_row: u32,
     successes_in_a_row: u32,
     over: Option<Phase>,
+    measurements: Vec<Phase>,
 }
 
 impl Run {
@@ -84,6 +87,10 @@ impl Run {
         self.failed += u32::from(measurement == Phase::Failed);
         self.inconclusive += u32::from(measurement == Phase::Inconclusive);
         let phase = self.assess();
+        self.measurements.push(measurement);
+        if phase != Phase::Running || self.measurements.len() < 5 {
+            tools::assessed(&self.limits, &self.measurements, phase);
+        }
         self.over = (phase != Phase::Running).then_some(phase);
         phase
     }

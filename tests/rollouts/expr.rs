@@ -36,6 +36,9 @@ impl From<Json> for Value {
     }
 }
 
+/// What an error begins with that is found before anything runs.
+const BEFORE: &str = "types: ";
+
 /// A value, and whether its type is known before anything runs.
 type Typed = (Value, bool);
 type Evaluated<T> = Result<T, String>;
@@ -143,6 +146,8 @@ impl Parser<'_> {
             left = match (sign, left?) {
                 ("??", (Value::Nil, _)) => right,
                 ("??", left) => Ok(left),
+                // Types that can't fit are found before anything runs.
+                _ if right.as_ref().is_err_and(|error| error.starts_with(BEFORE)) => right,
                 ("&&", (Value::Bool(false), _)) => Ok((Value::Bool(false), true)),
                 ("||", (Value::Bool(true), _)) => Ok((Value::Bool(true), true)),
                 ("&&" | "||", (left, _)) => {
@@ -295,12 +300,15 @@ fn compare(sign: &str, (left, left_known): &Typed, (right, right_known): &Typed)
         (Bool(left), Bool(right)) => left == right,
         (Nil, Nil) => true,
         (Nil, _) | (_, Nil) => false,
-        (left, right) if *left_known && *right_known => return Err(format!("{left:?} {sign} {right:?}")),
+        (left, right) if *left_known && *right_known => {
+            return Err(format!("{BEFORE}{left:?} {sign} {right:?}"));
+        }
         (left, right) => left == right,
     };
     match sign {
         "==" => Ok(equal),
         "!=" => Ok(!equal),
+        _ if !comparable && *left_known && *right_known => Err(format!("{BEFORE}{left:?} {sign} {right:?}")),
         _ if !comparable => Err(format!("{left:?} {sign} {right:?}")),
         "<" => Ok(order.is_some_and(std::cmp::Ordering::is_lt)),
         ">" => Ok(order.is_some_and(std::cmp::Ordering::is_gt)),

@@ -23,6 +23,7 @@ mod conditions;
 mod expr;
 mod flagger;
 mod gates;
+mod limits;
 mod manifests;
 mod pages;
 mod queries;

@@ -74,6 +74,9 @@ fn scripts_start_and_stop_with_the_token() {
     }
     assert_eq!(send(start, TOKEN, &"x".repeat(100_000)).status, 413);
     assert_eq!(daemon.get(start).status, 405);
+    assert!((0..2_000).any(|_| send(start, TOKEN, "").status == 429), "a loop keeps the pipeline busy");
+    assert!(!told().is_empty());
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
     daemon.listens.store(false, std::sync::atomic::Ordering::Relaxed);
     assert_eq!(send(start, TOKEN, "").status, 503);
     assert_eq!(told(), []);

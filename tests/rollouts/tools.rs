@@ -5,9 +5,12 @@
 
 use std::{path::PathBuf, process::Command};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::{analysis::Phase, argo::Metric};
+use crate::{
+    analysis::{Limits, Phase},
+    argo::Metric,
+};
 
 fn asked(program: &str, request: &Value) -> Option<String> {
     let folder = PathBuf::from(std::env::var_os("DRIFTLINE_ROLLOUT_TOOLS")?);
@@ -26,9 +29,26 @@ pub(crate) fn argo(request: &Value, metric: &Metric, phase: Phase) {
     }
 }
 
+/// How a run stands after measurements.
+pub(crate) fn assessed(limits: &Limits, measurements: &[Phase], phase: Phase) {
+    let measurements: Vec<String> = measurements.iter().map(|phase| format!("{phase:?}")).collect();
+    let request = json!({
+        "measurements": measurements,
+        "count": limits.count,
+        "interval": if limits.has_interval { "1m" } else { "" },
+        "failureLimit": limits.failure,
+        "inconclusiveLimit": limits.inconclusive,
+        "consecutiveErrorLimit": limits.consecutive_error,
+        "consecutiveSuccessLimit": limits.consecutive_success,
+    });
+    if let Some(theirs) = asked("argo", &request) {
+        assert_eq!(theirs.lines().next(), Some(format!("{phase:?}").as_str()), "{request}: {theirs}");
+    }
+}
+
 /// Whether a condition holds, or is an error.
 pub(crate) fn condition(condition: &str, result: &Value, floats: bool, holds: Option<bool>) {
-    let request = serde_json::json!({ "condition": condition, "result": result, "floats": floats });
+    let request = json!({ "condition": condition, "result": result, "floats": floats });
     if let Some(theirs) = asked("argo", &request) {
         let ours = holds.map_or("error".to_owned(), |holds| holds.to_string());
         assert_eq!(theirs.lines().next(), Some(ours.as_str()), "{request}: {theirs}");

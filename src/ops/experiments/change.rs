@@ -1,6 +1,10 @@
 //! Starting and stopping experiments from outside.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use axum::{
     Json,
@@ -26,10 +30,26 @@ use crate::{
 /// Characters of a release's name; Flagger's checksums have ten.
 pub(super) const LONGEST_RELEASE: usize = 200;
 
+/// Changes in one second, at most: each is a message to the pipeline's thread, which
+/// must not be kept busy by a loop.
+const MOST_CHANGES: u32 = 50;
+const SECOND: Duration = Duration::from_secs(1);
+
 /// Starts and stops experiments, for whoever has the token where there is one.
 pub struct Changer {
     token: Option<SecretString>,
     tell: Box<dyn Fn(ExperimentChange) -> bool + Send + Sync>,
+    /// Since when how many changes came, for [`MOST_CHANGES`].
+    lately: Mutex<(Instant, u32)>,
+}
+
+/// Why a change is not made now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NotNow {
+    #[error("the daemon is stopping")]
+    Stopping,
+    #[error("there are more than {MOST_CHANGES} changes in a second")]
+    TooMany,
 }
 
 impl fmt::Debug for Changer {
@@ -44,7 +64,7 @@ impl Changer {
         token: Option<SecretString>,
         tell: impl Fn(ExperimentChange) -> bool + Send + Sync + 'static,
     ) -> Self {
-        Self { token, tell: Box::new(tell) }
+        Self { token, tell: Box::new(tell), lately: Mutex::new((Instant::now(), 0)) }
     }
 
     /// Whether a request may change something; Flagger can't send headers, so its
@@ -58,11 +78,23 @@ impl Changer {
     /// Has it done from now on, by the wall clock.
     ///
     /// # Errors
-    /// When nobody listens any more.
-    pub(super) fn change(&self, experiment: &str, action: ExperimentAction) -> Result<EventTime, String> {
+    /// When nobody listens any more, or there are too many.
+    pub(super) fn change(&self, experiment: &str, action: ExperimentAction) -> Result<EventTime, NotNow> {
+        if !self.has_room() {
+            return Err(NotNow::TooMany);
+        }
         let at = EventTime(jiff::Timestamp::now().as_millisecond());
         let change = ExperimentChange { experiment: experiment.to_owned(), action, at };
-        if (self.tell)(change) { Ok(at) } else { Err("the daemon is stopping".to_owned()) }
+        if (self.tell)(change) { Ok(at) } else { Err(NotNow::Stopping) }
+    }
+
+    fn has_room(&self) -> bool {
+        let mut lately = self.lately.lock().unwrap_or_else(PoisonError::into_inner);
+        if lately.0.elapsed() >= SECOND {
+            *lately = (Instant::now(), 0);
+        }
+        lately.1 += 1;
+        lately.1 <= MOST_CHANGES
     }
 }
 
@@ -152,6 +184,11 @@ fn told(shared: &Shared, id: &str, headers: &HeaderMap, action: &ExperimentActio
             let answer = json!({ "experiment": id, "action": action, "at": at });
             (StatusCode::ACCEPTED, Json(answer)).into_response()
         }
-        Err(error) => refusal(StatusCode::SERVICE_UNAVAILABLE, error, "ask again when it runs"),
+        Err(error @ NotNow::Stopping) => {
+            refusal(StatusCode::SERVICE_UNAVAILABLE, error.to_string(), "ask again when it runs")
+        }
+        Err(error @ NotNow::TooMany) => {
+            refusal(StatusCode::TOO_MANY_REQUESTS, error.to_string(), "ask again in a second")
+        }
     }
 }

@@ -164,7 +164,7 @@ pub(super) async fn event(
             let answer = json!({ "experiment": experiment, "action": action, "at": at });
             (StatusCode::ACCEPTED, Json(answer)).into_response()
         }
-        Err(reason) => no(&reason),
+        Err(reason) => no(&reason.to_string()),
     }
 }
 
