@@ -190,7 +190,7 @@ fn the_table_of_docs_experiments_rollouts_md() {
         daemon.says(of_release("7f9c", result(Decision::Rollback)));
         assert_eq!(answers(daemon, "checkout", "7f9c"), [no, no, no, yes]);
         assert_eq!(answers(daemon, "checkout", "other"), [no, no, no, no]);
-        assert_eq!(answers(daemon, "chekout", ""), [no, no, no, no]);
+        assert_eq!(answers(daemon, "checkout2", ""), [no, no, no, no]);
         assert_eq!(answers(daemon, "", ""), [no, no, no, no]);
         daemon.status.set_experiments(Vec::new());
     }
@@ -293,7 +293,7 @@ fn who_may_not_changes_nothing() {
     let closed = Daemon::with(vec![closed], None);
     assert!(event(&closed, "Progressing", "7f9c", TOKEN).unwrap_err().contains("hooks = true"));
     let unknown =
-        json!({ "phase": "Progressing", "checksum": "7f9c", "metadata": { "experiment": "chekout" } });
+        json!({ "phase": "Progressing", "checksum": "7f9c", "metadata": { "experiment": "checkout2" } });
     assert!(webhook(&daemon, "/api/v1/flagger/event", &unknown).unwrap_err().contains("there are: checkout"));
     // Without hooks the checksum says nothing.
     closed.says(of_release("old", result(Decision::Rollback)));

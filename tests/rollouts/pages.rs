@@ -34,7 +34,7 @@ fn experiments_are_listed_and_shown_in_full() {
     let shown: ExperimentResult =
         serde_json::from_str(&daemon.get("/api/v1/experiments/checkout").success().body).unwrap();
     assert_eq!(shown, promoted);
-    for (path, hint) in [("search", "/ready"), ("serch", "there are: checkout, search")] {
+    for (path, hint) in [("search", "/ready"), ("search2", "there are: checkout, search")] {
         let answer = daemon.get(&format!("/api/v1/experiments/{path}"));
         assert_eq!(answer.status, 404);
         assert!(answer.json()["hint"].as_str().unwrap().contains(hint), "{}", answer.body);
@@ -67,7 +67,7 @@ fn scripts_start_and_stop_with_the_token() {
     assert_eq!(told(), [of("v7"), of(""), ExperimentAction::Stop]);
     assert_eq!(send(start, "wrong", "").status, 401);
     assert_eq!(daemon.post(start, "").status, 401);
-    assert_eq!(send("/api/v1/experiments/chekout/stop", TOKEN, "").status, 404);
+    assert_eq!(send("/api/v1/experiments/checkout2/stop", TOKEN, "").status, 404);
     let long = format!("{{\"release\": \"{}\"}}", "x".repeat(201));
     for body in ["{", "{\"version\": 1}", "{\"release\": 1}", &long] {
         assert_eq!(send(start, TOKEN, body).status, 400, "{body:.40}");

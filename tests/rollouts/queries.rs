@@ -27,9 +27,9 @@ fn argo_promotes_holds_and_rolls_back_by_number() {
         assert_eq!(Run::new(asked.limits).add(measured), phase);
     }
     // A list without a first place.
-    let unknown = "driftline_experiment_verdict{experiment=\"chekout\"}";
+    let unknown = "driftline_experiment_verdict{experiment=\"checkout2\"}";
     assert_eq!(argo::prometheus(&daemon, unknown, &asked.metric), Phase::Error);
-    let unknown = "driftline_experiment_verdikt{experiment=\"checkout\"}";
+    let unknown = "driftline_experiment_verdicts{experiment=\"checkout\"}";
     assert_eq!(argo::prometheus(&daemon, unknown, &asked.metric), Phase::Error);
 }
 

@@ -146,7 +146,7 @@ fn what_is_not_known_is_held_and_says_what_is() {
     let daemon =
         Daemon::with(vec![served("checkout", OnStale::Error), served("search", OnStale::Hold)], None);
     let asked = manifests::argo("argo-analysis-web.yaml", "verdict");
-    let wrong = "/api/v1/experiments/chekout/verdict";
+    let wrong = "/api/v1/experiments/checkout2/verdict";
     assert_eq!(argo::web(&daemon, wrong, &asked.metric), Phase::Inconclusive);
     let verdict = daemon.verdict(wrong);
     assert!(verdict["reason"].as_str().unwrap().contains("checkout, search"), "{verdict}");
