@@ -12,8 +12,8 @@ use driftline::{
     alert::{Alert, AlertStatus, AlertView, Labels, Outcome, Severity},
     event::{EventTime, RejectReason},
     ops::{
-        Component, CoreMetrics, ReloadMetrics, Status, register_build_info, register_process_metrics, router,
-        serve,
+        Component, CoreMetrics, ExperimentPages, ReloadMetrics, Status, register_build_info,
+        register_process_metrics, router, serve,
     },
     pipeline::{Counters, ModelStatus},
     reference::{ColumnRole, ReferenceBuilder, Value},
@@ -41,7 +41,8 @@ impl Served {
         let address = block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap().to_string();
-            tokio::spawn(serve(listener, router(Arc::clone(&status), registry.clone(), None, None)));
+            let pages = ExperimentPages::default();
+            tokio::spawn(serve(listener, router(Arc::clone(&status), registry.clone(), None, None, pages)));
             address
         });
         Self { status, registry, address }
@@ -208,7 +209,7 @@ fn the_index_names_every_endpoint_and_they_answer() {
     assert_eq!(index.content_type, "text/html; charset=utf-8");
     let links: Vec<&str> =
         index.body.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
-    let alerts = ["/api/v1/alerts", "/api/v1/silences"];
+    let alerts = ["/api/v1/alerts", "/api/v1/silences", "/api/v1/experiments"];
     assert_eq!(links, [&["/", "/live", "/ready", "/metrics", "/api/v1/models"], &alerts[..]].concat());
     for link in links {
         assert_ne!(served.get(link).status, 404, "{link}");

@@ -50,13 +50,18 @@ impl Silencer {
     }
 }
 
-/// Whether a request has the token.
+/// Whether this is the token.
 ///
 /// Compares hashes, so that the time it takes says nothing of the token.
+pub(super) fn is_token(token: &SecretString, given: &str) -> bool {
+    Sha256::digest(given.trim()) == Sha256::digest(token.expose_secret())
+}
+
+/// Whether a request has the token.
 pub(super) fn knows(token: &SecretString, headers: &HeaderMap) -> bool {
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let given = given.and_then(|value| value.strip_prefix("Bearer "));
-    given.is_some_and(|given| Sha256::digest(given.trim()) == Sha256::digest(token.expose_secret()))
+    given.is_some_and(|given| is_token(token, given))
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
-    Component, Status, alerts, alerts::Silencer, explanations, explanations::Asker, grouped, render,
+    Component, Status, alerts, alerts::Silencer, experiments, experiments::ExperimentPages, explanations,
+    explanations::Asker, grouped, render,
 };
 use crate::{
     event::EventTime,
@@ -25,7 +26,7 @@ use crate::{
 
 /// Every endpoint with what it is for: the index page and the answer to
 /// requests for anything else.
-const ENDPOINTS: [(&str, &str); 11] = [
+const ENDPOINTS: [(&str, &str); 16] = [
     ("/", "this page"),
     ("/live", "200 while the process works"),
     (
@@ -59,6 +60,20 @@ const ENDPOINTS: [(&str, &str); 11] = [
         "/api/v1/alerts/{fingerprint}/picture.svg",
         "the distributions that an alert is about; also as picture.png",
     ),
+    ("/api/v1/experiments", "the experiments and what is to be done with each; /{id} has everything of one"),
+    (
+        "/api/v1/experiments/{id}/verdict?arm=A&release=R",
+        "promote, hold or rollback, for the web provider of Argo Rollouts",
+    ),
+    ("/api/v1/experiments/{id}/start", "POST {\"release\": …}: begins it anew; /stop ends it"),
+    (
+        "/api/v1/flagger/{gate|rollout|rollback|event}",
+        "POST by Flagger: whether a release goes on or back, and that one begins or ends",
+    ),
+    (
+        "/api/v1/query?query=driftline_experiment_verdict{experiment=\"ID\"}",
+        "an experiment's numbers as Prometheus would answer",
+    ),
 ];
 /// Windows in one answer unless asked otherwise.
 const DEFAULT_LIMIT: usize = 20;
@@ -71,16 +86,25 @@ pub(super) struct Shared {
     registry: Registry,
     pub(super) silencer: Option<Arc<Silencer>>,
     pub(super) asker: Option<Arc<Asker>>,
+    pub(super) experiments: Arc<ExperimentPages>,
 }
 
 /// The daemon's pages over `status` and the metrics of `registry`; without a
-/// silencer nothing can be changed, and without an asker no event is explained.
+/// silencer no alert is silenced, and without an asker no event is explained.
 pub fn router(
     status: Arc<Status>,
     registry: Registry,
     silencer: Option<Silencer>,
     asker: Option<Asker>,
+    experiments: ExperimentPages,
 ) -> Router {
+    let shared = Shared {
+        status,
+        registry,
+        silencer: silencer.map(Arc::new),
+        asker: asker.map(Arc::new),
+        experiments: Arc::new(experiments),
+    };
     Router::new()
         .route("/", get(index))
         .route("/live", get(live))
@@ -95,10 +119,11 @@ pub fn router(
         .route("/api/v1/alerts/{fingerprint}/picture.png", get(alerts::picture_png))
         .route("/api/v1/silences", get(alerts::silences).post(alerts::silence))
         .route("/api/v1/silences/{id}", delete(alerts::end_silence))
+        .merge(experiments::routes())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn(security_headers))
-        .with_state(Shared { status, registry, silencer: silencer.map(Arc::new), asker: asker.map(Arc::new) })
+        .with_state(shared)
 }
 
 /// Keeps browsers from guessing types, framing the page or keeping old state.
@@ -128,7 +153,8 @@ async fn method_not_allowed(request: Request) -> Response {
     refusal(
         StatusCode::METHOD_NOT_ALLOWED,
         error,
-        "every endpoint is read with GET, but /explain takes POST; /api/v1/silences takes POST and DELETE, too",
+        "every endpoint is read with GET, but /explain, /api/v1/flagger/…, /start and /stop take POST; \
+         /api/v1/silences takes POST and DELETE, too",
     )
 }
 

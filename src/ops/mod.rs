@@ -3,10 +3,12 @@
 //! Promises: `/live`, `/ready` and `/metrics` answer from the first moment on,
 //! whatever Kafka and InfluxDB do, and say what is wrong; nothing that a
 //! client does can hold up the pipeline; no secret reaches a page or a log.
-//! Refuses: everything but reading, and silencing alerts with a token.
+//! Refuses: everything but reading, silencing alerts with a token, and starting
+//! and stopping experiments whose settings allow it.
 
 mod alerts;
 mod checkpoint_metrics;
+mod experiments;
 mod explanations;
 mod http;
 mod log_limit;
@@ -21,6 +23,7 @@ mod status;
 
 pub use alerts::Silencer;
 pub use checkpoint_metrics::CheckpointMetrics;
+pub use experiments::{Changer, ExperimentMetrics, ExperimentPages};
 pub use explanations::{Asked, AskedEvent, Asker};
 pub use http::router;
 pub use logs::{LogControl, LogError, init_logs};

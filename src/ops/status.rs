@@ -16,7 +16,7 @@ use crate::{
     alert::{AlertView, Silence},
     event::EventTime,
     pipeline::ModelStatus,
-    result::{StreamKey, WindowExplanation, WindowResult},
+    result::{ExperimentResult, StreamKey, WindowExplanation, WindowResult},
 };
 
 /// The pipeline's thread reports several times a second; beyond this it is
@@ -96,6 +96,7 @@ pub struct Status {
     windows: Mutex<Kept<WindowResult>>,
     alerts: Mutex<AlertReport>,
     explanations: Mutex<Kept<WindowExplanation>>,
+    experiments: Mutex<Arc<Vec<ExperimentResult>>>,
     latest_windows: usize,
     max_streams: usize,
 }
@@ -121,6 +122,7 @@ impl Status {
             windows: Mutex::default(),
             alerts: Mutex::default(),
             explanations: Mutex::default(),
+            experiments: Mutex::default(),
             latest_windows,
             max_streams,
         }
@@ -148,6 +150,18 @@ impl Status {
     #[must_use]
     pub fn alerts(&self) -> AlertReport {
         locked(&self.alerts).clone()
+    }
+
+    /// Replaces what is said about experiments: the latest result of each one that is
+    /// configured, those that wait included.
+    pub fn set_experiments(&self, results: Vec<ExperimentResult>) {
+        *locked(&self.experiments) = Arc::new(results);
+    }
+
+    /// The latest result of every experiment.
+    #[must_use]
+    pub fn experiments(&self) -> Arc<Vec<ExperimentResult>> {
+        Arc::clone(&locked(&self.experiments))
     }
 
     /// Says that the daemon drains and will end.

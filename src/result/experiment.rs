@@ -199,6 +199,9 @@ pub struct ExperimentResult {
     pub began: Option<EventTime>,
     /// Where it stands.
     pub phase: ExperimentPhase,
+    /// What is being released, as the last start named it; `None` when no start did.
+    #[serde(default)]
+    pub release: Option<String>,
     /// What is to be done.
     pub verdict: Decision,
     /// The challenger that is to be promoted or taken back; of several, the best

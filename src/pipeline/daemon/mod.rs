@@ -46,7 +46,7 @@ use crate::{
     experiment::FreezeError,
     explainer::{Explainers, ExplainersError},
     notify::{Notifier, NotifyError},
-    ops::{self, Asker, CheckpointMetrics, CoreMetrics, HttpSettings, Silencer, Status},
+    ops::{self, Asker, CheckpointMetrics, CoreMetrics, ExperimentPages, HttpSettings, Silencer, Status},
     pipeline::{Core, CoreSettings, Ledger, ModelSpec, ReferenceSpec},
     result::WindowResult,
     sink::{DeadLetters, InfluxSink, SinkError},
@@ -269,7 +269,8 @@ pub fn start(settings: &Settings, hooks: Hooks) -> Result<DaemonHandle, StartErr
     let (control, told) = channel();
     let silencer = settings.api_token.clone().map(|token| silencer(token, control.clone()));
     let asker = asker(settings.api_token.clone(), control.clone());
-    let pages = ops::router(Arc::clone(&status), registry.clone(), silencer, Some(asker));
+    let pages =
+        ops::router(Arc::clone(&status), registry.clone(), silencer, Some(asker), ExperimentPages::default());
     let http_address = start_http(&runtime, &settings.http, pages)?;
     let references = LearnedReferences::open(settings)?;
     let models = model_specs(settings, &references)?;
