@@ -28,7 +28,7 @@ use crate::{
     decode::{Decoder, EventMapping, Row},
     event::{EventTime, Message, MessageBatch, PartitionId, Reject, RejectReason},
     profile::row_hash,
-    result::{EventExplanation, WindowExplanation, WindowResult},
+    result::{EventExplanation, ExperimentResult, WindowExplanation, WindowResult},
     window::{Watermarks, WindowSettings},
 };
 
@@ -110,6 +110,8 @@ pub struct Outputs {
     pub explanations: Vec<WindowExplanation>,
     /// Events of alerts that were explained.
     pub event_explanations: Vec<EventExplanation>,
+    /// Experiments, looked at anew.
+    pub experiments: Vec<ExperimentResult>,
     /// Alerts that changed, and what is to be told.
     pub alerts: AlertOutputs,
 }
@@ -118,6 +120,7 @@ pub struct Outputs {
 struct Before {
     results: usize,
     explanations: usize,
+    experiments: usize,
     records: usize,
 }
 
@@ -130,6 +133,7 @@ impl Outputs {
         self.failures.clear();
         self.explanations.clear();
         self.event_explanations.clear();
+        self.experiments.clear();
         self.alerts.records.clear();
         self.alerts.notifications.clear();
     }
@@ -208,6 +212,7 @@ impl Core {
         let before = Before {
             results: out.results.len(),
             explanations: out.explanations.len(),
+            experiments: out.experiments.len(),
             records: out.alerts.records.len(),
         };
         match input {
