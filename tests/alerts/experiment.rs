@@ -49,12 +49,12 @@ fn a_rollback_fires_at_once_and_names_what_is_to_be_taken_back() {
     assert_eq!((record.state, alert.severity), (RecordState::Firing, Severity::Critical));
     assert_eq!((alert.label("model"), alert.label("experiment")), ("credit", "checkout"));
     assert_eq!(alert.label("arm"), "", "an alert of one experiment stays the same whatever arm is the worst");
-    assert_eq!(alert.annotation(SUMMARY), "credit: experiment checkout says to take b back");
-    let description = alert.annotation("description");
-    assert!(
-        description.starts_with("latency of b is worse by more than the margin. Send no"),
-        "{description}"
+    assert_eq!(
+        alert.annotation(SUMMARY),
+        "credit: experiment checkout says to take b back: latency of b is worse by more than the margin"
     );
+    let description = alert.annotation("description");
+    assert!(description.starts_with("Send no more traffic to b, then"), "{description}");
     assert_eq!(alert.window, Some((rolled_back("credit", at(2)).start, record.at)));
 }
 
