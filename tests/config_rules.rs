@@ -44,6 +44,9 @@ fn the_rules_that_come_with_driftline_have_no_errors_and_no_warnings() {
         "multivariate_drift",
         "attribution_drift",
         "other_model",
+        "experiment_rollback",
+        "experiment_promotion",
+        "experiment_unhealthy",
         "model_silent",
         "component_not_ready",
         "messages_refused",
@@ -123,6 +126,23 @@ fn metrics_of_the_daemon_are_selected_by_their_labels() {
     assert!(tag == "reason" && selector.selects("not_json") && !selector.selects("late"));
     let Test::Field { name, .. } = &rule.test else { panic!("{:?}", rule.test) };
     assert_eq!(name, "driftline_messages_rejected_total");
+}
+
+#[test]
+fn rules_over_experiments_select_experiments_arms_and_metrics() {
+    let text = "[[rules]]\nname = \"r\"\nmetric = \"experiment.estimate\"\nwhen = \"< -0.1\"\n\
+        models = \"cred*\"\nexperiments = \"v2\"\narms = [\"b\", \"c\"]\nmetrics = \"latency\"\n\
+        summary = \"{{ experiment }} {{ arm }} {{ metric }} {{ lower }} {{ reason }}\"\n\
+        [[rules]]\nname = \"s\"\nmetric = \"experiment.verdict\"\nwhen = \"== worse\"\n\
+        resolve_when = \"!= worse\"\n\
+        [[rules]]\nname = \"t\"\non = \"experiment_verdict\"\n\
+        expression = \"verdict == 'hold' && phase == 'ended' && code < 1\"\n";
+    let rules = own(text);
+    let tags: Vec<(&str, String)> =
+        rules[0].selectors.iter().map(|(tag, selector)| (tag.as_str(), selector.to_string())).collect();
+    let expected = [("model", "cred*"), ("experiment", "v2"), ("arm", "b, c"), ("metric", "latency")];
+    assert_eq!(tags, expected.map(|(tag, patterns)| (tag, patterns.to_owned())));
+    assert_eq!(names(&rules), ["r", "s", "t"]);
 }
 
 #[test]
@@ -253,6 +273,12 @@ const MISTAKES: &[(&str, &str)] = &[
         "5:10: rules[0].models: no model is called \"credti\"\n  hint: did you mean \"credit\"?",
     ),
     ("{RULE}models = 5", "5:10: rules[0].models: expected text or a list of texts, found the integer 5"),
+    ("[[rules]]\nname = \"r\"\nmetric = \"experiment.verdict\"\nwhen = \"shifted\"", "4:8: rules[0].when: "),
+    (
+        "[[rules]]\nname = \"r\"\nmetric = \"experiment_verdict.code\"\nwhen = \"< 0\"\narms = \"b\"",
+        "5:8: rules[0].arms: experiment_verdict has no arm\n  hint: it can be narrowed by models, experiments",
+    ),
+    ("{RULE}labels.arm = \"b\"", "rules[0].labels.arm: Driftline sets the label arm itself"),
     (
         "{RULE}labels_match.reason = \"late\"",
         "5:23: rules[0].labels_match.reason: drift is no metric of the daemon",

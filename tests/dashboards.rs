@@ -10,8 +10,11 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 
 use driftline::result::{
-    Check, ExplainMethod, ScoreName, Verdict,
-    schema::{ALL_ROWS, ATTRIBUTION, EXPLANATION, MeasurementDoc, measurements},
+    Check, Decision, ExplainMethod, MetricVerdict, ScoreName, Verdict,
+    schema::{
+        ALL_ROWS, ATTRIBUTION, EXPERIMENT, EXPERIMENT_ARM, EXPERIMENT_VERDICT, EXPLANATION, MeasurementDoc,
+        measurements,
+    },
 };
 use serde_json::{Value, json};
 use support::dashboards::{
@@ -20,9 +23,11 @@ use support::dashboards::{
 };
 
 const DATASOURCE: &str = "${ds}";
-/// Variables of every dashboard, in this order: each narrows the next, and the
-/// way from one dashboard to another keeps them.
+/// Variables of every dashboard but one, in this order: each narrows the next, and
+/// the way from one dashboard to another keeps them.
 const VARIABLES: [&str; 6] = ["ds", "model", "version", "variant", "window", "feature"];
+/// Those of the one: an experiment is over versions and variants.
+const OF_EXPERIMENTS: [&str; 6] = ["ds", "model", "window", "experiment", "arm", "metric"];
 /// What Grafana defines by itself.
 const BUILT_IN: [&str; 4] = ["timeFilter", "__interval", "__url_time_range", "__data"];
 /// What an alias can use beside variables: the column, and tags as `tag_NAME`.
@@ -40,6 +45,13 @@ fn source<'a>(query: &str, tables: &'a [MeasurementDoc]) -> &'a MeasurementDoc {
         .unwrap_or_else(|| panic!("{name} is never written: {query}"))
 }
 
+/// Whether a query reads verdicts that have words of their own.
+fn is_decision(query: &str) -> bool {
+    [EXPERIMENT, EXPERIMENT_ARM, EXPERIMENT_VERDICT]
+        .into_iter()
+        .any(|name| query.contains(&format!("FROM \"{name}\"")))
+}
+
 /// All queries of all dashboards.
 fn every_query() -> Vec<DashboardQuery> {
     all().iter().flat_map(|(_, dashboard)| raw_queries(dashboard)).collect()
@@ -49,7 +61,7 @@ fn every_query() -> Vec<DashboardQuery> {
 fn the_files_are_ones_that_grafana_loads_from_disk() {
     let dashboards = all();
     let names: Vec<&str> = dashboards.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["drift", "explanations", "verdicts"]);
+    assert_eq!(names, ["drift", "experiments", "explanations", "verdicts"]);
     for (name, dashboard) in &dashboards {
         assert_eq!(dashboard["id"], Value::Null, "an id belongs to one Grafana");
         assert_eq!(dashboard["uid"], format!("driftline-{name}"));
@@ -169,6 +181,9 @@ fn every_word_that_a_query_asks_for_is_one_that_is_written() {
         for index in (1..parts.len()).step_by(2) {
             let (name, word) = (parts[index - 1].rsplit('"').nth(1).unwrap(), parts[index]);
             let known: Vec<&str> = match name {
+                name if name.ends_with("verdict") && is_decision(&query) => {
+                    MetricVerdict::ALL.map(MetricVerdict::as_str).into()
+                }
                 name if name.ends_with("verdict") => Verdict::ALL.map(Verdict::as_str).into(),
                 "score" => ScoreName::ALL.map(ScoreName::as_str).into(),
                 "check" => Check::ALL.map(Check::as_str).into(),
@@ -230,7 +245,11 @@ fn variables_are_defined_before_they_are_used() {
             "verdicts" => &["segment"],
             _ => &[],
         };
-        assert_eq!(defined, [&VARIABLES, own].concat(), "{name}");
+        if name == "experiments" {
+            assert_eq!(defined, OF_EXPERIMENTS);
+        } else {
+            assert_eq!(defined, [&VARIABLES, own].concat(), "{name}");
+        }
         for panel in panels(&dashboard) {
             let mut without_aliases = panel.clone();
             for target in without_aliases["targets"].as_array_mut().into_iter().flatten() {
@@ -308,7 +327,10 @@ fn verdicts_have_one_set_of_words_and_colours() {
                 assert_eq!(defaults["mappings"], levels, "{}", panel["title"]);
                 assert_eq!(defaults["thresholds"], thresholds, "{}", panel["title"]);
                 seen.0 += 1;
-            } else if field.ends_with("verdict") && is_shown {
+            } else if field.ends_with("verdict")
+                && is_shown
+                && !is_decision(text(&panel["targets"][0]["query"]))
+            {
                 let rules = list(&panel["fieldConfig"]["overrides"]);
                 let mut rules = rules.filter(|rule| rule["matcher"]["options"] == field);
                 let mut properties = list(&rules.next().unwrap()["properties"]);
@@ -404,6 +426,86 @@ fn whatever_an_explanation_says_of_itself_is_shown() {
 }
 
 #[test]
+fn decisions_have_one_set_of_words_and_colours() {
+    let experiments = named("experiments");
+    let mappings = |entries: Vec<(String, &str, &str)>| -> Value {
+        let options = entries.into_iter().enumerate().map(|(index, (key, word, colour))| {
+            (key, json!({"text": word, "color": colour, "index": index}))
+        });
+        json!([{"type": "value", "options": options.collect::<serde_json::Map<_, _>>()}])
+    };
+    let decisions = [Decision::Rollback, Decision::Hold, Decision::Promote];
+    // Grows with the enum, or does not compile.
+    let of_decision = |decision| match decision {
+        Decision::Rollback => "red",
+        Decision::Hold => "blue",
+        Decision::Promote => "green",
+    };
+    let of_metric = |verdict| match verdict {
+        MetricVerdict::Insufficient => "#808080",
+        MetricVerdict::Undecided => "blue",
+        MetricVerdict::NotWorse => "semi-dark-green",
+        MetricVerdict::Better => "green",
+        MetricVerdict::Worse => "red",
+    };
+    let by_word = decisions.map(|one| (one.as_str().to_owned(), one.as_str(), of_decision(one)));
+    let by_code = decisions.map(|one| (one.code().to_string(), one.as_str(), of_decision(one)));
+    let metrics = MetricVerdict::ALL;
+    let metric_by_word = metrics.map(|one| (one.as_str().to_owned(), one.as_str(), of_metric(one)));
+    let place = |one: MetricVerdict| metrics.iter().position(|other| *other == one).unwrap().to_string();
+    let metric_by_level = metrics.map(|one| (place(one), one.as_str(), of_metric(one)));
+    let mut seen = BTreeSet::new();
+    for (field, panel) in fields_shown(&experiments) {
+        let query = text(&panel["targets"][0]["query"]);
+        let is_metric = query.contains(&format!("FROM \"{EXPERIMENT}\""));
+        let expected = match field.as_str() {
+            "code" => by_code.to_vec(),
+            "level" => metric_by_level.to_vec(),
+            "verdict" if is_metric => metric_by_word.to_vec(),
+            "verdict" if is_decision(query) => by_word.to_vec(),
+            _ => continue,
+        };
+        let expected = mappings(expected);
+        let found = if panel["type"] == "table" {
+            let rule = list(&panel["fieldConfig"]["overrides"])
+                .find(|rule| rule["matcher"]["options"] == field.as_str())
+                .unwrap();
+            list(&rule["properties"]).find(|property| property["id"] == "mappings").unwrap()["value"].clone()
+        } else {
+            panel["fieldConfig"]["defaults"]["mappings"].clone()
+        };
+        assert_eq!(found, expected, "{}", panel["title"]);
+        seen.insert((field, is_metric));
+    }
+    assert_eq!(seen.len(), 4);
+}
+
+#[test]
+fn whatever_is_said_of_an_experiment_is_shown() {
+    let shown_fields: BTreeSet<(String, String)> = fields_shown(&named("experiments"))
+        .into_iter()
+        .map(|(field, panel)| {
+            let query = text(&panel["targets"][0]["query"]);
+            (query.split("FROM \"").nth(1).unwrap().split('"').next().unwrap().to_owned(), field)
+        })
+        .collect();
+    for table in measurements() {
+        if ![EXPERIMENT, EXPERIMENT_ARM, EXPERIMENT_VERDICT].contains(&table.name) {
+            continue;
+        }
+        for field in &table.fields {
+            // The window that is the last, what a table has as a word already, and
+            // what the p-value beside it says.
+            if ["start", "code"].contains(&field.name) && table.name != EXPERIMENT || field.name == "srm_ok" {
+                continue;
+            }
+            let found = shown_fields.contains(&(table.name.to_owned(), field.name.to_owned()));
+            assert!(found, "{}.{} is not shown", table.name, field.name);
+        }
+    }
+}
+
+#[test]
 fn links_lead_to_dashboards_that_exist_and_keep_what_is_chosen() {
     let dashboards = all();
     let uids: Vec<&str> = dashboards.iter().map(|(_, dashboard)| text(&dashboard["uid"])).collect();
@@ -415,11 +517,13 @@ fn links_lead_to_dashboards_that_exist_and_keep_what_is_chosen() {
             let (uid, rest) = target.split_once('?').unwrap();
             assert!(uids.contains(&uid), "{uid}");
             let address = rest.split('"').next().unwrap();
-            assert!(
-                address.contains("${__url_time_range}") && address.contains("&var-feature="),
-                "{address}"
-            );
-            for variable in VARIABLES.iter().filter(|variable| **variable != "feature") {
+            assert!(address.contains("${__url_time_range}"), "{address}");
+            let is_set = |variable: &str| {
+                address.contains(&format!("&var-{variable}=${{__data.fields.{variable}:percentencode}}"))
+            };
+            let variables = if uid == "driftline-experiments" { OF_EXPERIMENTS } else { VARIABLES };
+            let set = variables.iter().rposition(|variable| is_set(variable)).expect("something is chosen");
+            for variable in variables.iter().take(set).filter(|variable| !is_set(variable)) {
                 assert!(
                     address.contains(&format!("${{{variable}:queryparam}}")),
                     "{variable} is lost: {address}"
@@ -442,6 +546,7 @@ fn values_with_special_characters_are_matched_as_they_are() {
         variant: "none".to_owned(),
         window: "1h/5m".to_owned(),
         output: "0".to_owned(),
+        experiment: "e".to_owned(),
         feature: None,
         from_ms: 1,
         to_ms: 2,

@@ -26,6 +26,7 @@ use influxdb_line_protocol::{FieldValue as Parsed, parse_lines};
 use proptest::prelude::*;
 use readable::{readable, readable_name};
 use support::{
+    experiments::{experiment, held, rolled_back, unhealthy},
     explanations::{by_a_surrogate, explained_event, explanation},
     results::{NEW_YEAR_MS, categorical, insufficient, numeric, window},
 };
@@ -330,7 +331,7 @@ fn fields_that_are_not_finite_are_counted() {
 /// The change of an alert about a feature in a segment, with all that can be
 /// said.
 fn alert_record() -> AlertRecord {
-    let labels = ["model", "version", "variant", "feature", "segment"];
+    let labels = ["model", "version", "variant", "feature", "segment", "experiment"];
     let annotations = ["summary", "description", "value"];
     let texts = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), format!("a {name}"))).collect();
     AlertRecord {
@@ -368,6 +369,7 @@ fn points_are_what_the_tables_say() {
             by_a_surrogate("credit", NEW_YEAR_MS, names),
         ],
         events: &[explained_event("credit", NEW_YEAR_MS, names)],
+        experiments: &[experiment("credit", NEW_YEAR_MS)],
         ..Written::default()
     });
     sets.push(points.lines);
@@ -403,6 +405,63 @@ fn points_are_what_the_tables_say() {
                 field.name
             );
         }
+    }
+}
+
+#[test]
+fn an_experiment_is_one_series_whatever_is_said_of_it() {
+    let mut lines = Vec::new();
+    for result in [experiment("credit", 7), rolled_back("credit", 8), held("credit", 9)] {
+        let mut points = Points::default();
+        points.add_all(&Written { experiments: &[result], ..Written::default() });
+        assert_eq!((points.omitted_fields, points.empty_points), (0, 0));
+        // The verdict, two arms, two metrics and a column of the challenger.
+        assert_eq!(points.lines.len(), 6);
+        lines.push(points.lines.swap_remove(0));
+    }
+    let line = |verdict: &str, code: &str, arm: &str, reason: &str, (score, end): (&str, i64)| {
+        let (hour, began) = (3_600_000, 3 * 3_600_000);
+        // Before 1970 there is no time to write as a count.
+        assert!(end - hour < 0 && end - began < 0);
+        format!(
+            "experiment_verdict,experiment=checkout,model=credit,window=1h verdict=\"{verdict}\",code={code},\
+             arm=\"{arm}\",reason=\"{reason}\",phase=\"running\",ready=1i,score={score},healthy=1i,problems=\"\",\
+             srm_p_value=0.4,srm_ok=1i,label_p_value=0.75,events=8004i,units_in_several_arms=2i,\
+             events_of_several_arms=5i,events_of_unknown_units=1i,events_of_other_arms=7i,unmatched=11i {end}"
+        )
+    };
+    let reason = "every goal of b is better, and no guardrail is worse";
+    assert_eq!(lines[0], line("promote", "1.0", "b", reason, ("100.0", 7)));
+    let reason = "latency of b is worse by more than the margin.";
+    assert_eq!(lines[1], line("rollback", "-1.0", "b", reason, ("0.0", 8)));
+    // What is not there any more is written over.
+    assert_eq!(lines[2], line("hold", "0.0", "", "nothing is proven yet", ("40.0", 9)));
+}
+
+#[test]
+fn what_an_experiment_can_not_say_is_absent() {
+    let mut result = unhealthy("credit", NEW_YEAR_MS);
+    let metric = &mut result.challengers[0].metrics[0];
+    (metric.estimate, metric.e_better, metric.events_needed) = (None, Some(f64::NAN), None);
+    result.arms[0].share = Some(f64::INFINITY);
+    (result.began, result.health.srm_p_value) = (None, None);
+    let mut points = Points::default();
+    points.add_all(&Written { experiments: &[result], ..Written::default() });
+    assert_eq!((points.omitted_fields, points.lines.len()), (2, 6));
+    let [verdict, control, challenger, metric, ..] = &points.lines[..] else { panic!("{points:?}") };
+    let problems = "problems=\"b has 56 % of the units instead of 50 %; labels of b are missing more often than those of a\"";
+    assert!(verdict.contains(problems) && verdict.contains(",healthy=0i,"), "{verdict}");
+    assert!(!verdict.contains("began") && !verdict.contains("srm_p_value"), "{verdict}");
+    assert!(control.contains("arm=a,") && control.contains("role=\"control\""), "{control}");
+    for absent in ["verdict", "code", "reason", "score", "pairs", ",share"] {
+        assert!(!control.contains(&format!("{absent}=")), "{absent}: {control}");
+    }
+    assert!(challenger.contains("role=\"challenger\"") && challenger.contains("verdict=\"promote\""));
+    assert!(metric.starts_with(
+        "experiment,arm=b,experiment=checkout,metric=log_loss,model=credit,window=1h role=\"goal\",better=\"lower\",verdict=\"better\""
+    ));
+    for absent in [",estimate=", ",e_better=", ",events_needed="] {
+        assert!(!metric.contains(absent), "{absent}: {metric}");
     }
 }
 

@@ -4,18 +4,12 @@
 //! what it knew of itself; a restart from a memory goes on as if there had been
 //! none. No clock in here: the time is told.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-};
-
-use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    clock::ClockAlerts,
-    group::Group,
     instance::{Course, Instance, Key},
-    notification::{Alert, AlertStatus, GroupKey, Notification},
+    memory::{AlertMemory, Streams},
+    notification::{Alert, AlertStatus, Notification},
     observed::Observed,
     record::{AlertRecord, RecordState},
     rule::Rule,
@@ -24,7 +18,7 @@ use super::{
     stream::StreamAlerts,
     vitals::Vitals,
 };
-use crate::{event::EventTime, result::StreamKey, window::WindowSettings};
+use crate::{event::EventTime, window::WindowSettings};
 
 /// How long by the clock an alert that is over is kept for those who ask.
 const KEPT_RESOLVED_MS: i64 = 15 * 60_000;
@@ -32,45 +26,6 @@ const KEPT_RESOLVED_MS: i64 = 15 * 60_000;
 const MOST_RESOLVED: usize = 500;
 /// Between two looks at what is to be told.
 const GROUPS_EVERY_MS: i64 = 1_000;
-
-/// The alerts of streams.
-type Streams = Vec<(StreamKey, StreamAlerts)>;
-
-/// What a restart goes on from.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AlertMemory {
-    streams: Streams,
-    /// Those of explanations, which come later than the windows that they are of.
-    #[serde(default)]
-    explained: Streams,
-    clock: ClockAlerts,
-    pub(super) groups: Vec<(GroupKey, Group)>,
-    pub(super) silences: Vec<Silence>,
-    /// Those that are over, with the clock at which they were.
-    pub(super) resolved: VecDeque<(EventTime, Alert)>,
-    /// Grows with every change that is to be kept.
-    revision: u64,
-    /// Notifications so far.
-    pub(super) told: u64,
-    /// The clock.
-    now: EventTime,
-    /// Length and slide of the windows.
-    windows: (i64, i64),
-}
-
-impl AlertMemory {
-    /// Another number whenever something has changed that is to be kept.
-    #[must_use]
-    pub fn revision(&self) -> u64 {
-        self.revision
-    }
-
-    /// Something is to be kept.
-    pub(super) fn changed(&mut self) {
-        self.revision = self.revision.wrapping_add(1);
-    }
-}
 
 /// Rules, the states of their alerts, and what was told of them.
 #[derive(Debug, Default)]
@@ -112,7 +67,7 @@ impl Alerts {
             groups_looked_at: EventTime::default(),
             explained_from: BTreeMap::new(),
             has_restored: false,
-            memory: AlertMemory { windows: (windows.size_ms, windows.slide_ms), ..AlertMemory::default() },
+            memory: AlertMemory::of_windows((windows.size_ms, windows.slide_ms)),
         }
     }
 
@@ -131,15 +86,9 @@ impl Alerts {
     /// Forgets what follows from events. What the daemon knows of itself, and
     /// whom it has told of that, does not.
     pub fn restart(&mut self) {
-        let memory = std::mem::take(&mut self.memory);
-        let is_own = |key: &GroupKey| key.model.is_none();
-        self.memory = AlertMemory {
-            streams: Vec::new(),
-            explained: Vec::new(),
-            groups: memory.groups.into_iter().filter(|(key, _)| is_own(key)).collect(),
-            resolved: VecDeque::new(),
-            ..memory
-        };
+        self.memory.forget_streams();
+        self.memory.groups.retain(|(key, _)| key.model.is_none());
+        self.memory.resolved.clear();
     }
 
     /// Goes on from a memory, which knows of the daemon itself and of silences
@@ -160,19 +109,11 @@ impl Alerts {
         }
         self.memory.groups.extend(own.groups.into_iter().filter(|(key, _)| key.model.is_none()));
         self.now = self.now.max(self.memory.now);
-        if self.memory.windows != (self.size_ms, self.slide_ms) {
-            self.memory.windows = (self.size_ms, self.slide_ms);
-            self.memory.streams.clear();
-            self.memory.explained.clear();
-        }
+        self.memory.keep_windows_of((self.size_ms, self.slide_ms));
         self.memory.silences.truncate(MOST_SILENCES);
         let settings = Arc::clone(&self.settings);
         let is_gone = |name: &str| !settings.rules.iter().any(|rule| rule.name == name);
-        let mut over = self.memory.clock.take_out(is_gone);
-        let AlertMemory { streams, explained, .. } = &mut self.memory;
-        for (_, stream) in streams.iter_mut().chain(explained) {
-            over.extend(stream.take_out(is_gone));
-        }
+        let over = self.memory.take_out(is_gone);
         // What the rule said of them is known from what was told.
         let told: Vec<Alert> =
             self.memory.groups.iter().flat_map(|(_, group)| group.told_firing().cloned()).collect();
@@ -207,6 +148,20 @@ impl Alerts {
         self.memory.explained = explained;
     }
 
+    /// Takes what is said of an experiment. It is of all windows up to its end, but
+    /// rules count it like a window, and its alerts are over when it has had none
+    /// for long.
+    pub fn experiment(
+        &mut self,
+        experiment: &dyn Observed,
+        final_until: Option<i64>,
+        out: &mut AlertOutputs,
+    ) {
+        let mut experiments = std::mem::take(&mut self.memory.experiments);
+        self.take(&mut experiments, experiment, final_until, out);
+        self.memory.experiments = experiments;
+    }
+
     /// By model, explanations of windows that end at or after this are still to
     /// come.
     pub fn wait_for_explanations(&mut self, from: BTreeMap<String, i64>) {
@@ -232,9 +187,9 @@ impl Alerts {
         }
         let settings = Arc::clone(&self.settings);
         let course = Course { slide_ms: self.slide_ms, lapse_ms: self.lapse_ms, final_until };
-        let place = streams.iter().position(|(key, _)| key == window.stream());
-        let place = place.unwrap_or_else(|| {
-            streams.push((window.stream().clone(), StreamAlerts::default()));
+        let of = window.stream();
+        let place = streams.iter().position(|(key, _)| *key == *of).unwrap_or_else(|| {
+            streams.push((of.into_owned(), StreamAlerts::default()));
             streams.len() - 1
         });
         let before = out.records.len();
@@ -324,9 +279,7 @@ impl Alerts {
     }
 
     pub(super) fn instances(&self) -> impl Iterator<Item = (&Key, &Instance)> {
-        let streams = self.memory.streams.iter().chain(&self.memory.explained);
-        let of_streams = streams.flat_map(|(_, stream)| stream.instances());
-        of_streams.chain(self.memory.clock.instances())
+        self.memory.instances()
     }
 
     pub(super) fn rule(&self, name: &str) -> Option<&Rule> {
@@ -357,12 +310,10 @@ impl Alerts {
 
     /// Alerts of streams that have no more windows are over.
     fn end_streams(&mut self, final_until: Option<i64>, out: &mut AlertOutputs) {
-        let mut streams = std::mem::take(&mut self.memory.streams);
-        let mut explained = std::mem::take(&mut self.memory.explained);
-        let mut over = take_over(&mut streams, |_| final_until, self.lapse_ms);
-        let until = |model: &str| self.explained_until(model, final_until);
-        over.extend(take_over(&mut explained, until, self.lapse_ms));
-        (self.memory.streams, self.memory.explained) = (streams, explained);
+        let mut memory = std::mem::take(&mut self.memory);
+        let explained_until = |model: &str| self.explained_until(model, final_until);
+        let over = memory.take_lapsed(final_until, explained_until, self.lapse_ms);
+        self.memory = memory;
         if over.is_empty() {
             return;
         }
@@ -377,13 +328,4 @@ impl Alerts {
             }
         }
     }
-}
-
-/// Takes out the streams that have had no window for longer than `lapse_ms`.
-fn take_over(streams: &mut Streams, until: impl Fn(&str) -> Option<i64>, lapse_ms: i64) -> Streams {
-    let is_over = |key: &StreamKey, stream: &StreamAlerts| {
-        let earliest = until(&key.model).map_or(i64::MIN, |until| until.saturating_sub(lapse_ms));
-        stream.last_end().is_some_and(|end| end < earliest)
-    };
-    streams.extract_if(.., |(key, stream)| is_over(key, stream)).collect()
 }

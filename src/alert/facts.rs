@@ -13,8 +13,10 @@ use super::{
 use crate::{
     event::EventTime,
     result::{
-        BinShare, Verdict,
-        schema::{ALL_ROWS, Row, TAG_FEATURE, TAG_MODEL, TAG_SEGMENT, Value},
+        BinShare, Decision, Verdict,
+        schema::{
+            ALL_ROWS, Row, TAG_ARM, TAG_EXPERIMENT, TAG_FEATURE, TAG_METRIC, TAG_MODEL, TAG_SEGMENT, Value,
+        },
     },
 };
 
@@ -84,7 +86,7 @@ impl Facts {
 
 /// What is said without a template.
 fn plain_summary(rule: &Rule, row: &Row<'_>, value: &str) -> String {
-    let about: Vec<&str> = [TAG_MODEL, TAG_FEATURE, TAG_SEGMENT]
+    let about: Vec<&str> = [TAG_MODEL, TAG_EXPERIMENT, TAG_ARM, TAG_METRIC, TAG_FEATURE, TAG_SEGMENT]
         .into_iter()
         .filter_map(|tag| row.tag(tag))
         .filter(|value| *value != ALL_ROWS)
@@ -115,9 +117,11 @@ fn text(value: &Value<'_>) -> String {
     }
 }
 
-/// By its verdict, then its effect.
+/// By its verdict, then its effect. A rollback is more than a drift: something is
+/// to be done at once.
 fn weight(row: &Row<'_>) -> f64 {
     let verdict = match row.value("verdict") {
+        Some(Value::Text(word)) if word == Decision::Rollback.as_str() => Some(Verdict::ALL.len()),
         Some(Value::Text(word)) => Verdict::ALL.into_iter().position(|verdict| verdict.as_str() == word),
         _ => None,
     };
@@ -125,5 +129,5 @@ fn weight(row: &Row<'_>) -> f64 {
         Some(Value::Float(effect)) if effect.is_finite() => effect.abs().min(PER_VERDICT / 2.0),
         _ => 0.0,
     };
-    [0.0, 1.0, 2.0, 3.0].get(verdict.unwrap_or(0)).map_or(0.0, |level| level * PER_VERDICT) + effect
+    [0.0, 1.0, 2.0, 3.0, 4.0].get(verdict.unwrap_or(0)).map_or(0.0, |level| level * PER_VERDICT) + effect
 }

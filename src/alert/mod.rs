@@ -16,6 +16,7 @@ mod facts;
 mod group;
 mod hex;
 mod instance;
+mod memory;
 mod mute;
 mod notification;
 mod observed;
@@ -31,9 +32,10 @@ mod template;
 pub mod vitals;
 
 pub use condition::{Condition, ConditionError, ValueKind};
-pub use engine::{AlertMemory, AlertOutputs, Alerts};
+pub use engine::{AlertOutputs, Alerts};
 pub use expression::Expression;
 pub use hex::hex;
+pub use memory::AlertMemory;
 pub use mute::MuteTime;
 pub use notification::{
     Alert, AlertStatus, DESCRIPTION, GroupKey, LABEL_FEATURE, LABEL_MODEL, LABEL_RULE, LABEL_SEVERITY,

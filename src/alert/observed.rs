@@ -1,12 +1,15 @@
 //! A window as rules see it.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use crate::{
     event::EventTime,
     result::{
-        BinShare, Check, FeatureResult, SegmentResult, StreamKey, WindowExplanation, WindowResult,
-        schema::{ALL_ROWS, QUALITY, Row, TAG_CHECK, TAG_FEATURE, TAG_SEGMENT, Value, WINDOW},
+        BinShare, Check, ExperimentPhase, ExperimentResult, FeatureResult, SegmentResult, StreamKey, UNNAMED,
+        WindowExplanation, WindowResult,
+        schema::{
+            ALL_ROWS, EXPERIMENT_VERDICT, QUALITY, Row, TAG_CHECK, TAG_FEATURE, TAG_SEGMENT, Value, WINDOW,
+        },
     },
 };
 
@@ -16,7 +19,7 @@ pub type VisitRow<'v> = dyn FnMut(Row<'_>) + 'v;
 /// A window's rows, and what rows do not say.
 pub trait Observed {
     /// Whose window it is.
-    fn stream(&self) -> &StreamKey;
+    fn stream(&self) -> Cow<'_, StreamKey>;
 
     /// Its start and its end.
     fn times(&self) -> (EventTime, EventTime);
@@ -33,13 +36,13 @@ pub trait Observed {
 
 impl fmt::Debug for dyn Observed + '_ {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Observed").field("stream", self.stream()).field("times", &self.times()).finish()
+        f.debug_struct("Observed").field("stream", &self.stream()).field("times", &self.times()).finish()
     }
 }
 
 impl Observed for WindowResult {
-    fn stream(&self) -> &StreamKey {
-        &self.stream
+    fn stream(&self) -> Cow<'_, StreamKey> {
+        Cow::Borrowed(&self.stream)
     }
 
     fn times(&self) -> (EventTime, EventTime) {
@@ -87,8 +90,8 @@ impl WindowResult {
 }
 
 impl Observed for WindowExplanation {
-    fn stream(&self) -> &StreamKey {
-        &self.stream
+    fn stream(&self) -> Cow<'_, StreamKey> {
+        Cow::Borrowed(&self.stream)
     }
 
     fn times(&self) -> (EventTime, EventTime) {
@@ -101,6 +104,36 @@ impl Observed for WindowExplanation {
 
     fn has_no_data(&self, _: &Row<'_>) -> bool {
         self.rows == 0
+    }
+
+    fn bins(&self, _: &Row<'_>) -> &[BinShare] {
+        &[]
+    }
+}
+
+impl Observed for ExperimentResult {
+    /// An experiment is over versions and variants; its name is that of a variant
+    /// among the experiments of its model, which have streams of their own.
+    fn stream(&self) -> Cow<'_, StreamKey> {
+        Cow::Owned(StreamKey {
+            model: self.model.clone(),
+            version: UNNAMED.to_owned(),
+            variant: self.experiment.clone(),
+        })
+    }
+
+    fn times(&self) -> (EventTime, EventTime) {
+        (self.start, self.end)
+    }
+
+    fn rows(&self, visit: &mut VisitRow<'_>) {
+        Self::rows(self, visit);
+    }
+
+    /// The verdict always says how it stands: one that begins anew takes back what
+    /// it had said before, and so does one that waits for it.
+    fn has_no_data(&self, row: &Row<'_>) -> bool {
+        self.phase == ExperimentPhase::Waiting && row.measurement != EXPERIMENT_VERDICT
     }
 
     fn bins(&self, _: &Row<'_>) -> &[BinShare] {

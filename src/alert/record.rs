@@ -10,8 +10,8 @@ use super::{
 use crate::{
     event::EventTime,
     result::schema::{
-        AlertFields, Row, TAG_ALERT, TAG_FEATURE, TAG_MODEL, TAG_RULE, TAG_SEGMENT, TAG_SEVERITY,
-        TAG_VARIANT, TAG_VERSION,
+        AlertFields, Row, TAG_ALERT, TAG_EXPERIMENT, TAG_FEATURE, TAG_MODEL, TAG_RULE, TAG_SEGMENT,
+        TAG_SEVERITY, TAG_VARIANT, TAG_VERSION,
     },
 };
 
@@ -70,7 +70,7 @@ impl AlertRecord {
             (TAG_SEVERITY, alert.severity.as_str()),
             (TAG_ALERT, alert.fingerprint.as_str()),
         ];
-        let about = [TAG_MODEL, TAG_VERSION, TAG_VARIANT, TAG_FEATURE, TAG_SEGMENT];
+        let about = [TAG_MODEL, TAG_VERSION, TAG_VARIANT, TAG_FEATURE, TAG_SEGMENT, TAG_EXPERIMENT];
         tags.extend(
             about.map(|tag| (tag, alert.label(tag))).into_iter().filter(|(_, value)| !value.is_empty()),
         );

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use super::NotifySettings;
 use crate::{
     alert::{Alert, LABEL_FEATURE, LABEL_MODEL},
-    result::schema::{TAG_VARIANT, TAG_VERSION},
+    result::schema::{TAG_EXPERIMENT, TAG_VARIANT, TAG_VERSION},
 };
 
 /// What the addresses are made of.
@@ -69,7 +69,7 @@ fn fill(template: &str, alert: &Alert) -> String {
             continue;
         };
         match name {
-            LABEL_MODEL | TAG_VERSION | TAG_VARIANT | LABEL_FEATURE => {
+            LABEL_MODEL | TAG_VERSION | TAG_VARIANT | LABEL_FEATURE | TAG_EXPERIMENT => {
                 url.push_str(&encoded(alert.label(name)));
             }
             "from" => url.push_str(&from.0.to_string()),
@@ -119,10 +119,12 @@ mod tests {
     fn names_are_percent_encoded_and_fill_no_place_of_their_own() {
         let mut alert = alert("{to}&x=ä");
         alert.labels.insert("version".to_owned(), "1/2".to_owned());
-        let dashboard = "https://g/d?{}&m={model}&v={version}&f={feature}&a={from}&b={to}&{x&c={variant}";
+        alert.labels.insert("experiment".to_owned(), "v2 or v1".to_owned());
+        let dashboard =
+            "https://g/d?{}&m={model}&v={version}&f={feature}&e={experiment}&a={from}&b={to}&{x&c={variant}";
         assert_eq!(
             links(None, Some(dashboard)).page(&alert).unwrap(),
-            "https://g/d?{}&m=credit&v=1%2F2&f=%7Bto%7D%26x%3D%C3%A4&a=1764000000000&b=1764003600000&{x&c="
+            "https://g/d?{}&m=credit&v=1%2F2&f=%7Bto%7D%26x%3D%C3%A4&e=v2%20or%20v1&a=1764000000000&b=1764003600000&{x&c="
         );
         assert_eq!(
             links(Some("https://d.example/"), None).page(&alert).unwrap(),

@@ -10,6 +10,7 @@ use super::links::Links;
 use crate::{
     alert::{Alert, AlertStatus, DESCRIPTION, LABEL_FEATURE, Notification, SUMMARY, VALUE, hex},
     client::{cut, one_line},
+    result::schema::TAG_EXPERIMENT,
 };
 
 /// Names in a title before the rest is only counted.
@@ -94,11 +95,14 @@ pub(super) fn hashed(text: &str) -> String {
     hex(&Sha256::digest(text))
 }
 
-/// The feature, or the rule of an alert about none.
+/// The feature, or the rule of an alert about none; with the experiment of one
+/// about that.
 fn name_of(alert: &Alert) -> String {
-    match tidy(alert.label(LABEL_FEATURE), MAX_NAME) {
-        feature if feature.is_empty() => tidy(&alert.rule, MAX_NAME),
-        feature => feature,
+    let (feature, experiment) = (alert.label(LABEL_FEATURE), alert.label(TAG_EXPERIMENT));
+    let name = if feature.is_empty() { &alert.rule } else { feature };
+    match tidy(name, MAX_NAME) {
+        name if experiment.is_empty() => name,
+        name => format!("{name} of {}", tidy(experiment, MAX_NAME)),
     }
 }
 
@@ -129,6 +133,16 @@ mod tests {
         let mut own = notification(vec![alert]);
         own.group.model = None;
         assert_eq!(title(&own), "[FIRING 1] driftline: FeatureDrift (warning)");
+    }
+
+    #[test]
+    fn an_experiment_is_named_beside_the_rule() {
+        let mut alert = alert("");
+        alert.rule = "experiment_rollback".to_owned();
+        alert.labels.remove("feature");
+        alert.labels.insert(TAG_EXPERIMENT.to_owned(), "v2".to_owned());
+        let own = notification(vec![alert]);
+        assert_eq!(title(&own), "[FIRING 1] credit: experiment_rollback of v2 (warning)");
     }
 
     #[test]

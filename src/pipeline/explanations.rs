@@ -259,8 +259,11 @@ impl Explanations {
         spec_of: impl Fn(&str) -> Option<(&'s ExplainSpec, &'s Basis)>,
         counters: &mut Counters,
     ) {
-        let fired: Vec<&AlertRecord> =
-            records.iter().filter(|record| record.state == RecordState::Firing).collect();
+        // What an experiment says is of no single window's events.
+        let is_of_window = |record: &&AlertRecord| {
+            record.state == RecordState::Firing && !record.alert.labels.contains_key(schema::TAG_EXPERIMENT)
+        };
+        let fired: Vec<&AlertRecord> = records.iter().filter(is_of_window).collect();
         if fired.is_empty() {
             return;
         }

@@ -8,7 +8,7 @@ use super::line_protocol::{FieldValue, write_point};
 use crate::{
     alert::AlertRecord,
     result::{
-        EventExplanation, WindowExplanation, WindowResult,
+        EventExplanation, ExperimentResult, WindowExplanation, WindowResult,
         schema::{Row, Value},
     },
 };
@@ -22,6 +22,8 @@ pub struct Written<'a> {
     pub explanations: &'a [WindowExplanation],
     /// Events of alerts that were explained.
     pub events: &'a [EventExplanation],
+    /// Experiments, looked at anew.
+    pub experiments: &'a [ExperimentResult],
     /// Alerts that have changed.
     pub alerts: &'a [AlertRecord],
 }
@@ -33,6 +35,7 @@ impl Written<'_> {
         self.windows.is_empty()
             && self.explanations.is_empty()
             && self.events.is_empty()
+            && self.experiments.is_empty()
             && self.alerts.is_empty()
     }
 }
@@ -64,6 +67,9 @@ impl Points {
             if let Some(window) = &event.window {
                 event.rows(&mut |row| self.point(row, window.end.0));
             }
+        }
+        for experiment in written.experiments {
+            experiment.rows(&mut |row| self.point(row, experiment.end.0));
         }
         written.alerts.iter().for_each(|record| self.add_alert(record));
     }

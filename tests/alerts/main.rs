@@ -5,6 +5,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod bench;
+mod experiment;
+#[allow(unreachable_pub, reason = "other test crates use it as well")]
+#[path = "../support/experiments.rs"]
+mod experiments;
 mod groups;
 mod outcomes;
 mod states;

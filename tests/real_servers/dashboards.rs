@@ -15,6 +15,7 @@ use crate::{
     simulated::{START_MS, Traffic},
     support::{
         dashboards::{self, Chosen},
+        experiments::{experiment, held},
         explanations::{by_a_surrogate, explained_event, explanation},
         servers::{Daemon, Influx2, Kafka, SOON, driftline, eventually, http::block_on, or_skip},
     },
@@ -51,6 +52,7 @@ fn every_query_of_the_dashboards_gives_rows() {
             variant: "none".to_owned(),
             window: "1h".to_owned(),
             output: "default".to_owned(),
+            experiment: "checkout".to_owned(),
             feature,
             from_ms: START_MS,
             to_ms: START_MS + 5 * 3_600_000,
@@ -72,7 +74,8 @@ fn config(setup: &Setup) -> PathBuf {
 }
 
 /// Writes made-up explanations of the daemon's windows: this model is none that
-/// can be asked. The last one is by a surrogate, which has no verdict.
+/// can be asked. The last one is by a surrogate, which has no verdict. So are the
+/// results of an experiment, since its events name no arms.
 fn explain(influx: &Influx2, bucket: &str) {
     let names = ["amount", "channel"];
     let end = |hour: i64| START_MS + hour * 3_600_000;
@@ -85,10 +88,12 @@ fn explain(influx: &Influx2, bucket: &str) {
             by_a_surrogate("credit", end(3), names),
         ],
         events: &[explained_event("credit", end(2), names)],
+        experiments: &[held("credit", end(1)), experiment("credit", end(2))],
         ..Written::default()
     });
-    // Per window one of its output and two of its features; one of the event.
-    assert_eq!(lines.len(), 10);
+    // Per window one of its output and two of its features; one of the event; of
+    // an experiment its verdict, two arms, two metrics and a column.
+    assert_eq!(lines.len(), 10 + 2 * 6);
     let ticket = sink.submit_lines(lines);
     eventually("delivery", SOON, || (sink.delivered() >= ticket).then_some(()));
     assert_eq!(block_on(sink.close(SOON)), 0);

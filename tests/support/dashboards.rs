@@ -13,6 +13,7 @@ pub struct Chosen {
     pub window: String,
     /// The explained output.
     pub output: String,
+    pub experiment: String,
     /// `None` is the choice `All`.
     pub feature: Option<String>,
     /// The time range, in milliseconds since 1970.
@@ -158,6 +159,9 @@ fn substitute(query: &str, chosen: &Chosen) -> String {
         ("${output:regex}", regex(&chosen.output)),
         ("${feature:regex}", chosen.feature.as_deref().map_or_else(all, regex)),
         ("${segment:regex}", all()),
+        ("${experiment:regex}", regex(&chosen.experiment)),
+        ("${arm:regex}", all()),
+        ("${metric:regex}", all()),
     ];
     values.into_iter().fold(query.to_owned(), |query, (variable, value)| query.replace(variable, &value))
 }

@@ -3,6 +3,7 @@
 
 pub mod credit;
 pub mod dashboards;
+pub mod experiments;
 pub mod explanations;
 pub mod log;
 pub mod mock_kafka;

@@ -1,6 +1,6 @@
 //! One test, run.
 
-use std::{collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use super::{
     file::{Series, Test, TestFile},
@@ -15,7 +15,7 @@ use crate::{
     event::EventTime,
     result::{
         BinShare, StreamKey, UNNAMED, Verdict,
-        schema::{Fields, Row, TAG_MODEL, TAG_VARIANT, TAG_VERSION, Tag, Value},
+        schema::{Fields, Row, TAG_EXPERIMENT, TAG_MODEL, TAG_VARIANT, TAG_VERSION, Tag, Value},
     },
     window::WindowSettings,
 };
@@ -83,8 +83,8 @@ struct TestWindow {
 }
 
 impl Observed for TestWindow {
-    fn stream(&self) -> &StreamKey {
-        &self.stream
+    fn stream(&self) -> Cow<'_, StreamKey> {
+        Cow::Borrowed(&self.stream)
     }
 
     fn times(&self) -> (EventTime, EventTime) {
@@ -192,8 +192,10 @@ fn by_stream(rows: Vec<TestRow>) -> BTreeMap<StreamKey, Vec<TestRow>> {
     let mut windows: BTreeMap<StreamKey, Vec<TestRow>> = BTreeMap::new();
     for row in rows {
         let tag = |name: &str| row.tags.get(name).cloned().unwrap_or_default();
-        let stream =
-            StreamKey { model: tag(TAG_MODEL), version: tag(TAG_VERSION), variant: tag(TAG_VARIANT) };
+        // An experiment has no variant, and a stream of its own.
+        let of_variant = tag(TAG_VARIANT);
+        let variant = if of_variant.is_empty() { tag(TAG_EXPERIMENT) } else { of_variant };
+        let stream = StreamKey { model: tag(TAG_MODEL), version: tag(TAG_VERSION), variant };
         windows.entry(stream).or_default().push(row);
     }
     windows

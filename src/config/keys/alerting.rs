@@ -68,7 +68,7 @@ pub(super) const KEYS: &[KeySpec] = &[
     text(
         "alerts.dashboard_url",
         "notifications have no link to a dashboard",
-        "page about a model; `{model}`, `{version}`, `{variant}`, `{feature}`, `{from}` and `{to}` \
+        "page about a model; `{model}`, `{version}`, `{variant}`, `{feature}`, `{experiment}`, `{from}` and `{to}` \
          (milliseconds) are filled in",
     ),
     key(
@@ -125,6 +125,9 @@ pub(super) const KEYS: &[KeySpec] = &[
     selector("rules[].segments", "segments as `feature=value`; `all` is all rows together"),
     selector("rules[].checks", "checks of `quality`"),
     selector("rules[].references", "further references of `comparison`, as `compare_with` names them"),
+    selector("rules[].experiments", "experiments"),
+    selector("rules[].arms", "arms of experiments"),
+    selector("rules[].metrics", "metrics of experiments"),
     selector("rules[].components", "parts of the daemon"),
     selector("rules[].labels_match.*", "of `metric.*`: series, by the value of this label"),
     key("rules[].for", WINDOWS, Integer(1), "windows in a row in which the condition must hold"),

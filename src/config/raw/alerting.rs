@@ -52,6 +52,9 @@ pub(in crate::config) struct Rule {
     pub(in crate::config) segments: Option<Vec<String>>,
     pub(in crate::config) checks: Option<Vec<String>>,
     pub(in crate::config) references: Option<Vec<String>>,
+    pub(in crate::config) experiments: Option<Vec<String>>,
+    pub(in crate::config) arms: Option<Vec<String>>,
+    pub(in crate::config) metrics: Option<Vec<String>>,
     pub(in crate::config) components: Option<Vec<String>>,
     #[serde(default)]
     pub(in crate::config) labels_match: BTreeMap<String, Vec<String>>,

@@ -13,12 +13,13 @@ use crate::{
         raw,
     },
     result::schema::{
-        TAG_CHECK, TAG_FEATURE, TAG_MODEL, TAG_REFERENCE, TAG_SEGMENT, TAG_VARIANT, TAG_VERSION,
+        TAG_ARM, TAG_CHECK, TAG_EXPERIMENT, TAG_FEATURE, TAG_METRIC, TAG_MODEL, TAG_REFERENCE, TAG_SEGMENT,
+        TAG_VARIANT, TAG_VERSION,
     },
 };
 
 /// Keys that select, with their tags.
-pub(super) const SELECTORS: [(&str, &str); 8] = [
+pub(super) const SELECTORS: [(&str, &str); 11] = [
     ("models", TAG_MODEL),
     ("versions", TAG_VERSION),
     ("variants", TAG_VARIANT),
@@ -26,6 +27,9 @@ pub(super) const SELECTORS: [(&str, &str); 8] = [
     ("segments", TAG_SEGMENT),
     ("checks", TAG_CHECK),
     ("references", TAG_REFERENCE),
+    ("experiments", TAG_EXPERIMENT),
+    ("arms", TAG_ARM),
+    ("metrics", TAG_METRIC),
     ("components", TAG_COMPONENT),
 ];
 
@@ -54,6 +58,9 @@ impl Reader<'_> {
             raw.segments.take(),
             raw.checks.take(),
             raw.references.take(),
+            raw.experiments.take(),
+            raw.arms.take(),
+            raw.metrics.take(),
             raw.components.take(),
         ];
         let mut selectors = Vec::new();

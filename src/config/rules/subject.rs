@@ -64,7 +64,7 @@ static SUBJECTS: LazyLock<Vec<Subject>> = LazyLock::new(|| {
         fields: measurement
             .fields
             .iter()
-            .map(|field| (field.name, value_kind(field.name, field.type_name)))
+            .map(|field| (field.name, value_kind(measurement.name, field.name, field.type_name)))
             .collect(),
         driver: Driver::Windows,
     });
@@ -99,9 +99,14 @@ fn metric(row: &'static str) -> Option<Metric> {
     Some(Metric { name, kind, labels: labels.filter(|label| !label.is_empty()).collect() })
 }
 
-fn value_kind(name: &str, type_name: &str) -> ValueKind {
+/// Measurements whose verdicts are decisions, which have words of their own and no
+/// order.
+const OF_DECISIONS: [&str; 3] = [schema::EXPERIMENT_VERDICT, schema::EXPERIMENT_ARM, schema::EXPERIMENT];
+
+fn value_kind(measurement: &str, name: &str, type_name: &str) -> ValueKind {
+    let is_verdict = name == "verdict" || name.ends_with("_verdict");
     match type_name {
-        "string" if name == "verdict" || name.ends_with("_verdict") => ValueKind::Verdict,
+        "string" if is_verdict && !OF_DECISIONS.contains(&measurement) => ValueKind::Verdict,
         "string" => ValueKind::Text,
         _ => ValueKind::Number,
     }
@@ -251,6 +256,11 @@ mod tests {
         assert_eq!(drift.kind_of("verdict_level"), Some(ValueKind::Number));
         assert_eq!(drift.kind_of("kind"), Some(ValueKind::Text));
         assert_eq!(measurement("multivariate").unwrap().kind_of("pca_verdict"), Some(ValueKind::Verdict));
+        for decisions in OF_DECISIONS {
+            assert_eq!(measurement(decisions).unwrap().kind_of("verdict"), Some(ValueKind::Text));
+        }
+        assert_eq!(measurement("experiment_column").unwrap().kind_of("verdict"), Some(ValueKind::Verdict));
+        assert_eq!(measurement("experiment_verdict").unwrap().kind_of("code"), Some(ValueKind::Number));
         assert!(measurement(METRIC).is_none());
     }
 

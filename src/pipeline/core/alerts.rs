@@ -43,6 +43,9 @@ impl Core {
         for explanation in out.explanations.iter().skip(before.explanations) {
             self.alerts.explanation(explanation, self.final_until, &mut out.alerts);
         }
+        for experiment in out.experiments.iter().skip(before.experiments) {
+            self.alerts.experiment(experiment, self.final_until, &mut out.alerts);
+        }
         self.final_until = self.closed_until;
         if let Input::Clock(now) = input {
             self.alerts.tick(*now, None, &mut out.alerts);

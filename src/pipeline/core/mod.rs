@@ -124,6 +124,7 @@ pub struct Outputs {
 struct Before {
     results: usize,
     explanations: usize,
+    experiments: usize,
     records: usize,
 }
 
@@ -217,6 +218,7 @@ impl Core {
         let before = Before {
             results: out.results.len(),
             explanations: out.explanations.len(),
+            experiments: out.experiments.len(),
             records: out.alerts.records.len(),
         };
         match input {

@@ -35,6 +35,7 @@ impl<'a> From<&'a Outputs> for Written<'a> {
             windows: &out.results,
             explanations: &out.explanations,
             events: &out.event_explanations,
+            experiments: &out.experiments,
             alerts: &out.alerts.records,
         }
     }

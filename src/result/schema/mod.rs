@@ -12,6 +12,8 @@ use std::borrow::Cow;
 
 mod alert;
 mod drift;
+mod experiment;
+mod experiment_metric;
 mod explanation;
 mod judgement;
 mod multivariate;
@@ -21,6 +23,8 @@ mod window;
 use alert::ALERT_FIELDS;
 pub use alert::AlertFields;
 use drift::{DISTRIBUTION_FIELDS, DRIFT_FIELDS, SEGMENT_FIELDS};
+use experiment::{EXPERIMENT_ARM_FIELDS, EXPERIMENT_VERDICT_FIELDS};
+use experiment_metric::{EXPERIMENT_COLUMN_FIELDS, EXPERIMENT_FIELDS};
 use explanation::{ATTRIBUTION_FIELDS, EVENT_EXPLANATION_FIELDS, EXPLANATION_FIELDS};
 use judgement::{COMPARISON_FIELDS, EVIDENCE_FIELDS, QUALITY_FIELDS};
 use multivariate::MULTIVARIATE_FIELDS;
@@ -49,6 +53,14 @@ pub const EXPLANATION: &str = "explanation";
 pub const ATTRIBUTION: &str = "attribution";
 /// Why one event of an alert was predicted as it was.
 pub const EVENT_EXPLANATION: &str = "event_explanation";
+/// What is to be done in an experiment, up to one time.
+pub const EXPERIMENT_VERDICT: &str = "experiment_verdict";
+/// What was counted of one arm, and what is to be done with it.
+pub const EXPERIMENT_ARM: &str = "experiment_arm";
+/// One metric of a challenger beside the control.
+pub const EXPERIMENT: &str = "experiment";
+/// One column of a challenger's predictions beside the control's, in one window.
+pub const EXPERIMENT_COLUMN: &str = "experiment_column";
 /// What became of an alert with one window.
 pub const ALERT: &str = "alert";
 
@@ -74,6 +86,12 @@ pub const TAG_REFERENCE: &str = "reference";
 pub const TAG_OUTPUT: &str = "output";
 /// Tag: the place of an event among those of an alert, with a leading zero.
 pub const TAG_RANK: &str = "rank";
+/// Tag: the experiment.
+pub const TAG_EXPERIMENT: &str = "experiment";
+/// Tag: the arm of an experiment, by the value that names it.
+pub const TAG_ARM: &str = "arm";
+/// Tag: the metric of an experiment.
+pub const TAG_METRIC: &str = "metric";
 /// Tag: the rule of an alert.
 pub const TAG_RULE: &str = "rule";
 /// Tag: how much an alert matters.
@@ -107,10 +125,28 @@ pub const ATTRIBUTION_TAGS: [&str; 6] =
 /// Tags of [`EVENT_EXPLANATION`].
 pub const EVENT_EXPLANATION_TAGS: [&str; 6] =
     [TAG_MODEL, TAG_VERSION, TAG_VARIANT, TAG_WINDOW, TAG_OUTPUT, TAG_RANK];
+/// Tags of [`EXPERIMENT_VERDICT`]: one series per experiment, so that whoever asks
+/// for the last point of an experiment finds one.
+pub const EXPERIMENT_VERDICT_TAGS: [&str; 3] = [TAG_MODEL, TAG_EXPERIMENT, TAG_WINDOW];
+/// Tags of [`EXPERIMENT_ARM`].
+pub const EXPERIMENT_ARM_TAGS: [&str; 4] = [TAG_MODEL, TAG_EXPERIMENT, TAG_ARM, TAG_WINDOW];
+/// Tags of [`EXPERIMENT`].
+pub const EXPERIMENT_TAGS: [&str; 5] = [TAG_MODEL, TAG_EXPERIMENT, TAG_ARM, TAG_METRIC, TAG_WINDOW];
+/// Tags of [`EXPERIMENT_COLUMN`].
+pub const EXPERIMENT_COLUMN_TAGS: [&str; 5] = [TAG_MODEL, TAG_EXPERIMENT, TAG_ARM, TAG_FEATURE, TAG_WINDOW];
 
 /// Tags of [`ALERT`]; those that an alert is not about are absent.
-pub const ALERT_TAGS: [&str; 8] =
-    [TAG_RULE, TAG_SEVERITY, TAG_ALERT, TAG_MODEL, TAG_VERSION, TAG_VARIANT, TAG_FEATURE, TAG_SEGMENT];
+pub const ALERT_TAGS: [&str; 9] = [
+    TAG_RULE,
+    TAG_SEVERITY,
+    TAG_ALERT,
+    TAG_MODEL,
+    TAG_VERSION,
+    TAG_VARIANT,
+    TAG_FEATURE,
+    TAG_SEGMENT,
+    TAG_EXPERIMENT,
+];
 
 /// How a field is read from `T`; the variant is its type in InfluxDB.
 enum Read<T> {
@@ -183,6 +219,22 @@ pub fn measurements() -> Vec<MeasurementDoc> {
             name: EVENT_EXPLANATION,
             tags: &EVENT_EXPLANATION_TAGS,
             fields: docs(EVENT_EXPLANATION_FIELDS),
+        },
+        MeasurementDoc {
+            name: EXPERIMENT_VERDICT,
+            tags: &EXPERIMENT_VERDICT_TAGS,
+            fields: docs(EXPERIMENT_VERDICT_FIELDS),
+        },
+        MeasurementDoc {
+            name: EXPERIMENT_ARM,
+            tags: &EXPERIMENT_ARM_TAGS,
+            fields: docs(EXPERIMENT_ARM_FIELDS),
+        },
+        MeasurementDoc { name: EXPERIMENT, tags: &EXPERIMENT_TAGS, fields: docs(EXPERIMENT_FIELDS) },
+        MeasurementDoc {
+            name: EXPERIMENT_COLUMN,
+            tags: &EXPERIMENT_COLUMN_TAGS,
+            fields: docs(EXPERIMENT_COLUMN_FIELDS),
         },
         MeasurementDoc { name: ALERT, tags: &ALERT_TAGS, fields: docs(ALERT_FIELDS) },
     ]

@@ -326,6 +326,7 @@ impl Runner {
             checkpoints.hurry();
         }
         self.outputs.event_explanations.clear();
+        self.outputs.experiments.clear();
         for explanation in self.outputs.explanations.drain(..) {
             tracing::debug!(
                 model = explanation.stream.model, version = explanation.stream.version,
