@@ -23,7 +23,7 @@ use super::{
 use crate::{
     decode::Row,
     drift::DriftSettings,
-    event::EventKind,
+    event::{EventKind, EventTime},
     reference::Reference,
     result::{ExperimentPhase, ExperimentResult},
     window::WindowSettings,
@@ -124,25 +124,37 @@ impl Experiment {
         is_same
     }
 
-    /// Begins, begins anew or ends.
-    pub fn change(&mut self, change: &ExperimentChange) {
+    /// Begins, begins anew or ends; what is said then, where that is something new.
+    pub fn change(&mut self, change: &ExperimentChange) -> Option<ExperimentResult> {
+        let run = &self.memory.run;
         match &change.action {
             ExperimentAction::Start { release } => {
-                let is_running = self.memory.run.until.is_none();
-                let is_known = !release.is_empty() && self.memory.run.release.as_ref() == Some(release);
-                if !(is_running && is_known) {
-                    self.restart();
-                    self.memory.run =
-                        Run { release: Some(release.clone()), from: Some(change.at.0), until: None };
+                let release = Some(release.clone()).filter(|release| !release.is_empty());
+                let is_running = run.until.is_none() && run.from.is_some();
+                if is_running && release.is_some() && run.release == release {
+                    return None;
                 }
+                self.restart();
+                self.memory.run = Run { release, from: Some(change.at.0), until: None };
+                let start = self.pane_of(change.at.0);
+                let nothing = ExperimentResult {
+                    start: EventTime(start - self.windows.slide_ms),
+                    end: EventTime(start),
+                    ..self.latest()
+                };
+                self.memory.latest = Some(nothing);
             }
-            ExperimentAction::Stop => {
-                self.memory.run.until.get_or_insert(change.at.0);
-            }
+            ExperimentAction::Stop if run.until.is_some() => return None,
+            ExperimentAction::Stop => self.memory.run.until = Some(change.at.0),
         }
-        if let Some(latest) = &mut self.memory.latest {
-            latest.phase = phase(&self.settings, &self.memory.run, latest.end.0);
-        }
+        let latest = self.memory.latest.as_mut()?;
+        latest.phase = phase(&self.settings, &self.memory.run, latest.end.0);
+        Some(latest.clone())
+    }
+
+    /// Start of the window that a time lies in.
+    fn pane_of(&self, time: i64) -> i64 {
+        time.div_euclid(self.windows.slide_ms) * self.windows.slide_ms
     }
 
     /// From when on and until when it counts; `None` before it was started.
@@ -433,19 +445,22 @@ impl Experiment {
         let labels = memory.waiting.expire(matured, start);
         memory.totals.lost.unmatched += labels;
         let run = memory.run.clone();
-        report::result(
+        let result = report::result(
             settings,
             &mut memory.totals,
             distributions,
             report::Times { start, end, slide, phase: phase(settings, &run, end) },
-        )
+        );
+        ExperimentResult { release: run.release, ..result }
     }
 
     /// What is said now: after the last look, or before there was one.
     #[must_use]
     pub fn latest(&self) -> ExperimentResult {
-        self.memory.latest.clone().unwrap_or_else(|| {
-            report::nothing(&self.settings, self.windows.slide_ms, phase(&self.settings, &self.memory.run, 0))
+        let Memory { latest, run, .. } = &self.memory;
+        latest.clone().unwrap_or_else(|| ExperimentResult {
+            release: run.release.clone(),
+            ..report::nothing(&self.settings, self.windows.slide_ms, phase(&self.settings, run, 0))
         })
     }
 }

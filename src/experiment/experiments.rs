@@ -67,13 +67,12 @@ impl Experiments {
         self.note_next_look();
     }
 
-    /// Begins, begins anew or ends one.
-    pub fn change(&mut self, change: &ExperimentChange) {
+    /// Begins, begins anew or ends one; what is said of it then.
+    pub fn change(&mut self, change: &ExperimentChange) -> Option<ExperimentResult> {
         let known = self.list.iter_mut().find(|one| one.settings().id == change.experiment);
-        if let Some(experiment) = known {
-            experiment.change(change);
-        }
+        let result = known.and_then(|experiment| experiment.change(change));
         self.note_next_look();
+        result
     }
 
     /// Takes an event of the model of this name.

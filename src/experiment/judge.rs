@@ -84,6 +84,7 @@ pub(super) fn look(
         e_better: e(evidence.better.log_e),
         e_worse: e(evidence.worse.log_e),
         e_not_worse: e(evidence.not_worse.log_e),
+        e_wanted: 1.0 / levels.better,
         p_value: evidence.any.log_e.map(|log| (-log).exp().min(1.0)),
         margin,
         detectable,

@@ -21,9 +21,9 @@ use statrs::distribution::{ContinuousCDF, Normal};
 /// Looks nearer to each other than this share of the plan are one look: so many
 /// spend hardly less, and the integrals stay cheap.
 const LEAST_STEP: f64 = 0.005;
-/// Distance of the density's points by the spread of a step. Simpson's rule on a
-/// normal density is then right to more digits than are asked for.
-const FINENESS: f64 = 0.08;
+/// Distance of the density's points by the spread of a step: with Simpson's rule, bounds are
+/// right to the sixth digit.
+const FINENESS: f64 = 0.12;
 /// Bounds further out than this are as good as none.
 const FURTHEST: f64 = 8.0;
 /// Halvings of [`FURTHEST`] that find a bound.

@@ -354,6 +354,9 @@ pub struct MetricResult {
     pub e_worse: Option<f64>,
     /// Evidence that it is not worse than the margin.
     pub e_not_worse: Option<f64>,
+    /// Evidence of being better, or not worse, from which on that is proven: so much
+    /// that all experiments, arms and goals together keep to the allowed error.
+    pub e_wanted: f64,
     /// Of the effect being nothing, at any time so far; two-sided.
     pub p_value: Option<f64>,
     /// How much worse it may be, on `scale`.

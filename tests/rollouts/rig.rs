@@ -198,6 +198,7 @@ pub(crate) fn metric(name: &str, role: MetricRole) -> MetricResult {
         e_better: Some(12.5),
         e_worse: Some(0.25),
         e_not_worse: Some(70.0),
+        e_wanted: 40.0,
         p_value: Some(0.08),
         margin: None,
         detectable: None,

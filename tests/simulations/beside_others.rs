@@ -234,7 +234,7 @@ fn decisions(scenario: &Scenario, runs: u64) -> [[u64; 2]; 5] {
 
 #[test]
 fn beside_other_ways_to_look() {
-    let runs = 200 * times_as_many();
+    let runs = 100 * times_as_many();
     println!("| | {} |\n|---|{}", METHODS.join(" | "), "---|".repeat(METHODS.len()));
     let percent = |count: u64| 100.0 * count as f64 / runs as f64;
     let mut table = Vec::new();

@@ -48,6 +48,7 @@ fn metric(name: &str, role: MetricRole, verdict: MetricVerdict) -> MetricResult 
         e_better: Some(48.0),
         e_worse: Some(0.0078),
         e_not_worse: Some(310.0),
+        e_wanted: 40.0,
         p_value: Some(0.02),
         margin: Some(0.01),
         detectable: Some(0.0125),

@@ -260,7 +260,7 @@ impl Core {
             Input::Clock(_) => {}
             Input::Vitals(vitals) => self.look_at_vitals(vitals, out),
             Input::Silence(change) => self.alerts.silence(change),
-            Input::Experiment(change) => self.experiments.change(change),
+            Input::Experiment(change) => out.experiments.extend(self.experiments.change(change)),
             Input::Explained(number, explained) => self.take_explained(number, explained, out),
             Input::Restart(delivered_until) => {
                 self.explanations.clear(delivered_until, &mut self.counters);

@@ -15,6 +15,7 @@
 
 mod checkpoints;
 mod delivery;
+mod pages;
 mod references;
 mod runner;
 
@@ -31,8 +32,7 @@ use std::{
 };
 
 use prometheus::Registry;
-use secrecy::SecretString;
-use tokio::{net::TcpListener, runtime::Runtime};
+use tokio::runtime::Runtime;
 
 use self::{
     checkpoints::Checkpoints,
@@ -46,7 +46,7 @@ use crate::{
     experiment::FreezeError,
     explainer::{Explainers, ExplainersError},
     notify::{Notifier, NotifyError},
-    ops::{self, Asker, CheckpointMetrics, CoreMetrics, ExperimentPages, HttpSettings, Silencer, Status},
+    ops::{self, CheckpointMetrics, CoreMetrics, Status},
     pipeline::{Core, CoreSettings, Ledger, ModelSpec, ReferenceSpec},
     result::WindowResult,
     sink::{DeadLetters, InfluxSink, SinkError},
@@ -267,11 +267,7 @@ pub fn start(settings: &Settings, hooks: Hooks) -> Result<DaemonHandle, StartErr
     let metrics = register_metrics(&registry)?;
     let status = Arc::new(Status::new(settings.http.latest_windows, settings.windows.max_streams));
     let (control, told) = channel();
-    let silencer = settings.api_token.clone().map(|token| silencer(token, control.clone()));
-    let asker = asker(settings.api_token.clone(), control.clone());
-    let pages =
-        ops::router(Arc::clone(&status), registry.clone(), silencer, Some(asker), ExperimentPages::default());
-    let http_address = start_http(&runtime, &settings.http, pages)?;
+    let http_address = pages::serve(settings, &runtime, (&status, &registry), &control)?;
     let references = LearnedReferences::open(settings)?;
     let models = model_specs(settings, &references)?;
     let experiments = settings.frozen_experiments(&models)?;
@@ -320,12 +316,6 @@ pub fn start(settings: &Settings, hooks: Hooks) -> Result<DaemonHandle, StartErr
     Ok(DaemonHandle { control, thread, status, registry, http_address, shutdown_timeout, runtime })
 }
 
-/// Has events explained.
-fn asker(token: Option<SecretString>, control: Sender<Control>) -> Asker {
-    // A thread that is gone has nothing to tell any more.
-    Asker::new(token, move |asked| control.send(Control::Explain(asked)).is_ok())
-}
-
 /// Starts the explainers, and gives them the references that are there.
 fn start_explainers(
     settings: &Settings,
@@ -342,12 +332,6 @@ fn start_explainers(
         }
     }
     Ok(explainers)
-}
-
-/// Takes silences from whoever has the token.
-fn silencer(token: SecretString, control: Sender<Control>) -> Silencer {
-    // A thread that is gone has nothing to tell any more.
-    Silencer::new(token, move |change| control.send(Control::Silence(change)).is_ok())
 }
 
 /// The checkpoints in `state_dir`, when there is one.
@@ -369,18 +353,6 @@ fn register_metrics(registry: &Registry) -> Result<CoreMetrics, prometheus::Erro
     ops::register_build_info(registry)?;
     ops::register_process_metrics(registry)?;
     CoreMetrics::register(registry)
-}
-
-fn start_http(
-    runtime: &Runtime,
-    settings: &HttpSettings,
-    pages: axum::Router,
-) -> Result<SocketAddr, StartError> {
-    let failed = |source| StartError::Listen { address: settings.listen, source };
-    let listener = runtime.block_on(TcpListener::bind(settings.listen)).map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    runtime.spawn(ops::serve(listener, pages));
-    Ok(address)
 }
 
 fn start_pipeline(mut parts: Parts) -> Result<JoinHandle<Result<(), DaemonError>>, StartError> {

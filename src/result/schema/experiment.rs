@@ -138,6 +138,18 @@ pub(super) const EXPERIMENT_VERDICT_FIELDS: &[Field<ExperimentResult>] = &[
         Read::Integer(|e| Some(e.health.unmatched)),
     ),
     field(
+        "late",
+        "events",
+        "predictions of windows that had been looked at already",
+        Read::Integer(|e| Some(e.health.late)),
+    ),
+    field(
+        "release",
+        "text",
+        "what is being released, as the last start named it; empty when none did",
+        Read::Text(|e| Some(e.release.as_deref().unwrap_or("").into())),
+    ),
+    field(
         "start",
         "ms since 1970",
         "start of the last window in it",

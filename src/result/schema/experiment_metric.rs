@@ -119,6 +119,12 @@ pub(super) const EXPERIMENT_FIELDS: &[Field<MetricResult>] = &[
         Read::Float(|m| m.e_not_worse),
     ),
     field(
+        "e_wanted",
+        "ratio",
+        "evidence of being better, or not worse, from which on that is proven",
+        Read::Float(|m| Some(m.e_wanted)),
+    ),
+    field(
         "p_value",
         "probability",
         "of the effect being nothing, at any time so far; two-sided",

@@ -1,6 +1,7 @@
 //! The thread that owns the core.
 
 mod alerts;
+mod experiments;
 mod explanations;
 mod stop;
 
@@ -15,7 +16,10 @@ use std::{
 use prometheus::Registry;
 use tokio::runtime::Handle;
 
-use self::alerts::{VitalSigns, log_alert};
+use self::{
+    alerts::{VitalSigns, log_alert},
+    experiments::log_experiment,
+};
 use super::{
     DaemonError, Hooks, checkpoints::Checkpoints, delivery::Delivery, references::LearnedReferences,
 };
@@ -23,6 +27,7 @@ use crate::{
     alert::{AlertOutputs, SilenceChange},
     checkpoint::Checkpoint,
     event::{EventTime, MessageBatch, PartitionId},
+    experiment::ExperimentChange,
     explainer::Explainers,
     ops::{Asked, Component, CoreMetrics, Status},
     pipeline::{Commit, CommitQueue, Core, Input, LearnedReference, Outputs, PartitionState, Position},
@@ -54,6 +59,8 @@ pub(super) enum Control {
     Silence(SilenceChange),
     /// Somebody asks why an event was predicted as it was.
     Explain(Asked),
+    /// An experiment begins or ends.
+    Experiment(ExperimentChange),
 }
 
 /// What the thread needs from the outside.
@@ -154,6 +161,7 @@ impl Runner {
                 Ok(Control::SetMinEvents(min_events)) => self.parts.core.set_min_events(min_events),
                 Ok(Control::Silence(change)) => self.silence(&change),
                 Ok(Control::Explain(asked)) => self.explain(asked),
+                Ok(Control::Experiment(change)) => self.change_experiment(&change),
                 Err(TryRecvError::Empty) => return None,
                 // The handle was dropped: nobody is left who could stop it.
                 Err(TryRecvError::Disconnected) => return Some(Instant::now()),
@@ -326,7 +334,10 @@ impl Runner {
             checkpoints.hurry();
         }
         self.outputs.event_explanations.clear();
-        self.outputs.experiments.clear();
+        if !self.outputs.experiments.is_empty() {
+            status.set_experiments(core.experiments());
+            self.outputs.experiments.drain(..).for_each(|result| log_experiment(&result));
+        }
         for explanation in self.outputs.explanations.drain(..) {
             tracing::debug!(
                 model = explanation.stream.model, version = explanation.stream.version,
@@ -379,6 +390,7 @@ impl Runner {
         self.parts.metrics.set_models(&models);
         self.parts.metrics.set_watermark(self.parts.core.watermark(), now());
         self.parts.status.set_models(models);
+        self.parts.status.set_experiments(self.parts.core.experiments());
         self.report_alerts();
         self.report_components();
     }
