@@ -15,6 +15,7 @@
 //! | [`multivariate`] | samples of rows | whether features go together as they did |
 //! | [`model`] | model files | what a model says of rows |
 //! | [`explain`] | a model, samples of rows | attributions, and whether they have changed |
+//! | [`experiment`] | events of several arms | which arm is better, and what is to be done |
 //! | [`result`] | scores | window results, the type that every consumer reads |
 //! | [`alert`] | window results, rules | alerts and notifications |
 //! | [`explainer`] | rows that wait, models that are elsewhere | explanations, on threads of their own |

@@ -12,9 +12,10 @@ use std::{
 };
 
 /// Folders and files of the pure core, below `src/`.
-const CORE: [&str; 12] = [
+const CORE: [&str; 13] = [
     "alert",
     "event",
+    "experiment",
     "explain",
     "model",
     "decode",

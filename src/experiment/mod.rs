@@ -1,10 +1,56 @@
-//! Experiments: which arm of a model is better, decided on a stream.
+//! Experiments: which version of a model is better, decided on a stream.
+//!
+//! Why: every tool that promotes or takes back a version asks again and again, and a
+//! test that is asked again and again says "significant" of nothing sooner or later.
+//! Here every answer may be looked at at any time, and acted upon at once.
+//!
+//! The way of an event: [`values`] reads its arm, its unit and what it contributes to
+//! each metric; [`exposure`] keeps units to their first arm; [`pane`] sums up windows,
+//! exactly and in any order; what needs a label or another arm's answer waits in
+//! [`waiting`]. When a window can't change any more, [`experiment`] looks at it, once:
+//! [`totals`] adds it up, [`metric`] and [`evidence`] say what is proven of each
+//! metric, [`verdict`] what is to be done.
+//!
+//! The statistics stand for themselves: [`confidence`] (means, ratios, quantiles,
+//! pairs), [`rate_ratio`] (rates), [`spending`] (a planned end), [`strata`] (windows,
+//! units, covariates), [`quantiles`], [`split_test`] (whether arms have the traffic
+//! that they should have).
+//!
+//! Promises: the same events give the same results to the bit, in whatever order they
+//! come within a window; false promotions, and false rollbacks, stay within
+//! `alpha` however often one looks; what is said of a window is never taken back.
+//! Without data, or with data that can't be trusted, nothing is promoted.
+//!
+//! Refuses: to guess. What a setting can't mean is an error before anything runs, and
+//! values that can't be used are counted.
 
 mod change;
+pub mod confidence;
+mod evidence;
+mod experiment;
+mod experiments;
+mod exposure;
+mod judge;
+mod metric;
+mod pane;
+pub mod quantiles;
+pub mod rate_ratio;
+mod report;
 mod settings;
+pub mod spending;
+pub mod split_test;
+pub mod strata;
+pub mod sums;
+mod totals;
+mod values;
+mod verdict;
+mod waiting;
 
 pub use change::{ExperimentAction, ExperimentChange};
+pub use experiment::{Experiment, ModelView};
+pub use experiments::{ExperimentMemory, Experiments};
 pub use settings::{
     ArmSource, Condition, Covariate, Design, ExperimentSettings, Inference, Loss, Margin, Method,
     MetricSettings, MetricValue, PromoteWhen, Split, Statistic, UnitSource,
 };
+pub use values::EventView;

@@ -145,7 +145,8 @@ impl QuantileStrata {
         let n = 4.0 * self.weight / design_effect;
         let share_variance = design_effect * q * (1.0 - q) / self.weight;
         let around = (AROUND * share_variance.sqrt()).min(0.5 * q.min(1.0 - q));
-        let (control, challenger) = (self.quantile(q, |shares| shares.0), self.quantile(q, |shares| shares.1));
+        let (control, challenger) =
+            (self.quantile(q, |shares| shares.0), self.quantile(q, |shares| shares.1));
         let both = |(a, b): &(f64, f64)| 0.5 * (a + b);
         let width = self.quantile(q + around, both) - self.quantile(q - around, both);
         // Where all values are alike there is no density; a bin's width stands in.

@@ -37,6 +37,8 @@
 //! When events of a unit go together, the logarithms are divided by the design
 //! effect, which is right in the limit only.
 
+use std::sync::LazyLock;
+
 use serde::{Deserialize, Serialize};
 
 /// Alternatives in either direction.
@@ -82,18 +84,27 @@ pub struct RateRatio {
     margin: (f64, f64),
 }
 
-fn alternative(index: usize) -> f64 {
-    let (near, far) = (NEAREST.ln(), FURTHEST.ln());
-    let (side, sign) = if index < SIDE { (index, -1.0) } else { (index - SIDE, 1.0) };
-    #[expect(clippy::cast_precision_loss, reason = "a dozen")]
-    let share = side as f64 / (SIDE - 1) as f64;
-    (sign * near * (far / near).powf(share)).exp()
-}
+/// The alternatives: first those below 1.
+static ALTERNATIVES: LazyLock<[f64; 2 * SIDE]> = LazyLock::new(|| {
+    std::array::from_fn(|index| {
+        let (near, far) = (NEAREST.ln(), FURTHEST.ln());
+        let (side, sign) = if index < SIDE { (index, -1.0) } else { (index - SIDE, 1.0) };
+        #[expect(clippy::cast_precision_loss, reason = "a dozen")]
+        let share = side as f64 / (SIDE - 1) as f64;
+        (sign * near * (far / near).powf(share)).exp()
+    })
+});
+/// Where bounds are looked for, in ascending order.
+static POINTS: LazyLock<[f64; 2 * STEPS + 1]> = LazyLock::new(|| {
+    std::array::from_fn(|index| {
+        #[expect(clippy::cast_precision_loss, reason = "some hundred")]
+        let share = index as f64 / STEPS as f64 - 1.0;
+        (share * OUTERMOST.ln()).exp()
+    })
+});
 
 fn point(index: usize) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "some hundred")]
-    let share = index as f64 / STEPS as f64 - 1.0;
-    (share * OUTERMOST.ln()).exp()
+    POINTS.get(index).copied().unwrap_or(OUTERMOST)
 }
 
 impl Default for RateRatio {
@@ -119,8 +130,7 @@ impl RateRatio {
     /// Whether it has as many numbers as it should, all of them finite.
     #[must_use]
     pub fn is_plausible(&self) -> bool {
-        let lists =
-            [(&self.equal, 2 * SIDE), (&self.alternatives, 2 * SIDE), (&self.points, 2 * STEPS + 1)];
+        let lists = [(&self.equal, 2 * SIDE), (&self.alternatives, 2 * SIDE), (&self.points, 2 * STEPS + 1)];
         lists.iter().all(|(list, length)| list.len() == *length && list.iter().all(|l| l.is_finite()))
             && self.margin.0 > 0.0
             && self.margin.1.is_finite()
@@ -137,13 +147,21 @@ impl RateRatio {
         let [k_control, k, n_control, n] = [control, challenger, n_control, n_challenger].map(float);
         let q = n / (n_control + n);
         let log = |ratio: f64| k * ratio.ln() - (k + k_control) * (q * (ratio - 1.0)).ln_1p();
-        for (index, sum) in self.alternatives.iter_mut().enumerate() {
-            *sum += log(alternative(index));
-        }
-        for (index, sum) in self.points.iter_mut().enumerate() {
-            *sum += log(point(index));
+        let sums = self.alternatives.iter_mut().zip(ALTERNATIVES.iter());
+        for (sum, ratio) in sums.chain(self.points.iter_mut().zip(POINTS.iter())) {
+            *sum += log(*ratio);
         }
         self.margin.1 += log(self.margin.0);
+    }
+
+    /// Takes pairs in which one arm alone was positive: without a difference, each is
+    /// as likely to be the challenger's as the control's. Only the evidence against
+    /// equal rates means anything then.
+    pub fn add_pairs(&mut self, control: u64, challenger: u64) {
+        let (k_control, k) = (float(control), float(challenger));
+        for (sum, ratio) in self.equal.iter_mut().zip(ALTERNATIVES.iter()) {
+            *sum += k * ratio.ln() - (k + k_control) * (0.5 * (ratio - 1.0)).ln_1p();
+        }
     }
 
     /// What a window says against equal rates, by the rate of those before it.
@@ -156,8 +174,7 @@ impl RateRatio {
             float(positives) * (alternative / rate).ln()
                 + float(n.saturating_sub(positives)) * ((rate - alternative) / (1.0 - rate)).ln_1p()
         };
-        for (index, sum) in self.equal.iter_mut().enumerate() {
-            let ratio = alternative(index);
+        for (sum, ratio) in self.equal.iter_mut().zip(ALTERNATIVES.iter()) {
             let of_control = rate / (1.0 + q * (ratio - 1.0));
             let of_challenger = ratio * of_control;
             // No rate is above 1: such an alternative says nothing of this window.
@@ -216,12 +233,13 @@ impl RateRatio {
             let null = self.at(index);
             self.log_e(null, design_effect, |ratio| ratio < null.0) - wanted
         };
+        // Below the likeliest ratio the evidence against a ratio falls with it, and above
+        // there is none; the other way round for ratios below.
         let last = 2 * STEPS;
-        let lower = (0..=last).rev().find(|index| above(*index) >= 0.0);
-        let upper = (0..=last).find(|index| below(*index) >= 0.0);
-        // Between the last point with enough evidence and the first without.
-        let lower = lower.filter(|index| *index < last).map(|index| cross(index, index + 1, &above));
-        let upper = upper.filter(|index| *index > 0).map(|index| cross(index, index - 1, &below));
+        let enough = partition(last + 1, |index| above(index) >= 0.0);
+        let lower = (1..=last).contains(&enough).then(|| cross(enough - 1, enough, &above));
+        let less = partition(last + 1, |index| below(index) < 0.0);
+        let upper = (1..=last).contains(&less).then(|| cross(less, less - 1, &below));
         // Evidence against equal rates is evidence against all ratios on its side.
         let (is_above, is_below) = (self.log_e_above(design_effect), self.log_e_below(design_effect));
         let lower = if is_above >= wanted { Some(lower.unwrap_or(1.0).max(1.0)) } else { lower };
@@ -241,7 +259,7 @@ fn float(count: u64) -> f64 {
 
 /// The average over the alternatives that `counts` says.
 fn mean_evidence(logs: &[f64], null: f64, design_effect: f64, counts: impl Fn(f64) -> bool) -> f64 {
-    let logs = logs.iter().enumerate().filter(|(index, _)| counts(alternative(*index)));
+    let logs = ALTERNATIVES.iter().zip(logs).filter(|(ratio, _)| counts(**ratio));
     log_mean_exp(logs.map(|(_, log)| (log - null) / design_effect.max(1.0)))
 }
 
@@ -253,8 +271,24 @@ fn cross(enough: usize, less: usize, excess: &impl Fn(usize) -> f64) -> f64 {
     (point(enough).ln() * (1.0 - share) + point(less).ln() * share).exp()
 }
 
+/// The first of so many indices of which `holds` does not hold, given that it holds of
+/// none after that.
+fn partition(count: usize, holds: impl Fn(usize) -> bool) -> usize {
+    let (mut low, mut high) = (0, count);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if holds(middle) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    low
+}
+
 fn log_mean_exp(logs: impl Iterator<Item = f64> + Clone) -> f64 {
-    let (count, most) = logs.clone().fold((0.0, f64::NEG_INFINITY), |(n, most), log| (n + 1.0, most.max(log)));
+    let (count, most) =
+        logs.clone().fold((0.0, f64::NEG_INFINITY), |(n, most), log| (n + 1.0, most.max(log)));
     if most == f64::NEG_INFINITY {
         return most;
     }

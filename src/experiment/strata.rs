@@ -160,10 +160,8 @@ impl Strata {
 
     /// Takes a window.
     pub fn take(&mut self, control: &Sums, challenger: &Sums, units: &[Unit]) {
-        let (mut mine, mut theirs) = self
-            .pending
-            .take()
-            .unwrap_or_else(|| (Sums::new(self.channels()), Sums::new(self.channels())));
+        let (mut mine, mut theirs) =
+            self.pending.take().unwrap_or_else(|| (Sums::new(self.channels()), Sums::new(self.channels())));
         mine.merge(control);
         theirs.merge(challenger);
         let is_stratum = mine.n().min(theirs.n()) >= LEAST;
@@ -191,7 +189,8 @@ impl Strata {
         self.control += weight * self.value(&a.deviations, 0);
         self.challenger += weight * self.value(&b.deviations, 0);
         for (index, sum) in self.differences.iter_mut().enumerate() {
-            *sum += weight * (value(self.shape, &b.deviations, index) - value(self.shape, &a.deviations, index));
+            *sum +=
+                weight * (value(self.shape, &b.deviations, index) - value(self.shape, &a.deviations, index));
         }
         for i in 0..self.values {
             for j in 0..self.values {
@@ -236,20 +235,16 @@ impl Strata {
             self.buckets = vec![0.0; BUCKETS * self.values];
             self.bucket_n = vec![0.0; BUCKETS];
         }
-        let in_values = |sums: &[i64], channel: usize| {
-            #[expect(clippy::cast_precision_loss, reason = "what a double holds is enough")]
-            let sum = sums.get(channel).copied().unwrap_or(0) as f64;
-            sum * units.get(channel).map_or(1.0, |unit| unit.size())
-        };
-        for (bucket, n, sums) in side.sums.buckets() {
+        let of = |sums: &[f64], channel: usize| sums.get(channel).copied().unwrap_or(0.0);
+        for (bucket, n, sums) in side.sums.buckets(units) {
             add_at(&mut self.bucket_n, bucket, n);
             for index in 0..self.values {
                 let expected = self.value(&side.deviations, index)
                     * match self.shape {
                         Shape::Mean => n,
-                        Shape::Ratio => in_values(sums, 1),
+                        Shape::Ratio => of(&sums, 1),
                     };
-                let influence = (in_values(sums, index) - expected) / side.total;
+                let influence = (of(&sums, index) - expected) / side.total;
                 add_at(&mut self.buckets, bucket * self.values + index, sign * weight * influence);
             }
         }
@@ -417,13 +412,9 @@ mod tests {
     fn copies_of_events_count_once() {
         let values: Vec<f64> = (0..200).map(|i| f64::from((i * 37) % 100)).collect();
         let tenfold: Vec<f64> = values.iter().flat_map(|value| [*value; 10]).collect();
-        let mut strata = Strata::new(Shape::Mean, 0);
         let unit = |index: usize| u8::try_from(index / 10).ok();
-        let (a, b) = (sums(&tenfold, unit), sums(&tenfold, unit));
-        strata.add(&a, &b, &[Unit::COARSE]);
-        // The same units in both arms cancel out: take one arm at a time.
         let mut other = Strata::new(Shape::Mean, 0);
-        other.add(&sums(&tenfold, |i| u8::try_from(i / 10).ok()), &sums(&[5.0; 20], |_| None), &[Unit::COARSE]);
+        other.add(&sums(&tenfold, unit), &sums(&[5.0; 20], |_| None), &[Unit::COARSE]);
         let effect = other.difference().expect("a stratum").design_effect;
         assert!((effect - 10.0).abs() < 0.2, "{effect}");
     }

@@ -13,14 +13,14 @@
 //!
 //! Promises: [`Sums::merge`] gives the same in any order; differences of squares are
 //! taken in whole numbers, so that a large common part of the values costs no digits.
-//! Refuses values beyond 2^44 units, which the caller counts.
+//! Refuses values beyond 2^50 units, which the caller counts.
 
 use serde::{Deserialize, Serialize};
 
 /// Buckets of units.
 pub const BUCKETS: usize = 256;
-/// Greatest value in units: squares of so many, summed, fit in 128 bits.
-const MOST_UNITS: f64 = 17_592_186_044_416.0;
+/// Greatest value in units: squares of so many fit in 128 bits a hundred million times.
+const MOST_UNITS: f64 = 1_125_899_906_842_624.0;
 /// More observations no window holds.
 const MOST: u64 = 1 << 36;
 
@@ -29,10 +29,10 @@ const MOST: u64 = 1 << 36;
 pub struct Unit(i32);
 
 impl Unit {
-    /// For probabilities, losses of them and shares: about 1e-12, up to 16.
+    /// For probabilities, losses of them and shares: about 1e-12, up to 1,024.
     pub const FINE: Self = Self(-40);
-    /// For anything else: about 1e-6, up to 16.7 million.
-    pub const COARSE: Self = Self(-20);
+    /// For anything else: about 1.5e-8, up to 16.7 million.
+    pub const COARSE: Self = Self(-26);
     /// For whole numbers.
     pub const WHOLE: Self = Self(0);
 
@@ -40,7 +40,7 @@ impl Unit {
     #[must_use]
     pub fn count(self, value: f64) -> Option<i64> {
         let units = (value * f64::from(-self.0).exp2()).round_ties_even();
-        #[expect(clippy::cast_possible_truncation, reason = "within 2^44")]
+        #[expect(clippy::cast_possible_truncation, reason = "within 2^50")]
         (units.abs() <= MOST_UNITS).then_some(units as i64)
     }
 
@@ -88,7 +88,7 @@ pub struct Sums {
     buckets: Vec<u8>,
     bucket_n: Vec<u32>,
     /// As many per bucket as there are channels.
-    bucket_sums: Vec<i64>,
+    bucket_sums: Vec<Wide>,
 }
 
 /// Means, and sums of products of deviations from them, in the values' own scale.
@@ -159,18 +159,18 @@ impl Sums {
             }
         }
         if let Some(bucket) = bucket {
-            self.add_to_bucket(bucket, 1, values);
+            self.add_to_bucket(bucket, 1, values.iter().map(|value| i128::from(*value)));
         }
     }
 
-    fn add_to_bucket(&mut self, bucket: u8, n: u32, values: &[i64]) {
+    fn add_to_bucket(&mut self, bucket: u8, n: u32, values: impl Iterator<Item = i128>) {
         let index = match self.buckets.binary_search(&bucket) {
             Ok(index) => index,
             Err(index) => {
                 self.buckets.insert(index, bucket);
                 self.bucket_n.insert(index, 0);
                 let at = index * self.channels;
-                self.bucket_sums.splice(at..at, std::iter::repeat_n(0, self.channels));
+                self.bucket_sums.splice(at..at, std::iter::repeat_n(Wide::default(), self.channels));
                 index
             }
         };
@@ -178,8 +178,8 @@ impl Sums {
             *count = count.saturating_add(n);
         }
         let at = index * self.channels;
-        for (sum, value) in self.bucket_sums.iter_mut().skip(at).zip(values) {
-            *sum = sum.saturating_add(*value);
+        for (Wide(sum), value) in self.bucket_sums.iter_mut().skip(at).take(self.channels).zip(values) {
+            *sum += value;
         }
     }
 
@@ -195,15 +195,26 @@ impl Sums {
         }
         let sums = other.bucket_sums.chunks(self.channels.max(1));
         for ((bucket, n), sums) in other.buckets.iter().zip(&other.bucket_n).zip(sums) {
-            self.add_to_bucket(*bucket, *n, sums);
+            self.add_to_bucket(*bucket, *n, sums.iter().map(|wide| wide.0));
         }
     }
 
-    /// The buckets: number, observations, sums in units.
-    pub fn buckets(&self) -> impl Iterator<Item = (usize, f64, &[i64])> {
+    /// The buckets: number, observations, and the sums in the values' own scale.
+    pub fn buckets<'s>(&'s self, units: &'s [Unit]) -> impl Iterator<Item = (usize, f64, Vec<f64>)> + 's {
+        let in_values = move |sums: &[Wide]| {
+            sums.iter().zip(units).map(|(wide, unit)| float(wide.0) * unit.size()).collect()
+        };
         let sums = self.bucket_sums.chunks(self.channels.max(1));
         let counted = self.buckets.iter().zip(&self.bucket_n);
-        counted.zip(sums).map(|((bucket, n), sums)| (usize::from(*bucket), f64::from(*n), sums))
+        counted
+            .zip(sums)
+            .map(move |((bucket, n), sums)| (usize::from(*bucket), f64::from(*n), in_values(sums)))
+    }
+
+    /// Of a channel that is 0 or 1 and in whole units: how often it is 1.
+    #[must_use]
+    pub fn count_of_ones(&self) -> u64 {
+        self.sums.first().map_or(0, |wide| u64::try_from(wide.0).unwrap_or(0))
     }
 
     /// Whether units are known.
@@ -241,9 +252,8 @@ impl Sums {
                     .wrapping_sub(ci.wrapping_mul(sj))
                     .wrapping_sub(cj.wrapping_mul(si))
                     .wrapping_add(i128::from(n).wrapping_mul(ci.wrapping_mul(cj)));
-                let [ri, rj] = [(si, ci), (sj, cj)].map(|(sum, centre)| {
-                    float(sum.wrapping_sub(i128::from(n).wrapping_mul(centre)))
-                });
+                let [ri, rj] = [(si, ci), (sj, cj)]
+                    .map(|(sum, centre)| float(sum.wrapping_sub(i128::from(n).wrapping_mul(centre))));
                 let rest = if n == 0 { 0.0 } else { ri * rj / count };
                 products.push((float(about) - rest) * size(i) * size(j));
             }
@@ -314,8 +324,8 @@ mod tests {
     fn what_is_out_of_range_is_not_counted() {
         assert_eq!(Unit::COARSE.count(f64::NAN), None);
         assert_eq!(Unit::COARSE.count(f64::INFINITY), None);
-        assert_eq!(Unit::FINE.count(16.1), None);
-        assert_eq!(Unit::FINE.count(-16.0), Some(-(1 << 44)));
+        assert_eq!(Unit::FINE.count(1_024.1), None);
+        assert_eq!(Unit::FINE.count(-1_024.0), Some(-(1 << 50)));
     }
 
     #[test]

@@ -23,6 +23,7 @@ use super::{
 use crate::{
     alert::AlertMemory,
     event::{EventTime, PartitionId},
+    experiment::ExperimentMemory,
     profile::FrequentNames,
     window::{Watermarks, WindowSettings},
 };
@@ -70,6 +71,9 @@ pub struct Snapshot<'a> {
     /// nothing.
     #[serde(default)]
     pub(super) explanations: Cow<'a, Explanations>,
+    /// What experiments have counted; absent in snapshots of versions that had none.
+    #[serde(default)]
+    pub(super) experiments: ExperimentMemory<'a>,
 }
 
 /// Where a partition stands in a snapshot.

@@ -245,6 +245,9 @@ pub struct ExperimentHealth {
     /// Labels and answers of shadows that came too late or never found their
     /// prediction, and predictions that waited for them and had to make room.
     pub unmatched: u64,
+    /// Predictions of windows that had been looked at already.
+    #[serde(default)]
+    pub late: u64,
 }
 
 /// What was counted of one arm.

@@ -9,6 +9,7 @@
 //! counter of [`Counters`] that says why not.
 
 mod alerts;
+mod experiments;
 mod explanations;
 mod restore;
 
@@ -27,8 +28,9 @@ use crate::{
     alert::{AlertOutputs, Alerts, SilenceChange, Vitals},
     decode::{Decoder, EventMapping, Row},
     event::{EventTime, Message, MessageBatch, PartitionId, Reject, RejectReason},
+    experiment::{EventView, ExperimentChange, Experiments},
     profile::row_hash,
-    result::{EventExplanation, WindowExplanation, WindowResult},
+    result::{EventExplanation, ExperimentResult, WindowExplanation, WindowResult},
     window::{Watermarks, WindowSettings},
 };
 
@@ -79,6 +81,8 @@ pub enum Input<'a> {
     Silence(&'a SilenceChange),
     /// What came of the task with this number.
     Explained(u64, &'a Explained),
+    /// An experiment begins or ends.
+    Experiment(&'a ExperimentChange),
     /// Begin again with nothing in memory; windows up to this end have been
     /// delivered.
     Restart(Option<EventTime>),
@@ -110,6 +114,8 @@ pub struct Outputs {
     pub explanations: Vec<WindowExplanation>,
     /// Events of alerts that were explained.
     pub event_explanations: Vec<EventExplanation>,
+    /// Experiments, looked at anew.
+    pub experiments: Vec<ExperimentResult>,
     /// Alerts that changed, and what is to be told.
     pub alerts: AlertOutputs,
 }
@@ -130,6 +136,7 @@ impl Outputs {
         self.failures.clear();
         self.explanations.clear();
         self.event_explanations.clear();
+        self.experiments.clear();
         self.alerts.records.clear();
         self.alerts.notifications.clear();
     }
@@ -155,6 +162,7 @@ pub struct Core {
     learning: bool,
     alerts: Alerts,
     explanations: Explanations,
+    experiments: Experiments,
     /// The task that this step brought the answer of.
     explained: Option<Arc<ExplainTask>>,
     /// End of the last window that would not be written again, at the last close
@@ -190,6 +198,7 @@ impl Core {
             learning: models.iter().any(Model::is_learning),
             alerts: Alerts::default(),
             explanations: Explanations::default(),
+            experiments: Experiments::default(),
             explained: None,
             closed_until: None,
             final_until: None,
@@ -249,13 +258,17 @@ impl Core {
             Input::Clock(_) => {}
             Input::Vitals(vitals) => self.look_at_vitals(vitals, out),
             Input::Silence(change) => self.alerts.silence(change),
+            Input::Experiment(change) => self.experiments.change(change),
             Input::Explained(number, explained) => self.take_explained(number, explained, out),
             Input::Restart(delivered_until) => {
                 self.explanations.clear(delivered_until, &mut self.counters);
                 self.restart(delivered_until);
             }
             Input::Restore { snapshot, partitions } => self.restore(snapshot, partitions, out),
-            Input::End => self.close(true, out),
+            Input::End => {
+                self.close(true, out);
+                self.look_at_experiments(i64::MAX, out);
+            }
         }
         self.rewrite_dirty(matches!(input, Input::Tick(_) | Input::End), out);
         self.raise_alerts(&input, &before, out);
@@ -304,6 +317,10 @@ impl Core {
         let taken = model.take(&envelope, payload, &self.row, &mut context)?;
         let wait_ms = model.join_timeout_ms();
         self.counters.decoded(envelope.kind);
+        if !replayed && self.experiments.has_model(model.name()) {
+            let event = EventView { envelope: &envelope, message: &message, topic };
+            self.experiments.take(model.name(), event, &self.row, experiments::view(model));
+        }
         match taken {
             Taken::InPane(pane) => {
                 self.holds.hold_pane(pane, message.partition, message.offset);
@@ -326,6 +343,9 @@ impl Core {
         self.finish_learning(out);
         if self.watermarks.current().is_some_and(|watermark| watermark.0 >= self.next_due) {
             self.close(false, out);
+        }
+        if let Some(watermark) = self.watermarks.current() {
+            self.look_at_experiments(watermark.0, out);
         }
     }
 

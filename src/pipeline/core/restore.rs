@@ -25,6 +25,7 @@ impl Core {
         self.floor = delivered_until.map(|time| time.0);
         self.next_due = i64::MAX;
         self.alerts.restart();
+        self.experiments.restart();
         (self.closed_until, self.final_until) = (None, None);
     }
 
@@ -49,6 +50,7 @@ impl Core {
             models: self.models.iter_mut().filter_map(Model::snapshot).collect(),
             alerts: Cow::Borrowed(self.alerts.memory()),
             explanations: Cow::Borrowed(&self.explanations),
+            experiments: self.experiments.memory(),
         })
     }
 
@@ -70,6 +72,7 @@ impl Core {
         self.restart(snapshot.delivered_until);
         self.alerts.restore(&snapshot.alerts, &mut out.alerts);
         self.restore_explanations(snapshot);
+        self.restore_experiments(snapshot);
         for model in &mut self.models {
             // Its events in windows that are open were refused.
             if let Some(until) = snapshot.missed_until(model.name()) {

@@ -1,0 +1,275 @@
+//! What is proven of one metric, by whichever way it may be looked at.
+//!
+//! Three things can be proven: that the challenger is *better*, that it is *worse*
+//! (of a guardrail: by more than its margin) and that it is *not worse* than the
+//! margin. Each is a test of its own with its own share of the allowed error. What
+//! was proven once stays proven: with bounds for all times that is what they promise,
+//! and a look later does not take back what an earlier one was entitled to say.
+
+use serde::{Deserialize, Serialize};
+use statrs::distribution::{ContinuousCDF, Normal};
+
+use super::{
+    confidence::{ConfidenceSequence, Estimate},
+    settings::{Inference, Method},
+    spending::SpendingBounds,
+    strata::Difference,
+};
+
+/// Allowed errors, each on one side.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Levels {
+    /// Of what speaks for promotion.
+    pub(super) better: f64,
+    /// Of what speaks for taking it back.
+    pub(super) worse: f64,
+}
+
+/// One thing that may be proven.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Proof {
+    /// Largest logarithm of the evidence so far; absent where the method has none.
+    pub(super) log_e: Option<f64>,
+    /// End of the window with which it was proven.
+    pub(super) at: Option<i64>,
+}
+
+/// Everything that may be proven of one metric.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Evidence {
+    pub(super) better: Proof,
+    pub(super) worse: Proof,
+    pub(super) not_worse: Proof,
+    /// Of there being any difference, on both sides.
+    pub(super) any: Proof,
+    /// Group-sequential bounds of the two sides.
+    spending: Option<(SpendingBounds, SpendingBounds)>,
+    /// The one look of a fixed horizon has been.
+    is_over: bool,
+}
+
+/// Logarithms of evidence at one look.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Logs {
+    pub(super) better: f64,
+    pub(super) worse: f64,
+    pub(super) not_worse: Option<f64>,
+    pub(super) any: f64,
+}
+
+/// A difference in the direction that is better, and how much worse is allowed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Directed {
+    pub(super) gain: f64,
+    pub(super) std_error: f64,
+    pub(super) n: f64,
+    /// The allowed loss, and the standard error of the gain with it added.
+    pub(super) margin: Option<(f64, f64)>,
+}
+
+impl Directed {
+    /// `sign` is 1 where more is better; a relative margin is known as well as the
+    /// control is, which makes the error larger by at most the margin.
+    pub(super) fn new(difference: &Difference, sign: f64, margin: Option<(f64, bool)>) -> Self {
+        let std_error = difference.variance.sqrt();
+        let margin = margin.map(|(margin, is_relative)| {
+            if is_relative {
+                (margin * difference.control.abs(), std_error * (1.0 + margin))
+            } else {
+                (margin, std_error)
+            }
+        });
+        Self { gain: sign * difference.difference, std_error, n: difference.n, margin }
+    }
+
+    fn estimate(self, difference: f64, std_error: f64) -> Estimate {
+        Estimate { difference, std_error, n: self.n }
+    }
+}
+
+impl Proof {
+    const NONE: Self = Self { log_e: None, at: None };
+
+    fn see(&mut self, log_e: f64, level: f64, end: i64) {
+        let log_e = log_e.clamp(-1e6, 1e6);
+        self.log_e = Some(self.log_e.map_or(log_e, |most| most.max(log_e)));
+        if log_e >= -level.ln() && self.at.is_none() {
+            self.at = Some(end);
+        }
+    }
+
+    fn prove(&mut self, is_proven: bool, end: i64) {
+        if is_proven && self.at.is_none() {
+            self.at = Some(end);
+        }
+    }
+
+    fn is_plausible(&self) -> bool {
+        self.log_e.is_none_or(f64::is_finite)
+    }
+}
+
+impl Evidence {
+    pub(super) fn new(method: Method, levels: Levels) -> Self {
+        let spending = (method == Method::GroupSequential)
+            .then(|| (SpendingBounds::new(2.0 * levels.better), SpendingBounds::new(2.0 * levels.worse)));
+        Self {
+            better: Proof::NONE,
+            worse: Proof::NONE,
+            not_worse: Proof::NONE,
+            any: Proof::NONE,
+            spending,
+            is_over: false,
+        }
+    }
+
+    pub(super) fn is_plausible(&self, method: Method, levels: Levels) -> bool {
+        let proofs = [&self.better, &self.worse, &self.not_worse, &self.any];
+        let spending = self.spending.as_ref();
+        proofs.iter().all(|proof| proof.is_plausible())
+            && spending.is_some() == (method == Method::GroupSequential)
+            && spending.is_none_or(|(better, worse)| {
+                better.is_plausible(2.0 * levels.better) && worse.is_plausible(2.0 * levels.worse)
+            })
+    }
+
+    /// Takes evidence that was found elsewhere.
+    pub(super) fn see(&mut self, logs: Logs, levels: Levels, end: i64) {
+        self.better.see(logs.better, levels.better, end);
+        self.worse.see(logs.worse, levels.worse, end);
+        self.any.see(logs.any, 0.0, end);
+        if let Some(log) = logs.not_worse {
+            self.not_worse.see(log, levels.better, end);
+        }
+    }
+
+    /// Looks at a difference by `inference`.
+    pub(super) fn look(&mut self, directed: Directed, inference: &Inference, levels: Levels, end: i64) {
+        if directed.std_error <= 0.0 || directed.n <= 0.0 {
+            return;
+        }
+        match inference.method {
+            Method::AlwaysValid => self.see(logs(directed, inference, levels), levels, end),
+            Method::GroupSequential => {
+                let time = directed.n / planned(inference);
+                let Some((better, worse)) = &mut self.spending else { return };
+                let bounds = (better.look(time), worse.look(time));
+                self.cross(directed, bounds, end);
+            }
+            Method::FixedHorizon => {
+                if !self.is_over && directed.n >= planned(inference) {
+                    self.is_over = true;
+                    let bounds = (Some(quantile(levels.better)), Some(quantile(levels.worse)));
+                    self.cross(directed, bounds, end);
+                }
+            }
+        }
+    }
+
+    fn cross(&mut self, directed: Directed, (better, worse): (Option<f64>, Option<f64>), end: i64) {
+        let Directed { gain, std_error, margin, .. } = directed;
+        let (allowed, with_margin) = margin.unwrap_or((0.0, std_error));
+        if let Some(bound) = better {
+            self.better.prove(gain / std_error >= bound, end);
+            self.not_worse.prove(margin.is_some() && (gain + allowed) / with_margin >= bound, end);
+        }
+        if let Some(bound) = worse {
+            self.worse.prove((-gain - allowed) / with_margin >= bound, end);
+        }
+    }
+
+    /// How far below and above a gain its bounds lie; nothing where a look is not due
+    /// yet.
+    pub(super) fn reach(
+        &self,
+        directed: Directed,
+        inference: &Inference,
+        levels: Levels,
+    ) -> Option<(f64, f64)> {
+        let Directed { std_error, n, .. } = directed;
+        match inference.method {
+            Method::AlwaysValid => {
+                let reach = |alpha| sequence(inference, alpha).one_sided_half_width(std_error, n);
+                Some((reach(levels.better), reach(levels.worse)))
+            }
+            Method::GroupSequential => {
+                let (better, worse) = self.spending.as_ref()?;
+                Some((better.bound()? * std_error, worse.bound()? * std_error))
+            }
+            Method::FixedHorizon => self
+                .is_over
+                .then(|| (quantile(levels.better) * std_error, quantile(levels.worse) * std_error)),
+        }
+    }
+}
+
+fn logs(directed: Directed, inference: &Inference, levels: Levels) -> Logs {
+    let Directed { gain, std_error, margin, .. } = directed;
+    let (allowed, with_margin) = margin.unwrap_or((0.0, std_error));
+    let better = sequence(inference, levels.better);
+    let worse = sequence(inference, levels.worse);
+    let above = |sequence: &ConfidenceSequence, difference, std_error| {
+        sequence.log_e_above(directed.estimate(difference, std_error))
+    };
+    Logs {
+        better: above(&better, gain, std_error),
+        worse: above(&worse, -gain - allowed, with_margin),
+        not_worse: margin.map(|_| above(&better, gain + allowed, with_margin)),
+        any: sequence(inference, inference.alpha).log_e_value(directed.estimate(gain, std_error)),
+    }
+}
+
+fn sequence(inference: &Inference, alpha: f64) -> ConfidenceSequence {
+    ConfidenceSequence::new(alpha, planned(inference))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a plan")]
+pub(super) fn planned(inference: &Inference) -> f64 {
+    inference.planned_events.max(1) as f64
+}
+
+/// The multiple of a standard error that is exceeded with this probability.
+pub(super) fn quantile(alpha: f64) -> f64 {
+    Normal::standard().inverse_cdf(1.0 - alpha)
+}
+
+/// Distance from nothing of an effect that is found with the wanted power when `n`
+/// independent events have been seen, with this variance per event.
+pub(super) fn detectable(inference: &Inference, levels: Levels, variance: f64, n: f64) -> f64 {
+    let std_error = (variance / n).sqrt();
+    let reach = match inference.method {
+        Method::AlwaysValid => sequence(inference, levels.better).one_sided_half_width(std_error, n),
+        Method::GroupSequential | Method::FixedHorizon => quantile(levels.better) * std_error,
+    };
+    reach + quantile(1.0 - inference.power) * std_error
+}
+
+/// Independent events until an effect of this size is found with the wanted power;
+/// `None` beyond a million times as many as there are.
+pub(super) fn events_until(
+    inference: &Inference,
+    levels: Levels,
+    (variance, n): (f64, f64),
+    effect: f64,
+) -> Option<f64> {
+    const MOST: f64 = 1e6;
+    let finds = |n: f64| detectable(inference, levels, variance, n) <= effect;
+    if finds(n) {
+        return Some(n);
+    }
+    let (mut low, mut high) = (n, n * MOST);
+    if !finds(high) {
+        return None;
+    }
+    while high / low > 1.001 {
+        let middle = (low * high).sqrt();
+        if finds(middle) {
+            high = middle;
+        } else {
+            low = middle;
+        }
+    }
+    Some(high)
+}

@@ -1,0 +1,126 @@
+//! All experiments of one daemon.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    change::ExperimentChange,
+    experiment::{Experiment, Memory, ModelView},
+    settings::ExperimentSettings,
+    values::EventView,
+};
+use crate::{decode::Row, result::ExperimentResult, window::WindowSettings};
+
+/// The experiments, in the order of the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Experiments {
+    list: Vec<Experiment>,
+    /// Lower bound of the watermark at which there is something to look at.
+    next_look: Option<i64>,
+}
+
+/// What a restart goes on from.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ExperimentMemory<'a>(Vec<Cow<'a, Memory>>);
+
+impl Experiments {
+    /// Nothing counted yet.
+    #[must_use]
+    pub fn new(settings: Vec<ExperimentSettings>, windows: &WindowSettings) -> Self {
+        let list = settings.into_iter().map(|settings| Experiment::new(settings, windows.clone()));
+        Self { list: list.collect(), next_look: None }
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Forgets all that came from events.
+    pub fn restart(&mut self) {
+        self.list.iter_mut().for_each(Experiment::restart);
+        self.next_look = None;
+    }
+
+    /// What a restart needs.
+    #[must_use]
+    pub fn memory(&self) -> ExperimentMemory<'_> {
+        ExperimentMemory(self.list.iter().map(|experiment| Cow::Borrowed(experiment.memory())).collect())
+    }
+
+    /// Goes on from a memory; experiments whose settings are others begin anew.
+    pub fn restore<'m>(
+        &mut self,
+        memory: &ExperimentMemory<'_>,
+        model_of: impl Fn(&str) -> Option<ModelView<'m>>,
+    ) {
+        for experiment in &mut self.list {
+            let id = &experiment.settings().id;
+            if let Some(memory) = memory.0.iter().find(|memory| memory.id() == id) {
+                let reference = model_of(&experiment.settings().model).map(|model| model.reference);
+                experiment.restore(memory, reference);
+            }
+        }
+        self.note_next_look();
+    }
+
+    /// Begins, begins anew or ends one.
+    pub fn change(&mut self, change: &ExperimentChange) {
+        let known = self.list.iter_mut().find(|one| one.settings().id == change.experiment);
+        if let Some(experiment) = known {
+            experiment.change(change);
+        }
+        self.note_next_look();
+    }
+
+    /// Takes an event of the model of this name.
+    pub fn take(&mut self, model: &str, event: EventView<'_, '_>, row: &Row, view: Option<ModelView<'_>>) {
+        let mut any = false;
+        for experiment in self.list.iter_mut().filter(|one| one.settings().model == model) {
+            experiment.take(event, row, view);
+            any = true;
+        }
+        if any {
+            self.note_next_look();
+        }
+    }
+
+    /// Whether any is of this model.
+    #[must_use]
+    pub fn has_model(&self, model: &str) -> bool {
+        self.list.iter().any(|experiment| experiment.settings().model == model)
+    }
+
+    /// Whether there is something to look at.
+    #[must_use]
+    pub fn is_due(&self, watermark: i64) -> bool {
+        self.next_look.is_some_and(|next| next <= watermark)
+    }
+
+    /// Looks at what can't change any more.
+    pub fn advance<'m>(
+        &mut self,
+        watermark: i64,
+        model_of: impl Fn(&str) -> Option<ModelView<'m>>,
+        results: &mut Vec<ExperimentResult>,
+    ) {
+        for experiment in &mut self.list {
+            let model = model_of(&experiment.settings().model);
+            experiment.advance(watermark, model, results);
+        }
+        self.note_next_look();
+    }
+
+    /// What is said of each now.
+    #[must_use]
+    pub fn latest(&self) -> Vec<ExperimentResult> {
+        self.list.iter().map(Experiment::latest).collect()
+    }
+
+    fn note_next_look(&mut self) {
+        self.next_look = self.list.iter().filter_map(Experiment::next_look).min();
+    }
+}

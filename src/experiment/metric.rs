@@ -1,0 +1,354 @@
+//! One metric of one challenger: what all windows add up to, and what is proven.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    evidence::{Directed, Evidence, Levels, Logs, planned},
+    pane::{MetricPane, PairMetric},
+    quantiles::QuantileStrata,
+    rate_ratio::{Positives, RateRatio},
+    settings::{Design, ExperimentSettings, Inference, Margin, Method, MetricSettings, Statistic},
+    strata::{Difference, Shape, Strata},
+    sums::{BUCKETS, Sums, Unit},
+    values::units,
+};
+use crate::result::{Better, EffectScale, InferenceMethod};
+
+/// Positive events that are to be expected in the smaller arm before a rate's
+/// difference is nearly normal.
+const EXPECTED: f64 = 5.0;
+
+/// Totals and evidence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MetricState {
+    totals: Totals,
+    pub(super) evidence: Evidence,
+    pub(super) invalid: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Totals {
+    /// Means, ratios and rates; of rates with the evidence about their ratio.
+    Values {
+        strata: Strata,
+        rates: Option<RateRatio>,
+    },
+    /// The strata are of the bins' numbers: how far the events of a unit go together.
+    Quantile {
+        strata: Strata,
+        bins: QuantileStrata,
+    },
+    Pairs {
+        control: Sums,
+        challenger: Sums,
+        difference: Sums,
+        rates: Option<RateRatio>,
+    },
+}
+
+/// A look at a metric.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Seen {
+    pub(super) n_control: u64,
+    pub(super) n: u64,
+    pub(super) method: InferenceMethod,
+    pub(super) scale: EffectScale,
+    /// `None` when too little is known for it.
+    pub(super) difference: Option<Difference>,
+    /// The effect and its bounds on `scale`.
+    pub(super) estimate: Option<f64>,
+    pub(super) lower: Option<f64>,
+    pub(super) upper: Option<f64>,
+    /// Whether there is enough for anything to be proven.
+    pub(super) is_enough: bool,
+}
+
+fn shape(metric: &MetricSettings) -> Shape {
+    if matches!(metric.statistic, Statistic::Ratio(_)) { Shape::Ratio } else { Shape::Mean }
+}
+
+/// 1 where more is better, else -1.
+fn sign(metric: &MetricSettings) -> f64 {
+    match metric.better {
+        Better::Higher => 1.0,
+        Better::Lower => -1.0,
+    }
+}
+
+/// The ratio of rates that a margin allows.
+fn margin_ratio(metric: &MetricSettings) -> f64 {
+    match metric.margin {
+        Some(Margin::Relative(margin)) => (1.0 - sign(metric) * margin).max(1e-3),
+        _ => 1.0,
+    }
+}
+
+impl MetricState {
+    pub(super) fn new(settings: &ExperimentSettings, metric: &MetricSettings, levels: Levels) -> Self {
+        let rates = metric.is_rate().then(|| RateRatio::new(margin_ratio(metric)));
+        let strata = Strata::new(shape(metric), metric.covariates.len());
+        let totals = match (settings.design, &metric.statistic) {
+            (Design::Shadow { .. }, _) => {
+                let sums = || Sums::new(1);
+                Totals::Pairs { control: sums(), challenger: sums(), difference: sums(), rates }
+            }
+            (Design::Split, Statistic::Quantile(_)) => {
+                Totals::Quantile { strata, bins: QuantileStrata::default() }
+            }
+            (Design::Split, _) => Totals::Values { strata, rates },
+        };
+        Self { totals, evidence: Evidence::new(settings.inference.method, levels), invalid: 0 }
+    }
+
+    /// Whether one that was read back is of these settings.
+    pub(super) fn fits(
+        &self,
+        settings: &ExperimentSettings,
+        metric: &MetricSettings,
+        levels: Levels,
+    ) -> bool {
+        let of_rates = |rates: &Option<RateRatio>| {
+            rates.is_some() == metric.is_rate() && rates.as_ref().is_none_or(RateRatio::is_plausible)
+        };
+        let strata_fit = |strata: &Strata| strata.fits(shape(metric), metric.covariates.len());
+        let is_shadow = settings.design != Design::Split;
+        self.evidence.is_plausible(settings.inference.method, levels)
+            && match &self.totals {
+                Totals::Values { strata, rates } => !is_shadow && strata_fit(strata) && of_rates(rates),
+                Totals::Quantile { strata, bins } => {
+                    matches!(metric.statistic, Statistic::Quantile(_))
+                        && strata_fit(strata)
+                        && bins.is_plausible()
+                }
+                Totals::Pairs { control, challenger, difference, rates } => {
+                    is_shadow
+                        && of_rates(rates)
+                        && [control, challenger, difference].iter().all(|sums| sums.fits(1))
+                }
+            }
+    }
+
+    /// Takes a window of both arms.
+    pub(super) fn take(&mut self, metric: &MetricSettings, control: &MetricPane, challenger: &MetricPane) {
+        self.invalid += control.invalid + challenger.invalid;
+        match &mut self.totals {
+            Totals::Values { strata, rates } => {
+                strata.take(&control.sums, &challenger.sums, &units(metric));
+                if let Some(rates) = rates {
+                    rates.add(Positives {
+                        control: control.sums.count_of_ones(),
+                        challenger: challenger.sums.count_of_ones(),
+                        n_control: control.sums.n(),
+                        n_challenger: challenger.sums.n(),
+                    });
+                }
+            }
+            Totals::Quantile { strata, bins } => {
+                strata.take(&control.sums, &challenger.sums, &units(metric));
+                bins.take(&control.bins, &challenger.bins);
+            }
+            Totals::Pairs { .. } => {}
+        }
+    }
+
+    /// Takes the pairs of a window.
+    pub(super) fn take_pairs(&mut self, window: &PairMetric, invalid: u64) {
+        self.invalid += invalid + window.invalid;
+        if let Totals::Pairs { control, challenger, difference, rates } = &mut self.totals {
+            control.merge(&window.control);
+            challenger.merge(&window.challenger);
+            difference.merge(&window.difference);
+            if let Some(rates) = rates {
+                rates.add_pairs(window.alone.0, window.alone.1);
+            }
+        }
+    }
+
+    fn n(&self) -> (u64, u64) {
+        match &self.totals {
+            Totals::Values { strata, .. } => strata.n(),
+            Totals::Quantile { bins, .. } => bins.n(),
+            Totals::Pairs { difference, .. } => (difference.n(), difference.n()),
+        }
+    }
+
+    fn difference(&self, metric: &MetricSettings) -> Option<Difference> {
+        match &self.totals {
+            Totals::Values { strata, .. } => strata.difference(),
+            Totals::Quantile { strata, bins } => {
+                let Statistic::Quantile(q) = metric.statistic else { return None };
+                bins.difference(q, strata.difference()?.design_effect)
+            }
+            Totals::Pairs { control, challenger, difference, .. } => {
+                let unit = units(metric).first().copied().unwrap_or(Unit::COARSE);
+                paired(control, challenger, difference, unit)
+            }
+        }
+    }
+
+    /// Whether rates are judged by their ratio.
+    fn by_ratio(&self, metric: &MetricSettings, inference: &Inference) -> Option<&RateRatio> {
+        let Totals::Values { rates: Some(rates), .. } = &self.totals else { return None };
+        let is_absolute = matches!(metric.margin, Some(Margin::Absolute(_)));
+        (inference.method == Method::AlwaysValid && !is_absolute).then_some(rates)
+    }
+
+    /// Looks at what there is at `end`.
+    pub(super) fn look(
+        &mut self,
+        metric: &MetricSettings,
+        inference: &Inference,
+        levels: Levels,
+        end: i64,
+    ) -> Seen {
+        let (n_control, n) = self.n();
+        let difference = self.difference(metric);
+        let has_events = n_control.min(n) >= inference.min_events;
+        let mut seen = Seen {
+            n_control,
+            n,
+            method: method(inference),
+            scale: EffectScale::Difference,
+            difference,
+            estimate: difference.map(|difference| difference.difference),
+            lower: None,
+            upper: None,
+            is_enough: has_events && difference.is_some(),
+        };
+        let Some(difference) = difference else { return seen };
+        if let Some(rates) = self.by_ratio(metric, inference) {
+            let rates = rates.clone();
+            self.look_at_ratio(&rates, metric, (levels, end), &mut seen);
+            return seen;
+        }
+        seen.is_enough &= !metric.is_rate() || is_nearly_normal(&difference, n_control.min(n));
+        let margin = metric.margin.map(|margin| match margin {
+            Margin::Absolute(margin) => (margin, false),
+            Margin::Relative(margin) => (margin, true),
+        });
+        let directed = Directed::new(&difference, sign(metric), margin);
+        let by_pairs =
+            self.by_pairs(metric, inference).map(|rates| logs_of(rates, sign(metric), &difference));
+        if seen.is_enough {
+            match by_pairs {
+                Some(logs) => self.evidence.see(logs, levels, end),
+                None => self.evidence.look(directed, inference, levels, end),
+            }
+        }
+        if let Some((below, above)) =
+            self.evidence.reach(directed, inference, levels).filter(|_| seen.is_enough)
+        {
+            let center = difference.difference;
+            let gain = sign(metric) * center;
+            let (mut least, mut most) = (gain - below, gain + above);
+            if by_pairs.is_some() {
+                // What pairs prove is what the bounds are to say.
+                least = if self.evidence.better.at.is_some() { least.max(0.0) } else { least.min(0.0) };
+                most = if self.evidence.worse.at.is_some() { most.min(0.0) } else { most.max(0.0) };
+            }
+            (seen.lower, seen.upper) = match metric.better {
+                Better::Higher => (Some(least), Some(most)),
+                Better::Lower => (Some(-most), Some(-least)),
+            };
+        }
+        seen
+    }
+
+    /// Pairs of a rate are judged by which arm alone was positive: that says more than
+    /// a mean when it is seldom.
+    fn by_pairs(&self, metric: &MetricSettings, inference: &Inference) -> Option<&RateRatio> {
+        let Totals::Pairs { rates: Some(rates), .. } = &self.totals else { return None };
+        (inference.method == Method::AlwaysValid && metric.margin.is_none()).then_some(rates)
+    }
+
+    fn look_at_ratio(
+        &mut self,
+        rates: &RateRatio,
+        metric: &MetricSettings,
+        (levels, end): (Levels, i64),
+        seen: &mut Seen,
+    ) {
+        seen.method = InferenceMethod::OddsGrid;
+        seen.scale = EffectScale::Relative;
+        let Some(difference) = seen.difference else { return };
+        let effect = difference.design_effect;
+        let is_more = sign(metric) > 0.0;
+        if seen.is_enough {
+            let mut logs = logs_of(rates, sign(metric), &difference);
+            if metric.margin.is_some() {
+                let (above, below) = (rates.log_e_above_margin(effect), rates.log_e_below_margin(effect));
+                logs.not_worse = Some(if is_more { above } else { below });
+                logs.worse = if is_more { below } else { above };
+            }
+            self.evidence.see(logs, levels, end);
+        }
+        let is_known = difference.control > 0.0;
+        seen.estimate = is_known.then(|| difference.challenger / difference.control - 1.0);
+        let (lower_level, upper_level) =
+            if is_more { (levels.better, levels.worse) } else { (levels.worse, levels.better) };
+        if seen.is_enough {
+            seen.lower = rates.bounds(lower_level, effect).0.map(|ratio| ratio - 1.0);
+            seen.upper = rates.bounds(upper_level, effect).1.map(|ratio| ratio - 1.0);
+        }
+    }
+}
+
+/// Evidence about equal rates in the direction that is better.
+fn logs_of(rates: &RateRatio, sign: f64, difference: &Difference) -> Logs {
+    let effect = difference.design_effect;
+    let (above, below) = (rates.log_e_above(effect), rates.log_e_below(effect));
+    let (better, worse) = if sign > 0.0 { (above, below) } else { (below, above) };
+    Logs { better, worse, not_worse: None, any: rates.log_e_value(effect) }
+}
+
+fn method(inference: &Inference) -> InferenceMethod {
+    match inference.method {
+        Method::AlwaysValid => InferenceMethod::ConfidenceSequence,
+        Method::GroupSequential => InferenceMethod::GroupSequential,
+        Method::FixedHorizon => InferenceMethod::FixedHorizon,
+    }
+}
+
+fn is_nearly_normal(difference: &Difference, least: u64) -> bool {
+    #[expect(clippy::cast_precision_loss, reason = "counts below 2^53")]
+    let least = least as f64;
+    let rate = 0.5 * (difference.control + difference.challenger);
+    rate.min(1.0 - rate) * least >= EXPECTED
+}
+
+/// The mean of paired differences; `None` below two pairs.
+fn paired(control: &Sums, challenger: &Sums, difference: &Sums, unit: Unit) -> Option<Difference> {
+    let units = [unit];
+    let deviations = difference.deviations(None, &units);
+    let n = deviations.n;
+    if n < 2.0 {
+        return None;
+    }
+    let independent = deviations.product(0, 0) / (n - 1.0) / n;
+    let mean = deviations.mean(0);
+    let used = difference.buckets(&units).count().min(BUCKETS);
+    let scatter: f64 = difference
+        .buckets(&units)
+        .map(|(_, count, sums)| (sums.first().copied().unwrap_or(0.0) - mean * count).powi(2))
+        .sum();
+    #[expect(clippy::cast_precision_loss, reason = "at most 256")]
+    let factor = if used > 1 { used as f64 / (used as f64 - 1.0) } else { 0.0 };
+    let design_effect =
+        if independent > 0.0 { (scatter * factor / (n * n) / independent).max(1.0) } else { 1.0 };
+    Some(Difference {
+        control: control.deviations(None, &units).mean(0),
+        challenger: challenger.deviations(None, &units).mean(0),
+        difference: mean,
+        variance: independent * design_effect,
+        design_effect,
+        n: n / design_effect,
+        explained: 0.0,
+    })
+}
+
+/// How far the plan has come, from 0 to 1.
+pub(super) fn progress(seen: &Seen, inference: &Inference) -> f64 {
+    seen.difference.map_or(0.0, |difference| (difference.n / planned(inference)).min(1.0))
+}

@@ -1,0 +1,223 @@
+//! What one experiment counts in one window.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    quantiles::Histogram,
+    settings::{Design, ExperimentSettings, MetricSettings, Statistic},
+    sums::Sums,
+    values::{Reading, units},
+};
+use crate::{
+    profile::{Cell, Counts},
+    reference::{ColumnRole, Reference},
+};
+
+/// One window of one experiment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Pane {
+    pub(super) arms: Vec<ArmPane>,
+    /// By challenger; shadows only.
+    pub(super) pairs: Vec<PairPane>,
+    /// What needs no label has been looked at.
+    pub(super) is_looked_at: bool,
+}
+
+/// One arm in one window.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ArmPane {
+    /// Predictions.
+    pub(super) events: u64,
+    /// Units seen for the first time; events where they name none.
+    pub(super) exposed: u64,
+    /// Units seen for the first time.
+    pub(super) units: u64,
+    /// Predictions that can have a label.
+    pub(super) labelable: u64,
+    pub(super) labelled: u64,
+    pub(super) metrics: Vec<MetricPane>,
+    /// Predictions on the grids of the reference, by its prediction columns; empty
+    /// while there is no reference.
+    pub(super) columns: Vec<Counts>,
+}
+
+/// One metric of one arm, or of pairs, in one window.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MetricPane {
+    pub(super) sums: Sums,
+    /// Of quantiles only.
+    pub(super) bins: Histogram,
+    pub(super) invalid: u64,
+}
+
+/// Answers of a challenger and the control to the same requests.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PairPane {
+    /// By metric: control, challenger, and their difference.
+    pub(super) metrics: Vec<PairMetric>,
+    pub(super) agreement: Agreement,
+}
+
+/// One metric of pairs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PairMetric {
+    pub(super) control: Sums,
+    pub(super) challenger: Sums,
+    pub(super) difference: Sums,
+    /// Of rates, pairs in which the control, and the challenger, alone was positive.
+    pub(super) alone: (u64, u64),
+    /// Pairs with a label that can't be used.
+    pub(super) invalid: u64,
+}
+
+/// How far two arms agree.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Agreement {
+    pub(super) pairs: u64,
+    /// Predictions: control and challenger.
+    pub(super) scores: Sums,
+    /// Pairs with classes, and those with different ones.
+    pub(super) classes: (u64, u64),
+}
+
+impl Agreement {
+    pub(super) fn new() -> Self {
+        Self { pairs: 0, scores: Sums::new(2), classes: (0, 0) }
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.pairs += other.pairs;
+        self.scores.merge(&other.scores);
+        self.classes = (self.classes.0 + other.classes.0, self.classes.1 + other.classes.1);
+    }
+}
+
+impl MetricPane {
+    pub(super) fn new(metric: &MetricSettings) -> Self {
+        Self { sums: Sums::new(units(metric).len()), bins: Histogram::default(), invalid: 0 }
+    }
+
+    pub(super) fn take(&mut self, metric: &MetricSettings, reading: Reading, bucket: Option<u8>) {
+        match reading {
+            Reading::Absent => {}
+            Reading::Invalid => self.invalid += 1,
+            Reading::Values(channels) => {
+                self.sums.add(channels.as_slice(), bucket);
+                if matches!(metric.statistic, Statistic::Quantile(_))
+                    && let Ok(bin) = i32::try_from(channels.first())
+                {
+                    self.bins.add(bin);
+                }
+            }
+        }
+    }
+}
+
+impl PairMetric {
+    pub(super) fn new() -> Self {
+        let sums = || Sums::new(1);
+        Self { control: sums(), challenger: sums(), difference: sums(), alone: (0, 0), invalid: 0 }
+    }
+
+    pub(super) fn take(&mut self, control: i64, challenger: i64, bucket: Option<u8>) {
+        self.control.add(&[control], None);
+        self.challenger.add(&[challenger], None);
+        self.difference.add(&[challenger - control], bucket);
+        self.alone.0 += u64::from(control == 1 && challenger == 0);
+        self.alone.1 += u64::from(control == 0 && challenger == 1);
+    }
+}
+
+impl Pane {
+    pub(super) fn new(settings: &ExperimentSettings) -> Self {
+        let arm = || ArmPane {
+            events: 0,
+            exposed: 0,
+            units: 0,
+            labelable: 0,
+            labelled: 0,
+            metrics: settings.metrics.iter().map(MetricPane::new).collect(),
+            columns: Vec::new(),
+        };
+        let pair = || PairPane {
+            metrics: settings.metrics.iter().map(|_| PairMetric::new()).collect(),
+            agreement: Agreement::new(),
+        };
+        let pairs = match settings.design {
+            Design::Split => 0,
+            Design::Shadow { .. } => settings.arms.len().saturating_sub(1),
+        };
+        Self {
+            arms: settings.arms.iter().map(|_| arm()).collect(),
+            pairs: (0..pairs).map(|_| pair()).collect(),
+            is_looked_at: false,
+        }
+    }
+
+    /// Whether one that was read back is of these settings.
+    pub(super) fn fits(&self, settings: &ExperimentSettings) -> bool {
+        let of_arm = |arm: &ArmPane| {
+            arm.metrics.len() == settings.metrics.len()
+                && arm
+                    .metrics
+                    .iter()
+                    .zip(&settings.metrics)
+                    .all(|(pane, metric)| pane.sums.fits(units(metric).len()))
+        };
+        let of_pair = |pair: &PairPane| {
+            let is_one = |metric: &PairMetric| {
+                [&metric.control, &metric.challenger, &metric.difference].iter().all(|sums| sums.fits(1))
+            };
+            pair.metrics.len() == settings.metrics.len()
+                && pair.metrics.iter().all(is_one)
+                && pair.agreement.scores.fits(2)
+        };
+        let empty = Self::new(settings);
+        self.arms.len() == empty.arms.len()
+            && self.pairs.len() == empty.pairs.len()
+            && self.arms.iter().all(of_arm)
+            && self.pairs.iter().all(of_pair)
+    }
+
+    /// Leaves out distributions on grids that are not those of `reference`.
+    pub(super) fn keep_columns_of(&mut self, reference: Option<&Reference>) {
+        for arm in &mut self.arms {
+            let fits = reference.is_some_and(|reference| {
+                let columns: Vec<_> = prediction_columns(reference).collect();
+                arm.columns.len() == columns.len()
+                    && arm.columns.iter().zip(columns).all(|(counts, (_, column))| counts.fit(&column.grid))
+            });
+            if !fits {
+                arm.columns.clear();
+            }
+        }
+    }
+}
+
+impl ArmPane {
+    /// Counts a prediction on the grids of the reference.
+    pub(super) fn count_columns(&mut self, reference: &Reference, cells: &[Cell]) {
+        if self.columns.is_empty() {
+            self.columns =
+                prediction_columns(reference).map(|(_, column)| Counts::new(&column.grid)).collect();
+        }
+        for (counts, (index, column)) in self.columns.iter_mut().zip(prediction_columns(reference)) {
+            let cell = cells.get(index).copied().unwrap_or(Cell::ABSENT);
+            counts.add_cells(&column.grid, &[cell]);
+        }
+    }
+}
+
+/// The columns of a reference that are predictions, with their places.
+pub(super) fn prediction_columns(
+    reference: &Reference,
+) -> impl Iterator<Item = (usize, &crate::reference::Column)> {
+    let columns = reference.columns.iter().enumerate();
+    columns.filter(|(_, column)| column.role == ColumnRole::Prediction)
+}

@@ -1,0 +1,262 @@
+//! What all windows of an experiment add up to, once nothing can change them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    judge,
+    metric::MetricState,
+    pane::{Agreement, Pane},
+    rate_ratio::{Positives, RateRatio},
+    settings::{Design, ExperimentSettings},
+    split_test,
+    verdict::share,
+};
+use crate::result::{ArmCounts, ExperimentHealth};
+
+/// Share of units seen in several arms from which on arms are not told apart, and how
+/// many it takes to say so.
+const SEVERAL_SHARE: u64 = 100;
+const SEVERAL_LEAST: u64 = 10;
+
+/// Sums over windows.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Totals {
+    /// Start of the first window.
+    pub(super) began: Option<i64>,
+    arms: Vec<ArmTotals>,
+    /// What was assigned to each arm, by the time from which on the split held.
+    epochs: BTreeMap<i64, Vec<u64>>,
+    /// Largest logarithm of the evidence against the splits.
+    split: Option<f64>,
+    /// By challenger, whether its predictions get labels as often as the control's.
+    coverage: Vec<RateRatio>,
+    labels: Option<f64>,
+    /// By challenger and metric.
+    pub(super) metrics: Vec<Vec<MetricState>>,
+    /// By challenger; shadows only.
+    pub(super) agreement: Vec<Agreement>,
+    pub(super) lost: Lost,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ArmTotals {
+    events: u64,
+    units: u64,
+    matured: u64,
+    labelled: u64,
+}
+
+/// What was not counted, by reason.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Lost {
+    /// Units seen in several arms, and their events since.
+    pub(super) several_units: u64,
+    pub(super) several_events: u64,
+    /// Events of units that are not remembered.
+    pub(super) unknown_units: u64,
+    /// Events of arms that are none of the experiment's.
+    pub(super) other_arms: u64,
+    /// Labels and answers that found no counterpart.
+    pub(super) unmatched: u64,
+    /// Events of windows that had been looked at.
+    pub(super) late: u64,
+}
+
+impl Totals {
+    pub(super) fn new(settings: &ExperimentSettings) -> Self {
+        let challengers = settings.arms.len().saturating_sub(1);
+        let metrics = || {
+            let state = |metric| MetricState::new(settings, metric, judge::levels(settings, metric));
+            settings.metrics.iter().map(state).collect()
+        };
+        let pairs = if settings.design == Design::Split { 0 } else { challengers };
+        Self {
+            began: None,
+            arms: vec![ArmTotals::default(); settings.arms.len()],
+            epochs: BTreeMap::new(),
+            split: None,
+            coverage: vec![RateRatio::default(); challengers],
+            labels: None,
+            metrics: (0..challengers).map(|_| metrics()).collect(),
+            agreement: vec![Agreement::new(); pairs],
+            lost: Lost::default(),
+        }
+    }
+
+    /// Whether what was read back is of these settings.
+    pub(super) fn fits(&self, settings: &ExperimentSettings) -> bool {
+        let empty = Self::new(settings);
+        let of_challenger = |metrics: &Vec<MetricState>| {
+            metrics.len() == settings.metrics.len()
+                && metrics
+                    .iter()
+                    .zip(&settings.metrics)
+                    .all(|(state, metric)| state.fits(settings, metric, judge::levels(settings, metric)))
+        };
+        self.arms.len() == empty.arms.len()
+            && self.epochs.values().all(|counts| counts.len() == settings.arms.len())
+            && [self.split, self.labels].iter().all(|log| log.is_none_or(f64::is_finite))
+            && self.coverage.len() == empty.coverage.len()
+            && self.coverage.iter().all(RateRatio::is_plausible)
+            && self.metrics.len() == empty.metrics.len()
+            && self.metrics.iter().all(of_challenger)
+            && self.agreement.len() == empty.agreement.len()
+            && self.agreement.iter().all(|agreement| agreement.scores.fits(2))
+    }
+
+    /// Takes what needs no label of the window that starts at `start`.
+    pub(super) fn take(&mut self, settings: &ExperimentSettings, start: i64, pane: &Pane) {
+        self.began = Some(self.began.map_or(start, |began| began.min(start)));
+        for (total, arm) in self.arms.iter_mut().zip(&pane.arms) {
+            total.events += arm.events;
+            total.units += arm.units;
+        }
+        if let Some((from, _)) = split_at(settings, start) {
+            let counts = self.epochs.entry(from).or_insert_with(|| vec![0; settings.arms.len()]);
+            for (count, arm) in counts.iter_mut().zip(&pane.arms) {
+                *count += arm.exposed;
+            }
+            let log = self.split_evidence(settings);
+            self.split = Some(self.split.map_or(log, |most| most.max(log)));
+        }
+        self.take_metrics(settings, pane, false);
+        for (total, pair) in self.agreement.iter_mut().zip(&pane.pairs) {
+            total.merge(&pair.agreement);
+        }
+    }
+
+    /// Takes what needs labels.
+    pub(super) fn take_labelled(&mut self, settings: &ExperimentSettings, pane: &Pane) {
+        for (total, arm) in self.arms.iter_mut().zip(&pane.arms) {
+            total.matured += arm.labelable;
+            total.labelled += arm.labelled;
+        }
+        if settings.design == Design::Split
+            && let Some((control, challengers)) = pane.arms.split_first()
+        {
+            for (coverage, challenger) in self.coverage.iter_mut().zip(challengers) {
+                coverage.add(Positives {
+                    control: control.labelled,
+                    challenger: challenger.labelled,
+                    n_control: control.labelable,
+                    n_challenger: challenger.labelable,
+                });
+            }
+            let log = self.coverage.iter().map(|coverage| coverage.log_e_value(1.0)).fold(f64::MIN, f64::max);
+            self.labels = Some(self.labels.map_or(log, |most| most.max(log)));
+        }
+        self.take_metrics(settings, pane, true);
+    }
+
+    fn take_metrics(&mut self, settings: &ExperimentSettings, pane: &Pane, labelled: bool) {
+        let Some((control, challengers)) = pane.arms.split_first() else { return };
+        let wanted = |index: &usize| {
+            settings.metrics.get(*index).is_some_and(|metric| metric.needs_label() == labelled)
+        };
+        for (place, (states, challenger)) in self.metrics.iter_mut().zip(challengers).enumerate() {
+            let pairs = pane.pairs.get(place);
+            for (index, state) in states.iter_mut().enumerate().filter(|(index, _)| wanted(index)) {
+                let (Some(metric), Some(mine), Some(theirs)) =
+                    (settings.metrics.get(index), control.metrics.get(index), challenger.metrics.get(index))
+                else {
+                    continue;
+                };
+                match pairs.and_then(|pairs| pairs.metrics.get(index)) {
+                    Some(pair) => state.take_pairs(pair, mine.invalid + theirs.invalid),
+                    None => state.take(metric, mine, theirs),
+                }
+            }
+        }
+    }
+
+    fn split_evidence(&self, settings: &ExperimentSettings) -> f64 {
+        let of_epoch = |(from, counts): (&i64, &Vec<u64>)| {
+            split_at(settings, *from).map_or(0.0, |(_, weights)| split_test::log_evidence(counts, weights))
+        };
+        self.epochs.iter().map(of_epoch).sum()
+    }
+
+    /// What was counted of each arm.
+    pub(super) fn arm_counts(&self, settings: &ExperimentSettings, start: i64) -> Vec<ArmCounts> {
+        let split = split_at(settings, start);
+        let counts = split.and_then(|(from, _)| self.epochs.get(&from));
+        #[expect(clippy::cast_precision_loss, reason = "counts below 2^53")]
+        let share_of = |index: usize| {
+            let counts = counts?;
+            let all: u64 = counts.iter().sum();
+            (all > 0).then(|| counts.get(index).copied().unwrap_or(0) as f64 / all as f64)
+        };
+        let intended = |index: usize| {
+            let (_, weights) = split?;
+            Some(weights.get(index)? / weights.iter().sum::<f64>())
+        };
+        let has_units = self.arms.iter().any(|arm| arm.units > 0);
+        let counted = settings.arms.iter().zip(&self.arms).enumerate();
+        counted
+            .map(|(index, (name, arm))| ArmCounts {
+                arm: name.clone(),
+                events: arm.events,
+                units: has_units.then_some(arm.units),
+                matured: arm.matured,
+                labelled: arm.labelled,
+                intended_share: intended(index),
+                share: share_of(index),
+            })
+            .collect()
+    }
+
+    /// Whether what was counted can be trusted.
+    pub(super) fn health(&self, settings: &ExperimentSettings) -> ExperimentHealth {
+        let alpha = settings.inference.srm_alpha;
+        let p_value = |log: Option<f64>| log.map(|log| (-log).exp().min(1.0));
+        let needs_labels = settings.metrics.iter().any(super::settings::MetricSettings::needs_label);
+        let has_labels = self.arms.iter().any(|arm| arm.labelled > 0);
+        let srm_p_value = p_value(self.split);
+        let label_p_value = p_value(self.labels).filter(|_| needs_labels && has_labels);
+        let srm_ok = srm_p_value.is_none_or(|p| p >= alpha);
+        let Lost { several_units, several_events, unknown_units, other_arms, unmatched, late } = self.lost;
+        let units: u64 = self.arms.iter().map(|arm| arm.units).sum();
+        let events: u64 = self.arms.iter().map(|arm| arm.events).sum();
+        let mut problems = Vec::new();
+        if !srm_ok {
+            problems.push("the arms do not have the shares of the traffic that they should have".to_owned());
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a handful of challengers")]
+        let per_challenger = alpha / self.coverage.len().max(1) as f64;
+        if label_p_value.is_some_and(|p| p < per_challenger) {
+            problems.push("predictions of one arm get labels more often than those of another".to_owned());
+        }
+        if several_units >= SEVERAL_LEAST && several_units * SEVERAL_SHARE >= units {
+            problems.push(format!("{} of the units were seen in several arms", share(several_units, units)));
+        }
+        if unknown_units * SEVERAL_SHARE > events {
+            let of = share(unknown_units, events);
+            problems.push(format!("{of} of the events are of units that max_units leaves no memory for"));
+        }
+        ExperimentHealth {
+            ok: problems.is_empty(),
+            problems,
+            srm_p_value,
+            srm_ok,
+            label_p_value,
+            units_in_several_arms: several_units,
+            events_of_several_arms: several_events,
+            events_of_unknown_units: unknown_units,
+            events_of_other_arms: other_arms,
+            unmatched,
+            late,
+        }
+    }
+}
+
+/// The split that holds at a time, with when it began to.
+fn split_at(settings: &ExperimentSettings, time: i64) -> Option<(i64, &[f64])> {
+    let from = |split: &super::settings::Split| split.from.map_or(i64::MIN, |from| from.0);
+    let split = settings.splits.iter().rev().find(|split| from(split) <= time)?;
+    Some((from(split), split.weights.as_slice()))
+}
