@@ -166,6 +166,35 @@ fn rules_are_held_against_the_references_of_their_models() {
 }
 
 #[test]
+fn experiments_are_told_and_held_against_the_references_of_their_models() {
+    let folder = tempfile::tempdir().unwrap();
+    store_reference("a", &folder.path().join("a.json"));
+    let text = |covariate: &str, column: &str| {
+        format!(
+            "[[models]]\nname = \"a\"\nreference = \"a.json\"\n\
+             [[experiments]]\nid = \"e\"\nmodel = \"a\"\ncontrol = \"old\"\nchallengers = [\"new\", \"newer\"]\n\
+             [[experiments.metrics]]\nname = \"m\"\nof = \"brier\"\nrole = \"goal\"\ncovariates = [\"{covariate}\"]\n\
+             [[experiments.metrics]]\nname = \"n\"\nfield = \"/features/{column}\"\nwinsorise = 0.99\n"
+        )
+    };
+    let (code, out, err) = validate(folder.path(), &text("age", "age"), &[]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    let told = "\narms      of a, experiment e: new, newer beside old, by their own traffic; 1 goal, 1 plain metric\n";
+    assert!(out.contains(told), "{out}");
+    // They are looked at beside other errors.
+    let (code, _, err) =
+        validate(folder.path(), &format!("{}\n[log]\nlevel = 5\n", text("agee", "color")), &[]);
+    assert_eq!(code, 78);
+    for part in [
+        "error: c.toml:13:15: experiments[0].metrics[0].covariates[0]: the reference of model \"a\" has no column \"agee\"\n  hint: did you mean \"age\"?",
+        "error: c.toml:17:13: experiments[0].metrics[1].winsorise: \"color\" is not numeric in the reference of model \"a\"\n  hint: give cap",
+        "can't be used: 3 errors",
+    ] {
+        assert!(err.contains(part), "{err}\nlacks {part:?}");
+    }
+}
+
+#[test]
 fn warnings_are_errors_only_when_denied() {
     let folder = tempfile::tempdir().unwrap();
     let text = format!(

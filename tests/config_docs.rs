@@ -114,6 +114,8 @@ fn the_default_file_has_every_key_with_its_default() {
     assert!(unknown.is_empty(), "{unknown:?}");
 }
 
+const UNBOUNDED: f64 = 1e300;
+
 fn kind_text(kind: Kind) -> String {
     match kind {
         Kind::Text | Kind::Secret => "text".to_owned(),
@@ -124,6 +126,9 @@ fn kind_text(kind: Kind) -> String {
         }
         Kind::Bool | Kind::True => "`true` or `false`".to_owned(),
         Kind::Integer { min, max } => format!("integer, {min} to {max}"),
+        // Bounds that no number reaches only keep infinity out.
+        Kind::Number { min, max } if min <= -UNBOUNDED && max >= UNBOUNDED => "number".to_owned(),
+        Kind::Number { min, max } if max >= UNBOUNDED => format!("number from {min} on"),
         Kind::Number { min, max } => format!("number, {min} to {max}"),
         Kind::Rate => "rate".to_owned(),
         Kind::Duration { .. } => "duration".to_owned(),

@@ -122,11 +122,13 @@ fn replay(args: &Args, mut settings: Settings) -> anyhow::Result<Exit> {
     let model = model_of(&settings.models, args.model.as_deref())?.cloned();
     if let (Some(_), Some(model)) = (&args.model, &model) {
         settings.models = vec![model.clone()];
+        settings.experiments.retain(|experiment| experiment.model == model.name);
     }
     if args.unexplained {
         settings.models.iter_mut().for_each(|model| model.explain = None);
     }
     let models = model_specs(&settings, args.reference.as_deref())?;
+    let experiments = settings.frozen_experiments(&models)?;
     let reasons = Reasons::start(&settings, &models)?;
     let explainer = explainer(args, &models)?;
     let files = scan(&args.events, event_options(&args.table, model.as_ref(), &settings.events))?;
@@ -139,7 +141,8 @@ fn replay(args: &Args, mut settings: Settings) -> anyhow::Result<Exit> {
         max_message_bytes: settings.kafka.as_ref().map_or(MAX_EVENT_BYTES, |kafka| kafka.max_message_bytes),
         delivered_until: None,
     })
-    .with_alerts(settings.alerts.clone());
+    .with_alerts(settings.alerts.clone())
+    .with_experiments(experiments);
     let bar = row_bar(&files, "replaying");
     let output = match (&args.rules, args.output) {
         (Some(_), OutputFormat::Table | OutputFormat::Ndjson) => {

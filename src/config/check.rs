@@ -142,7 +142,7 @@ impl Walk<'_> {
     }
 
     fn tables(&mut self, item: &Spanned<DeValue<'_>>, below: &str, path: &str) -> Option<Value> {
-        let header = format!("[[{path}]]");
+        let header = format!("[[{}]]", without_indexes(path));
         let DeValue::Array(items) = item.get_ref() else {
             let found = Typed::of(item.get_ref()).describe(false);
             let message = format!("expected a list of tables, found {found}");
@@ -284,6 +284,12 @@ impl Walk<'_> {
     }
 }
 
+/// The path of a list as its header names it: the tables around it by their
+/// names alone.
+fn without_indexes(path: &str) -> String {
+    path.split('.').map(|key| key.split('[').next().unwrap_or(key)).collect::<Vec<_>>().join(".")
+}
+
 fn is_secret_source(table: &DeTable<'_>) -> bool {
     table
         .iter()
@@ -301,7 +307,7 @@ fn other_section(name: &str) -> Option<String> {
     Some(match spec.section() {
         "" => "the top of the file, before the first table".to_owned(),
         section => match section.strip_suffix("[]") {
-            Some(list) => format!("[[{list}]]"),
+            Some(list) => format!("[[{}]]", list.replace("[]", "")),
             None => format!("[{section}]"),
         },
     })

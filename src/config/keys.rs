@@ -5,19 +5,23 @@
 //! `docs/config.md` all come from it.
 
 mod alerting;
+mod experimenting;
 mod explaining;
 mod table;
 
 /// Every key.
 pub const KEYS: &[KeySpec] = &all();
 
-const TABLES: [&[KeySpec]; 3] = [table::KEYS, explaining::KEYS, alerting::KEYS];
+const TABLES: [&[KeySpec]; 4] = [table::KEYS, explaining::KEYS, experimenting::KEYS, alerting::KEYS];
+
+const COUNT: usize =
+    table::KEYS.len() + explaining::KEYS.len() + experimenting::KEYS.len() + alerting::KEYS.len();
 
 /// The tables as one.
 #[expect(clippy::indexing_slicing, reason = "evaluated when compiled, where it would be an error")]
 #[expect(clippy::large_stack_arrays, reason = "evaluated when compiled, not on a stack")]
-const fn all() -> [KeySpec; table::KEYS.len() + explaining::KEYS.len() + alerting::KEYS.len()] {
-    let mut all = [table::KEYS[0]; table::KEYS.len() + explaining::KEYS.len() + alerting::KEYS.len()];
+const fn all() -> [KeySpec; COUNT] {
+    let mut all = [table::KEYS[0]; COUNT];
     let (mut next, mut place) = (0, 0);
     while place < TABLES.len() {
         let mut index = 0;

@@ -10,6 +10,7 @@
 //! Secrets come from files or the environment and reach no message.
 
 mod check;
+mod columns;
 pub mod keys;
 mod layers;
 mod places;
@@ -27,6 +28,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use columns::ColumnCheck;
 pub use layers::Overrides;
 pub use problem::{ConfigErrors, ExplainKeys, Place, Problem, ReferenceFile};
 pub use reload::ReloadChanges;
@@ -48,6 +50,8 @@ pub struct Loaded {
     pub reference_files: Vec<ReferenceFile>,
     /// The rules, to be held against those files.
     pub rule_checks: Vec<RuleCheck>,
+    /// Columns that experiments name, to be held against those files.
+    pub column_checks: Vec<ColumnCheck>,
     /// Where it says how models are explained; neither models nor schemas of
     /// inputs have been looked at.
     pub explained: Vec<ExplainKeys>,
@@ -91,8 +95,8 @@ pub fn load_text(text: &str, path: &Path, overrides: &Overrides) -> Result<Loade
     report.sort(path);
     match settings {
         Some(settings) if report.errors.is_empty() => {
-            let Report { warnings, reference_files, rule_checks, explained, .. } = report;
-            Ok(Loaded { settings, warnings, reference_files, rule_checks, explained })
+            let Report { warnings, reference_files, rule_checks, column_checks, explained, .. } = report;
+            Ok(Loaded { settings, warnings, reference_files, rule_checks, column_checks, explained })
         }
         _ => Err(report.into_errors()),
     }

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::rules::RuleCheck;
+use super::{columns::ColumnCheck, rules::RuleCheck};
 
 /// Where a setting was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +83,8 @@ pub struct ConfigErrors {
     pub reference_files: Vec<ReferenceFile>,
     /// Rules without errors, to be held against those files.
     pub rule_checks: Vec<RuleCheck>,
+    /// Columns that experiments name, to be held against those files.
+    pub column_checks: Vec<ColumnCheck>,
 }
 
 /// A reference file that a configuration names.
@@ -167,6 +169,7 @@ pub(super) struct Report {
     pub(super) warnings: Vec<Problem>,
     pub(super) reference_files: Vec<ReferenceFile>,
     pub(super) rule_checks: Vec<RuleCheck>,
+    pub(super) column_checks: Vec<ColumnCheck>,
     pub(super) explained: Vec<ExplainKeys>,
 }
 
@@ -189,6 +192,7 @@ impl Report {
             warnings: self.warnings,
             reference_files: self.reference_files,
             rule_checks: self.rule_checks,
+            column_checks: self.column_checks,
         }
     }
 }

@@ -6,6 +6,7 @@
 //! secrets may stand among it.
 
 mod alerting;
+pub(super) mod experimenting;
 pub(super) mod explaining;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 pub(super) use alerting::{Alerts, MuteTime, Receiver, ReceiverType, Rule, Tls};
+pub(super) use experimenting::{Experiment, Metric};
 pub(super) use explaining::{Explain, Server};
 
 use crate::drift::noise::MinimumEffects;
@@ -27,6 +29,8 @@ pub(super) struct File {
     pub(super) windows: Windows,
     #[serde(default)]
     pub(super) models: Vec<Model>,
+    #[serde(default)]
+    pub(super) experiments: Vec<Experiment>,
     pub(super) influxdb: Option<Influxdb>,
     pub(super) http: Http,
     pub(super) log: Log,

@@ -144,6 +144,18 @@ impl Entries {
     }
 }
 
+/// Experiments go by their names.
+impl Entries {
+    fn experiments(&mut self, settings: &Settings) {
+        for experiment in &settings.experiments {
+            let served = settings.served_experiments.iter().find(|served| served.id == experiment.id);
+            let winsorised: Vec<_> =
+                settings.winsorised.iter().filter(|found| found.experiment == experiment.id).collect();
+            self.put(&join("experiments", &experiment.id), &(experiment, served, winsorised));
+        }
+    }
+}
+
 /// What is about alerts; rules, mute times and receivers go by their names.
 impl Entries {
     fn alerts(&mut self, settings: &Settings) {
@@ -227,6 +239,7 @@ fn entries(settings: &Settings) -> BTreeMap<String, String> {
     for model in &settings.models {
         entries.model(model);
     }
+    entries.experiments(settings);
     if let Some(influxdb) = &settings.influxdb {
         entries.influxdb(influxdb);
     }

@@ -9,10 +9,11 @@ use crate::{
     decode::EventMapping,
     drift::DriftSettings,
     event::EventTime,
+    experiment::{ExperimentSettings, FreezeError, Winsorise, freeze_caps},
     explainer::ExplainerSettings,
     notify::NotifySettings,
-    ops::{HttpSettings, LogSettings},
-    pipeline::{ExplainSpec, JoinSettings},
+    ops::{HttpSettings, LogSettings, ServedExperiment},
+    pipeline::{ExplainSpec, JoinSettings, ModelSpec},
     reference::{BuilderSettings, ColumnOverride},
     sink::InfluxSettings,
     source::KafkaSettings,
@@ -34,6 +35,13 @@ pub struct Settings {
     pub windows: WindowSettings,
     /// The models, at least one, with distinct names.
     pub models: Vec<ModelSettings>,
+    /// The experiments, with distinct names; caps that are quantiles of references
+    /// are set by [`Settings::frozen_experiments`].
+    pub experiments: Vec<ExperimentSettings>,
+    /// How each of them is served.
+    pub served_experiments: Vec<ServedExperiment>,
+    /// Metrics whose caps are quantiles of references.
+    pub winsorised: Vec<Winsorise>,
     /// Absent: results are only served over HTTP.
     pub influxdb: Option<InfluxSettings>,
     /// The API and the metrics.
@@ -53,6 +61,20 @@ pub struct Settings {
     pub api_token: Option<SecretString>,
     /// How long a stop may take before the process gives up draining.
     pub shutdown_timeout: Duration,
+}
+
+impl Settings {
+    /// The experiments with all their caps, those from the references of `models`
+    /// among them.
+    ///
+    /// # Errors
+    /// When a reference that gives a cap is not there, or gives none.
+    pub fn frozen_experiments(&self, models: &[ModelSpec]) -> Result<Vec<ExperimentSettings>, FreezeError> {
+        let references: Vec<_> = models.iter().map(|spec| (spec.name.as_str(), spec.reference())).collect();
+        let mut experiments = self.experiments.clone();
+        freeze_caps(&mut experiments, &self.winsorised, &references)?;
+        Ok(experiments)
+    }
 }
 
 /// One model to watch.

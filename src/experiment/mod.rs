@@ -30,6 +30,7 @@ mod evidence;
 mod experiment;
 mod experiments;
 mod exposure;
+mod freeze;
 mod judge;
 mod metric;
 mod pane;
@@ -49,8 +50,14 @@ mod waiting;
 pub use change::{ExperimentAction, ExperimentChange};
 pub use experiment::{Experiment, ModelView};
 pub use experiments::{ExperimentMemory, Experiments};
+pub(crate) use freeze::NEEDS_FILE;
+pub use freeze::{FreezeError, Winsorise, freeze_caps};
 pub use settings::{
     ArmSource, Condition, Covariate, Design, ExperimentSettings, Inference, Loss, Margin, Method,
     MetricSettings, MetricValue, PromoteWhen, Split, Statistic, UnitSource,
 };
 pub use values::EventView;
+
+#[cfg(test)]
+#[path = "../../tests/simulations/experiments.rs"]
+mod simulations;

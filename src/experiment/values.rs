@@ -84,7 +84,7 @@ impl Channels {
         Self { numbers, count: 1 }
     }
 
-    fn push(&mut self, number: i64) {
+    pub(super) fn push(&mut self, number: i64) {
         if let Some(slot) = self.numbers.get_mut(self.count) {
             *slot = number;
             self.count += 1;

@@ -27,6 +27,6 @@ pub use logs::{LogControl, LogError, init_logs};
 pub use metrics::{CoreMetrics, ReloadMetrics, register_build_info, register_process_metrics, render};
 pub use panics::end_process_on_panic;
 pub use server::serve;
-pub use settings::{HttpSettings, LogFormat, LogSettings};
+pub use settings::{HttpSettings, LogFormat, LogSettings, OnStale, ServedExperiment};
 pub use signals::{Signal, listen_for_signals};
 pub use status::{AlertReport, Component, Status, grouped};

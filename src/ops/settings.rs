@@ -1,6 +1,6 @@
 //! What the configuration says about HTTP and logs.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 /// The page, the API and the metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,6 +9,28 @@ pub struct HttpSettings {
     pub listen: SocketAddr,
     /// Windows kept in memory per stream for the API.
     pub latest_windows: usize,
+}
+
+/// An experiment as it is served to rollout tools.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServedExperiment {
+    /// Its name.
+    pub id: String,
+    /// Whether it can be started and stopped over HTTP.
+    pub hooks: bool,
+    /// When its last window is older than this, its verdict is stale.
+    pub stale_after: Duration,
+    /// What is answered then.
+    pub on_stale: OnStale,
+}
+
+/// What is answered for a verdict that is stale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnStale {
+    /// To go on as it is.
+    Hold,
+    /// An error, so that whoever asks can give up.
+    Error,
 }
 
 /// How log lines look.

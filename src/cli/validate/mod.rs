@@ -12,8 +12,10 @@ use explanations::Checked;
 use super::Exit;
 use crate::{
     config::{self, ConfigErrors, Overrides, Problem, ReferenceFile, ReferenceSource, Settings},
+    experiment::{Design, ExperimentSettings},
     pipeline::load_reference,
     reference::Reference,
+    result::MetricRole,
     sink::{self, InfluxApi, InfluxSettings},
     source::{self, KafkaSettings, StartOffset},
     window::duration_text,
@@ -38,22 +40,24 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Exit {
     let loaded = config::load(&args.config, &Overrides::from_process());
-    let (settings, mut errors, mut warnings, reference_files, rule_checks) = match loaded {
+    let (settings, mut errors, mut warnings, reference_files, rule_checks, column_checks) = match loaded {
         Ok(loaded) => (
             Some((loaded.settings, loaded.explained)),
             Vec::new(),
             loaded.warnings,
             loaded.reference_files,
             loaded.rule_checks,
+            loaded.column_checks,
         ),
-        Err(ConfigErrors { errors, warnings, reference_files, rule_checks }) => {
-            (None, errors, warnings, reference_files, rule_checks)
+        Err(ConfigErrors { errors, warnings, reference_files, rule_checks, column_checks }) => {
+            (None, errors, warnings, reference_files, rule_checks, column_checks)
         }
     };
     let references = check_references(&reference_files, &mut errors, &mut warnings);
     let references: Vec<(&str, Option<&Reference>)> =
         references.iter().map(|(model, reference)| (model.as_str(), reference.as_ref())).collect();
     errors.extend(rule_checks.iter().flat_map(|check| check.problems(&references)));
+    errors.extend(column_checks.iter().filter_map(|check| check.problem(&references)));
     let checked = settings.as_ref().map(|(settings, keys)| Checked {
         settings,
         keys,
@@ -156,6 +160,9 @@ fn print_summary(settings: &Settings, explained: &BTreeMap<String, Vec<String>>)
     if settings.models.iter().any(|model| !matches!(model.reference, ReferenceSource::File(_))) {
         println!("          learned references are kept in {}", settings.references_dir.display());
     }
+    for experiment in &settings.experiments {
+        println!("arms      {}", experiment_text(experiment));
+    }
     let windows = &settings.windows;
     println!(
         "windows   {}, closed {} after their end by event time, judged from {} events on",
@@ -205,6 +212,33 @@ fn reference_text(reference: &ReferenceSource) -> String {
             format!("compared with its events from {from} until {until}, still to be learned")
         }
     }
+}
+
+/// Which arms are compared, and by what.
+fn experiment_text(experiment: &ExperimentSettings) -> String {
+    let challengers: Vec<&str> = experiment.challengers().map(|(_, arm)| arm).collect();
+    let control = experiment.arms.first().map_or("", String::as_str);
+    let how = match experiment.design {
+        Design::Split => "by their own traffic",
+        Design::Shadow { .. } => "by their answers to the same requests",
+    };
+    let count = |role: MetricRole, word: &str| {
+        let found = experiment.metrics.iter().filter(|metric| metric.role == role).count();
+        counted(found, word)
+    };
+    let metrics = [
+        count(MetricRole::Goal, "goal"),
+        count(MetricRole::Guardrail, "guardrail"),
+        count(MetricRole::Plain, "plain metric"),
+    ];
+    let metrics: Vec<String> = metrics.into_iter().flatten().collect();
+    format!(
+        "of {}, experiment {}: {} beside {control}, {how}; {}",
+        experiment.model,
+        experiment.id,
+        challengers.join(", "),
+        metrics.join(", ")
+    )
 }
 
 fn target_text(api: &InfluxApi) -> String {

@@ -17,7 +17,7 @@ impl KeySpec {
 }
 
 const MAX_COUNT: i64 = 1_000_000_000;
-const DURATION: Kind = Kind::Duration { min_ms: 0 };
+pub(super) const DURATION: Kind = Kind::Duration { min_ms: 0 };
 pub(super) const POSITIVE: Kind = Kind::Duration { min_ms: 1 };
 pub(super) const AT_LEAST_A_SECOND: Kind = Kind::Duration { min_ms: 1_000 };
 
@@ -26,7 +26,7 @@ const fn count(min: i64) -> Kind {
 }
 
 /// Where one field of an event comes from.
-const FIELD: Kind = Kind::OneOf(&OneOf {
+pub(super) const FIELD: Kind = Kind::OneOf(&OneOf {
     text: "pointer",
     keys: &[
         ("pointer", Kind::Pointer),

@@ -47,7 +47,7 @@ impl Resolver<'_> {
         })
     }
 
-    fn field(&mut self, key: &str, raw: raw::Field) -> Option<FieldSource> {
+    pub(super) fn field(&mut self, key: &str, raw: raw::Field) -> Option<FieldSource> {
         let mut sources = Vec::new();
         if let Some(pointer) = raw.pointer {
             sources.push(FieldSource::Pointer(self.pointer(key, &pointer)?));

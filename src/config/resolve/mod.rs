@@ -8,6 +8,7 @@ mod addresses;
 mod alerts;
 mod drift;
 mod events;
+mod experiments;
 mod explaining;
 mod influxdb;
 mod kafka;
@@ -20,6 +21,8 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+
+use experiments::{Around, ModelFacts};
 
 use super::{
     layers::Overrides,
@@ -51,7 +54,15 @@ pub(super) fn resolve(
     let windows = resolver.windows(&raw.windows);
     let names: Option<Vec<String>> = raw.models.iter().map(|model| model.name.clone()).collect();
     let names = names.filter(|names| !names.is_empty());
+    let model_facts: Vec<ModelFacts> = raw.models.iter().map(ModelFacts::of).collect();
     let models = resolver.models(raw.models, &windows);
+    let around = Around {
+        models: names.as_ref().map(|_| model_facts.as_slice()),
+        events: events.as_ref(),
+        windows: &windows,
+        is_kept: raw.state_dir.is_some() || kafka.is_none(),
+    };
+    let experiments = resolver.experiments(raw.experiments, &around);
     let mut alerts = raw.alerts;
     let links = (alerts.external_url.take(), alerts.dashboard_url.take());
     let notify = resolver.notify(raw.receivers, links, names.as_deref());
@@ -67,6 +78,9 @@ pub(super) fn resolve(
         events: events?,
         windows,
         models: models?,
+        experiments: experiments.settings,
+        served_experiments: experiments.served,
+        winsorised: experiments.winsorised,
         influxdb: influxdb.flatten(),
         http: http?,
         log,

@@ -43,6 +43,7 @@ use self::{
 use crate::{
     checkpoint::{FormatError, Store, StoreError},
     config::Settings,
+    experiment::FreezeError,
     explainer::{Explainers, ExplainersError},
     notify::{Notifier, NotifyError},
     ops::{self, Asker, CheckpointMetrics, CoreMetrics, HttpSettings, Silencer, Status},
@@ -82,6 +83,9 @@ pub enum StartError {
         /// What is wrong, with the file's name.
         reason: String,
     },
+    /// A reference gives no cap for a metric of an experiment.
+    #[error(transparent)]
+    Caps(#[from] FreezeError),
     /// The directory of learned references can't be used.
     #[error("state_dir: {path}: {source}")]
     StateDir {
@@ -269,6 +273,7 @@ pub fn start(settings: &Settings, hooks: Hooks) -> Result<DaemonHandle, StartErr
     let http_address = start_http(&runtime, &settings.http, pages)?;
     let references = LearnedReferences::open(settings)?;
     let models = model_specs(settings, &references)?;
+    let experiments = settings.frozen_experiments(&models)?;
     let explainers = start_explainers(settings, &models, &registry, &runtime)?;
     let core = Core::new(CoreSettings {
         mapping: settings.events.clone(),
@@ -277,7 +282,8 @@ pub fn start(settings: &Settings, hooks: Hooks) -> Result<DaemonHandle, StartErr
         max_message_bytes: kafka.max_message_bytes,
         delivered_until: None,
     })
-    .with_alerts(settings.alerts.clone());
+    .with_alerts(settings.alerts.clone())
+    .with_experiments(experiments);
     let sink = settings
         .influxdb
         .as_ref()

@@ -50,13 +50,8 @@ pub(super) fn model_specs(
 
 /// Says which rules ask for what no reference has.
 fn note_rules(rules: &[Rule], specs: &[ModelSpec]) {
-    let references: Vec<(&str, Option<&Reference>)> = specs
-        .iter()
-        .map(|spec| match &spec.reference {
-            ReferenceSpec::Ready { reference, .. } => (spec.name.as_str(), Some(reference.as_ref())),
-            ReferenceSpec::Learn(_) => (spec.name.as_str(), None),
-        })
-        .collect();
+    let references: Vec<(&str, Option<&Reference>)> =
+        specs.iter().map(|spec| (spec.name.as_str(), spec.reference())).collect();
     for rule in rules {
         for problem in rule_problems(rule, &references) {
             tracing::warn!(

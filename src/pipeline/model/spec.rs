@@ -61,6 +61,15 @@ impl ModelSpec {
         }
     }
 
+    /// Its reference, where it is there.
+    #[must_use]
+    pub fn reference(&self) -> Option<&Reference> {
+        match &self.reference {
+            ReferenceSpec::Ready { reference, .. } => Some(reference),
+            ReferenceSpec::Learn(_) => None,
+        }
+    }
+
     /// Rows of a window that are to be explained.
     pub(super) fn explain_rows(&self) -> usize {
         self.explain.as_ref().map_or(0, |explain| explain.rows)
