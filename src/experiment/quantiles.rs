@@ -2,7 +2,7 @@
 //!
 //! Why: what users feel of latency is its tail, and a mean hides it. Values are
 //! counted in bins of equal width of their logarithm, so that a quantile is right
-//! within 1 %, whatever the scale, and counts of parts add up to the same in any
+//! within 2 %, whatever the scale, and counts of parts add up to the same in any
 //! order. Bins are what all arms have in common, so no arm decides where they are.
 //!
 //! Windows are put together with the weights of [`super::strata`]: the distribution

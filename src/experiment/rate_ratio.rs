@@ -49,6 +49,10 @@ const FURTHEST: f64 = 8.0;
 /// Points between 1 and [`OUTERMOST`] at which bounds are looked for, and on the
 /// other side as many.
 const STEPS: usize = 128;
+/// Those around a place, by distance from the first: what a polynomial goes through.
+const NODES: [f64; 6] = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0];
+/// Halvings of the way between two alternatives that find a bound.
+const HALVINGS: u32 = 30;
 /// No bound lies further from 1 than this ratio.
 const OUTERMOST: f64 = 32.0;
 /// The rate that is supposed before a positive event was seen.
@@ -102,10 +106,6 @@ static POINTS: LazyLock<[f64; 2 * STEPS + 1]> = LazyLock::new(|| {
         (share * OUTERMOST.ln()).exp()
     })
 });
-
-fn point(index: usize) -> f64 {
-    POINTS.get(index).copied().unwrap_or(OUTERMOST)
-}
 
 impl Default for RateRatio {
     fn default() -> Self {
@@ -225,21 +225,8 @@ impl RateRatio {
     #[must_use]
     pub fn bounds(&self, alpha: f64, design_effect: f64) -> (Option<f64>, Option<f64>) {
         let wanted = -alpha.ln();
-        let above = |index: usize| {
-            let null = self.at(index);
-            self.log_e(null, design_effect, |ratio| ratio > null.0) - wanted
-        };
-        let below = |index: usize| {
-            let null = self.at(index);
-            self.log_e(null, design_effect, |ratio| ratio < null.0) - wanted
-        };
-        // Below the likeliest ratio the evidence against a ratio falls with it, and above
-        // there is none; the other way round for ratios below.
-        let last = 2 * STEPS;
-        let enough = partition(last + 1, |index| above(index) >= 0.0);
-        let lower = (1..=last).contains(&enough).then(|| cross(enough - 1, enough, &above));
-        let less = partition(last + 1, |index| below(index) < 0.0);
-        let upper = (1..=last).contains(&less).then(|| cross(less, less - 1, &below));
+        let lower = self.bound(1.0, wanted, design_effect);
+        let upper = self.bound(-1.0, wanted, design_effect);
         // Evidence against equal rates is evidence against all ratios on its side.
         let (is_above, is_below) = (self.log_e_above(design_effect), self.log_e_below(design_effect));
         let lower = if is_above >= wanted { Some(lower.unwrap_or(1.0).max(1.0)) } else { lower };
@@ -247,8 +234,59 @@ impl RateRatio {
         (lower, upper)
     }
 
-    fn at(&self, index: usize) -> (f64, f64) {
-        (point(index), self.points.get(index).copied().unwrap_or(0.0))
+    /// The first ratio without the wanted evidence, on the way up (`sign` 1) from the
+    /// outermost ratio, or down (-1).
+    ///
+    /// Between two alternatives the evidence falls along the way once it is worth
+    /// anything. At an alternative, which counts no more from there on, it may jump up,
+    /// so that there can be evidence against ratios further on: they are not excluded.
+    fn bound(&self, sign: f64, wanted: f64, design_effect: f64) -> Option<f64> {
+        // Places on the way: logarithms of ratios times `sign`.
+        let places = ALTERNATIVES.iter().map(|ratio| sign * ratio.ln());
+        let mut way: Vec<(f64, f64)> = places.zip(self.alternatives.iter().copied()).collect();
+        way.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut start = -OUTERMOST.ln();
+        for (passed, (end, at_end)) in way.iter().enumerate() {
+            let ahead = way.get(passed..).unwrap_or_default();
+            let is_enough = |null: f64| {
+                log_mean_exp(ahead.iter().map(|(_, log)| (log - null) / design_effect.max(1.0))) >= wanted
+            };
+            if passed == 0 && !is_enough(self.log_at(sign * start)) {
+                return None;
+            }
+            if !is_enough(*at_end) {
+                let (mut low, mut high) = (start, *end);
+                for _ in 0..HALVINGS {
+                    let middle = 0.5 * (low + high);
+                    if is_enough(self.log_at(sign * middle)) {
+                        low = middle;
+                    } else {
+                        high = middle;
+                    }
+                }
+                return Some((sign * low).exp());
+            }
+            start = *end;
+        }
+        // Against the furthest alternative itself nothing can be said.
+        Some((sign * start).exp())
+    }
+
+    /// `L` at the ratio with this logarithm, by a polynomial through the points around
+    /// it, which is right to 1e-12 per positive event.
+    fn log_at(&self, log: f64) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "some hundred")]
+        let (steps, last) = (STEPS as f64, (2 * STEPS + 1 - NODES.len()) as f64);
+        let place = (log / OUTERMOST.ln() + 1.0) * steps;
+        let first = (place.floor() - 2.0).clamp(0.0, last);
+        let from_first = place - first;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the points")]
+        let values = self.points.iter().skip(first as usize);
+        let weight = |(index, node): (usize, &f64)| {
+            let others = NODES.iter().enumerate().filter(|(other, _)| *other != index);
+            others.map(|(_, other)| (from_first - other) / (node - other)).product::<f64>()
+        };
+        NODES.iter().enumerate().zip(values).map(|(node, value)| weight(node) * value).sum()
     }
 }
 
@@ -261,29 +299,6 @@ fn float(count: u64) -> f64 {
 fn mean_evidence(logs: &[f64], null: f64, design_effect: f64, counts: impl Fn(f64) -> bool) -> f64 {
     let logs = ALTERNATIVES.iter().zip(logs).filter(|(ratio, _)| counts(**ratio));
     log_mean_exp(logs.map(|(_, log)| (log - null) / design_effect.max(1.0)))
-}
-
-/// The ratio between two points where the evidence is just enough, by a straight
-/// line in the logarithms.
-fn cross(enough: usize, less: usize, excess: &impl Fn(usize) -> f64) -> f64 {
-    let (high, low) = (excess(enough), excess(less).max(-1e3));
-    let share = if high > low { high / (high - low) } else { 0.0 };
-    (point(enough).ln() * (1.0 - share) + point(less).ln() * share).exp()
-}
-
-/// The first of so many indices of which `holds` does not hold, given that it holds of
-/// none after that.
-fn partition(count: usize, holds: impl Fn(usize) -> bool) -> usize {
-    let (mut low, mut high) = (0, count);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        if holds(middle) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    low
 }
 
 fn log_mean_exp(logs: impl Iterator<Item = f64> + Clone) -> f64 {

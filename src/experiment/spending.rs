@@ -18,12 +18,15 @@
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Normal};
 
-/// Looks nearer to each other than this share of the plan are one look: so many
-/// spend hardly less, and the integrals stay cheap.
+/// Looks nearer to each other, or to the end, than this share of the plan are one
+/// look: so many spend hardly less, and the integrals stay cheap.
 const LEAST_STEP: f64 = 0.005;
-/// Distance of the density's points by the spread of a step: with Simpson's rule, bounds are
-/// right to the sixth digit.
+/// Distance of the density's points by the spread of a step: with Simpson's rule, bounds
+/// are right to the sixth digit.
 const FINENESS: f64 = 0.12;
+/// The distance at most: a fifth of the spread of the shortest step, which may come
+/// next.
+const FURTHEST_APART: f64 = 0.014;
 /// Bounds further out than this are as good as none.
 const FURTHEST: f64 = 8.0;
 /// Halvings of [`FURTHEST`] that find a bound.
@@ -84,7 +87,8 @@ impl SpendingBounds {
             return None;
         }
         let time = time.min(1.0);
-        if time - self.time < LEAST_STEP && (time < 1.0 || self.time >= 1.0) {
+        let is_near_the_end = time < 1.0 && 1.0 - time < LEAST_STEP;
+        if time - self.time < LEAST_STEP || is_near_the_end {
             return None;
         }
         let spent = |time: f64| 0.5 * self.alpha * time * time;
@@ -120,7 +124,7 @@ impl SpendingBounds {
     fn next_density(&self, edge: f64, step: f64, root: f64) -> Vec<f64> {
         let spread = if self.density.is_empty() { root } else { step };
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some thousand at most")]
-        let halves = (edge / (spread * FINENESS)).ceil().clamp(8.0, 20_000.0) as usize;
+        let halves = (edge / (spread * FINENESS).min(FURTHEST_APART)).ceil().clamp(8.0, 20_000.0) as usize;
         let phi = |z: f64| (-0.5 * z * z).exp() / (2.0 * std::f64::consts::PI).sqrt();
         (0..=2 * halves)
             .map(|index| {

@@ -147,7 +147,11 @@ impl Totals {
                     n_challenger: challenger.labelable,
                 });
             }
-            let log = self.coverage.iter().map(|coverage| coverage.log_e_value(1.0)).fold(f64::MIN, f64::max);
+            // The largest of several is evidence of so many times less.
+            #[expect(clippy::cast_precision_loss, reason = "a handful of challengers")]
+            let several = (self.coverage.len().max(1) as f64).ln();
+            let largest = self.coverage.iter().map(|coverage| coverage.log_e_value(1.0)).fold(f64::MIN, f64::max);
+            let log = largest - several;
             self.labels = Some(self.labels.map_or(log, |most| most.max(log)));
         }
         self.take_metrics(settings, pane, true);
@@ -226,9 +230,7 @@ impl Totals {
         if !srm_ok {
             problems.push("the arms do not have the shares of the traffic that they should have".to_owned());
         }
-        #[expect(clippy::cast_precision_loss, reason = "a handful of challengers")]
-        let per_challenger = alpha / self.coverage.len().max(1) as f64;
-        if label_p_value.is_some_and(|p| p < per_challenger) {
+        if label_p_value.is_some_and(|p| p < alpha) {
             problems.push("predictions of one arm get labels more often than those of another".to_owned());
         }
         if several_units >= SEVERAL_LEAST && several_units * SEVERAL_SHARE >= units {

@@ -90,6 +90,7 @@ fn column(name: &str) -> ArmDistribution {
 /// ends at `end_ms`: the challenger `b` is better, and its data are sound.
 pub fn experiment(model: &str, end_ms: i64) -> ExperimentResult {
     ExperimentResult {
+        release: Some("4.2.0".to_owned()),
         experiment: "checkout".to_owned(),
         model: model.to_owned(),
         window: "1h".to_owned(),
@@ -112,6 +113,7 @@ pub fn experiment(model: &str, end_ms: i64) -> ExperimentResult {
             events_of_several_arms: 5,
             events_of_unknown_units: 1,
             events_of_other_arms: 7,
+            late: 2,
             unmatched: 11,
         },
         arms: vec![arm("a", 4_103), arm("b", 3_901)],
