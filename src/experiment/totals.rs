@@ -150,7 +150,8 @@ impl Totals {
             // The largest of several is evidence of so many times less.
             #[expect(clippy::cast_precision_loss, reason = "a handful of challengers")]
             let several = (self.coverage.len().max(1) as f64).ln();
-            let largest = self.coverage.iter().map(|coverage| coverage.log_e_value(1.0)).fold(f64::MIN, f64::max);
+            let largest =
+                self.coverage.iter().map(|coverage| coverage.log_e_value(1.0)).fold(f64::MIN, f64::max);
             let log = largest - several;
             self.labels = Some(self.labels.map_or(log, |most| most.max(log)));
         }
