@@ -427,7 +427,7 @@ fn an_experiment_is_one_series_whatever_is_said_of_it() {
             "experiment_verdict,experiment=checkout,model=credit,window=1h verdict=\"{verdict}\",code={code},\
              arm=\"{arm}\",reason=\"{reason}\",phase=\"running\",ready=1i,score={score},healthy=1i,problems=\"\",\
              srm_p_value=0.4,srm_ok=1i,label_p_value=0.75,events=8004i,units_in_several_arms=2i,\
-             events_of_several_arms=5i,events_of_unknown_units=1i,events_of_other_arms=7i,unmatched=11i {end}"
+             events_of_several_arms=5i,events_of_unknown_units=1i,events_of_other_arms=7i,unmatched=11i,late=2i,release=\"4.2.0\" {end}"
         )
     };
     let reason = "every goal of b is better, and no guardrail is worse";

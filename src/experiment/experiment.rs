@@ -107,9 +107,11 @@ impl Experiment {
         &self.memory
     }
 
-    /// Forgets all that came from events.
+    /// Forgets all that came from events; that it was started, or stopped, did not.
     pub fn restart(&mut self) {
+        let run = self.memory.run.clone();
         *self = Self::new(self.settings.clone(), self.windows.clone());
+        self.memory.run = run;
     }
 
     /// Goes on from a memory of the same settings; `false` when it is of others.
@@ -117,8 +119,14 @@ impl Experiment {
         let is_same = memory.meaning == self.memory.meaning
             && memory.totals.fits(&self.settings)
             && memory.panes.values().all(|pane| pane.fits(&self.settings));
-        if is_same {
-            self.memory = memory.clone();
+        if is_same && self.memory.run.from > memory.run.from {
+            // It was started anew since.
+            self.restart();
+        } else if is_same {
+            let own = std::mem::replace(&mut self.memory, memory.clone()).run;
+            if own.from == memory.run.from && memory.run.until.is_none() {
+                self.memory.run.until = own.until;
+            }
             self.memory.panes.values_mut().for_each(|pane| pane.keep_columns_of(reference));
         }
         is_same

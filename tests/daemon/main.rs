@@ -14,6 +14,7 @@ mod bench;
 mod changes;
 mod crashes;
 mod disk;
+mod experiments;
 mod explanations;
 mod faults;
 mod members;

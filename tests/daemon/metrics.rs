@@ -10,6 +10,7 @@ use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
 
 use crate::{
     bench::{PATIENCE, TOPIC, database, wait_for_events},
+    experiments::with_experiment,
     explanations::{explained, from_server, model_server},
     support::servers::{eventually, or_skip, promtool},
 };
@@ -34,7 +35,7 @@ fn every_metric_is_documented_and_every_documented_one_is_there() {
     let (database, server) = (database(), model_server());
     let receiver = "[[receivers]]\nname = \"pager\"\ntype = \"webhook\"\nurl = \"http://127.0.0.1:1/\"\n";
     let text = bench.config("metrics", &database, "[http]\nlisten = \"127.0.0.1:0\"") + receiver;
-    let text = from_server(&bench, &text, &server);
+    let text = with_experiment(&from_server(&bench, &text, &server), "");
     let file = bench.folder.join("driftline.toml");
     let loaded = config::load_text(&text, &file, &Overrides::none()).unwrap();
     let daemon = daemon::start(&loaded.settings, Hooks::default()).unwrap();
