@@ -5,6 +5,9 @@
 //! time in which the other answer may come. Metrics that need labels look at a window
 //! later by the label delay, of all arms alike, so that no arm is judged by its fast
 //! labels. So a look is never taken back.
+//!
+//! What a look says is of the events before its end and of no other, whatever was
+//! read ahead: counts of what is left out wait for their window, too.
 
 use std::collections::BTreeMap;
 
@@ -13,12 +16,12 @@ use serde::{Deserialize, Serialize};
 use super::{
     change::{ExperimentAction, ExperimentChange},
     exposure::{Exposure, Exposures},
-    pane::{PairPane, Pane},
+    pane::Pane,
     report,
     settings::{Design, ExperimentSettings, MetricSettings},
-    totals::Totals,
-    values::{EventView, Outcome, Reading, labelled},
-    waiting::{Answer, Entry, Waiting},
+    totals::{Lost, Totals, split_at},
+    values::EventView,
+    waiting::Waiting,
 };
 use crate::{
     decode::Row,
@@ -41,9 +44,9 @@ pub struct ModelView<'a> {
 /// An experiment with all that it remembers.
 #[derive(Debug, Clone)]
 pub struct Experiment {
-    settings: ExperimentSettings,
+    pub(super) settings: ExperimentSettings,
     windows: WindowSettings,
-    memory: Memory,
+    pub(super) memory: Memory,
 }
 
 /// What a restart goes on from.
@@ -54,9 +57,11 @@ pub(super) struct Memory {
     /// The settings that give its numbers their meaning.
     meaning: String,
     run: Run,
-    panes: BTreeMap<i64, Pane>,
-    waiting: Waiting,
+    pub(super) panes: BTreeMap<i64, Pane>,
+    pub(super) waiting: Waiting,
     exposures: Exposures,
+    /// What was left out, by the start of the window with which it is said.
+    lost: BTreeMap<i64, Lost>,
     totals: Totals,
     /// End of the last window that was looked at.
     looked_until: Option<i64>,
@@ -73,9 +78,34 @@ struct Run {
     until: Option<i64>,
 }
 
+/// Beyond these no window of a memory can begin: as far as times of events go.
+const FURTHEST_MS: i64 = 1 << 44;
+
+impl Run {
+    /// Whether something was done to it after `other`.
+    fn is_later_than(&self, other: &Self) -> bool {
+        self.from > other.from || (self.from == other.from && self.until.is_some() && other.until.is_none())
+    }
+}
+
 impl Memory {
     pub(super) fn id(&self) -> &str {
         &self.id
+    }
+
+    /// Whether one that was read back can be gone on from with these settings.
+    fn fits(&self, settings: &ExperimentSettings, windows: &WindowSettings) -> bool {
+        let is_start = |start: &i64| {
+            (-FURTHEST_MS..=FURTHEST_MS).contains(start) && start.rem_euclid(windows.slide_ms) == 0
+        };
+        self.meaning == meaning(settings, windows)
+            && self.totals.fits(settings)
+            && self.panes.iter().all(|(start, pane)| is_start(start) && pane.fits(settings))
+    }
+
+    /// Where something is counted that is left out; `window` is its start.
+    pub(super) fn lose(&mut self, window: i64) -> &mut Lost {
+        self.lost.entry(window).or_default()
     }
 }
 
@@ -90,6 +120,7 @@ impl Experiment {
             panes: BTreeMap::new(),
             waiting: Waiting::default(),
             exposures: Exposures::default(),
+            lost: BTreeMap::new(),
             totals: Totals::new(&settings),
             looked_until: None,
             latest: None,
@@ -107,29 +138,28 @@ impl Experiment {
         &self.memory
     }
 
-    /// Forgets all that came from events; that it was started, or stopped, did not.
+    /// Forgets all that came from events; whether it was started did not.
     pub fn restart(&mut self) {
-        let run = self.memory.run.clone();
+        let run = std::mem::take(&mut self.memory.run);
         *self = Self::new(self.settings.clone(), self.windows.clone());
         self.memory.run = run;
     }
 
-    /// Goes on from a memory of the same settings; `false` when it is of others.
-    pub(super) fn restore(&mut self, memory: &Memory, reference: Option<&Reference>) -> bool {
-        let is_same = memory.meaning == self.memory.meaning
-            && memory.totals.fits(&self.settings)
-            && memory.panes.values().all(|pane| pane.fits(&self.settings));
-        if is_same && self.memory.run.from > memory.run.from {
-            // It was started anew since.
-            self.restart();
-        } else if is_same {
-            let own = std::mem::replace(&mut self.memory, memory.clone()).run;
-            if own.from == memory.run.from && memory.run.until.is_none() {
-                self.memory.run.until = own.until;
-            }
+    /// Goes on from a memory. Of one of other settings nothing is kept but whether it
+    /// was started.
+    pub(super) fn restore(&mut self, memory: &Memory, reference: Option<&Reference>) {
+        // What was started or stopped since is not in the memory.
+        let run = if self.memory.run.is_later_than(&memory.run) { &self.memory.run } else { &memory.run };
+        let run = run.clone();
+        let is_same_run = (&run.release, run.from) == (&memory.run.release, memory.run.from);
+        if is_same_run && memory.fits(&self.settings, &self.windows) {
+            self.memory = memory.clone();
             self.memory.panes.values_mut().for_each(|pane| pane.keep_columns_of(reference));
+        } else {
+            self.restart();
         }
-        is_same
+        self.memory.run = run;
+        self.note_phase();
     }
 
     /// Begins, begins anew or ends; what is said then, where that is something new.
@@ -155,9 +185,14 @@ impl Experiment {
             ExperimentAction::Stop if run.until.is_some() => return None,
             ExperimentAction::Stop => self.memory.run.until = Some(change.at.0),
         }
-        let latest = self.memory.latest.as_mut()?;
-        latest.phase = phase(&self.settings, &self.memory.run, latest.end.0);
-        Some(latest.clone())
+        self.note_phase();
+        self.memory.latest.clone()
+    }
+
+    fn note_phase(&mut self) {
+        if let Some(latest) = &mut self.memory.latest {
+            latest.phase = phase(&self.settings, &self.memory.run, latest.end.0);
+        }
     }
 
     /// Start of the window that a time lies in.
@@ -183,42 +218,57 @@ impl Experiment {
         }
     }
 
-    fn needs_labels(&self) -> bool {
+    pub(super) fn needs_labels(&self) -> bool {
         self.settings.metrics.iter().any(MetricSettings::needs_label)
     }
 
+    /// Start of the window of a time.
+    pub(super) fn start_of(&self, time: i64) -> i64 {
+        time.div_euclid(self.windows.slide_ms) * self.windows.slide_ms
+    }
+
+    pub(super) fn slide_ms(&self) -> i64 {
+        self.windows.slide_ms
+    }
+
     fn take_prediction(&mut self, event: EventView<'_, '_>, row: &Row, model: Option<ModelView<'_>>) {
-        let Self { settings, memory, windows } = self;
+        let time = event.envelope.time.0;
+        let (start, slide) = (self.start_of(time), self.slide_ms());
+        let Self { settings, memory, .. } = self;
         let Some(arm) = event.arm(settings) else {
-            memory.totals.lost.other_arms += 1;
+            memory.lose(start).other_arms += 1;
             return;
         };
-        let time = event.envelope.time.0;
-        let start = time.div_euclid(windows.slide_ms) * windows.slide_ms;
-        if memory.looked_until.is_some_and(|until| start < until) {
-            memory.totals.lost.late += 1;
+        if let Some(until) = memory.looked_until.filter(|until| start < *until) {
+            memory.lose(until - slide).late += 1;
             return;
         }
         let unit = event.unit(settings);
         let Ok(arm_number) = u8::try_from(arm) else { return };
         let is_split = settings.design == Design::Split;
-        let exposure =
-            unit.filter(|_| is_split).map(|unit| memory.exposures.see(unit, arm_number, settings.most_units));
+        let exposure = unit
+            .filter(|_| is_split)
+            .map(|unit| memory.exposures.see(unit, (arm_number, time), settings.most_units));
         match exposure {
             Some(Exposure::Crossed | Exposure::Several) => {
-                memory.totals.lost.several_units += u64::from(exposure == Some(Exposure::Crossed));
-                memory.totals.lost.several_events += 1;
+                let lost = memory.lose(start);
+                lost.several_units += u64::from(exposure == Some(Exposure::Crossed));
+                lost.several_events += 1;
                 return;
             }
-            Some(Exposure::Unknown) => memory.totals.lost.unknown_units += 1,
+            Some(Exposure::Unknown) => memory.lose(start).unknown_units += 1,
+            Some(Exposure::Earlier(before)) => self.unexpose(arm, before),
             Some(Exposure::First | Exposure::Again) | None => {}
         }
+        let Self { settings, memory, .. } = self;
         let bucket = unit.and_then(|unit| u8::try_from(unit >> 56).ok());
         let pane = memory.panes.entry(start).or_insert_with(|| Pane::new(settings));
         let Some(counted) = pane.arms.get_mut(arm) else { return };
         counted.events += 1;
-        counted.units += u64::from(exposure == Some(Exposure::First));
-        counted.exposed += u64::from(exposure.is_none_or(|exposure| exposure == Exposure::First));
+        let is_new_unit = matches!(exposure, Some(Exposure::First | Exposure::Earlier(_)));
+        if is_new_unit || exposure.is_none() {
+            counted.expose(split_at(settings, time).map(|(from, _)| from), is_new_unit);
+        }
         if let Some(model) = model {
             counted.count_columns(model.reference, &row.cells);
         }
@@ -229,153 +279,17 @@ impl Experiment {
             }
         }
         if self.needs_labels() || !is_split {
-            self.wait(event, arm_number, (bucket, start));
+            self.wait(event, arm_number, bucket);
         }
     }
 
-    /// Has a prediction wait for its label and for other answers.
-    fn wait(&mut self, event: EventView<'_, '_>, arm: u8, (bucket, start): (Option<u8>, i64)) {
-        let Some(id) = event.id() else {
-            self.memory.totals.lost.unmatched += 1;
-            return;
-        };
-        let is_split = self.settings.design == Design::Split;
-        let values: Vec<Option<i64>> = if is_split {
-            let labelled = self.settings.metrics.iter().filter(|metric| metric.needs_label());
-            labelled.flat_map(|metric| &metric.covariates).map(|of| event.covariate(of)).collect()
-        } else {
-            self.shadow_values(event, start, arm)
-        };
-        let answer = Answer {
-            arm,
-            bucket,
-            pane: start,
-            score: event.score(),
-            class: event.class(),
-            values: values.into(),
-        };
-        let most = self.settings.most_waiting;
-        let offered = self.memory.waiting.answer(id, event.envelope.time.0, answer, most);
-        self.memory.totals.lost.unmatched += offered.lost + u64::from(!offered.is_new);
-        if !offered.is_new {
-            return;
-        }
-        if let Some(counted) = self.arm_pane(start, arm) {
-            counted.labelable += 1;
-        }
-        let Some(entry) = self.memory.waiting.get(id).cloned() else { return };
-        if !is_split {
-            self.pair(&entry, arm);
-        }
-        if let Some(label) = entry.label {
-            self.join_label(&entry, Some(arm), label);
-        }
-    }
-
-    /// What one of several answers says to the metrics that need no label.
-    fn shadow_values(&mut self, event: EventView<'_, '_>, start: i64, arm: u8) -> Vec<Option<i64>> {
-        let Self { settings, memory, .. } = self;
-        let pane = memory.panes.get_mut(&start).and_then(|pane| pane.arms.get_mut(usize::from(arm)));
-        let mut sums = pane.map(|pane| pane.metrics.iter_mut()).into_iter().flatten();
-        let metrics = settings.metrics.iter().map(|metric| {
-            let reading = event.reading(metric);
-            if let Some(sums) = sums.next() {
-                sums.invalid += u64::from(reading == Reading::Invalid);
-            }
-            reading.first()
-        });
-        metrics.collect()
-    }
-
-    fn arm_pane(&mut self, start: i64, arm: u8) -> Option<&mut super::pane::ArmPane> {
-        self.memory.panes.get_mut(&start)?.arms.get_mut(usize::from(arm))
-    }
-
-    fn take_label(&mut self, event: EventView<'_, '_>) {
-        if !self.needs_labels() {
-            return;
-        }
-        let (Some(id), Some(label)) = (event.id(), event.label()) else {
-            self.memory.totals.lost.unmatched += 1;
-            return;
-        };
-        let most = self.settings.most_waiting;
-        let offered = self.memory.waiting.label(id, event.envelope.time.0, label, most);
-        self.memory.totals.lost.unmatched += offered.lost + u64::from(!offered.is_new);
-        if offered.is_new
-            && let Some(entry) = self.memory.waiting.get(id).cloned()
-        {
-            self.join_label(&entry, None, label);
-        }
-    }
-
-    /// Counts the label of an entry: for all of its answers, or for the one that came
-    /// last.
-    fn join_label(&mut self, entry: &Entry, only: Option<u8>, label: Outcome) {
-        let is_wanted = |answer: &&Answer| only.is_none_or(|arm| arm == answer.arm);
-        for answer in entry.answers().filter(is_wanted) {
-            self.label_answer(answer, label);
-        }
-        if self.settings.design == Design::Split {
-            return;
-        }
-        let Some(control) = entry.answer_of(0) else { return };
-        for answer in entry.answers().filter(|answer| answer.arm != 0) {
-            // The pairs that were complete before the last answer have their label.
-            let is_new = only.is_none_or(|arm| arm == 0 || arm == answer.arm);
-            if is_new {
-                self.label_pair(control, answer, label);
-            }
-        }
-    }
-
-    fn label_answer(&mut self, answer: &Answer, label: Outcome) {
-        let Self { settings, memory, .. } = self;
-        let pane = memory.panes.get_mut(&answer.pane);
-        let Some(counted) = pane.and_then(|pane| pane.arms.get_mut(usize::from(answer.arm))) else {
-            memory.totals.lost.unmatched += 1;
-            return;
-        };
-        counted.labelled += 1;
-        if settings.design != Design::Split {
-            return;
-        }
-        let mut covariates = answer.values.iter();
-        let metrics = settings.metrics.iter().zip(&mut counted.metrics);
-        for (metric, sums) in metrics.filter(|(metric, _)| metric.needs_label()) {
-            let own: Vec<Option<i64>> = covariates.by_ref().take(metric.covariates.len()).copied().collect();
-            let reading = labelled(metric, (answer.score, answer.class), label).with(&own);
-            sums.take(metric, reading, answer.bucket);
-        }
-    }
-
-    /// Pairs the answer of `arm` with the control's, or the control's with all others.
-    fn pair(&mut self, entry: &Entry, arm: u8) {
-        let Some(control) = entry.answer_of(0) else { return };
-        let others = entry.answers().filter(|answer| answer.arm != 0 && (arm == 0 || answer.arm == arm));
-        for answer in others {
-            let place = usize::from(answer.arm).saturating_sub(1);
-            let Some(pane) = self.memory.panes.get_mut(&control.pane).filter(|pane| !pane.is_looked_at)
-            else {
-                self.memory.totals.lost.unmatched += 1;
-                continue;
-            };
-            let Some(pairs) = pane.pairs.get_mut(place) else { continue };
-            compare(&self.settings, pairs, control, answer);
-        }
-    }
-
-    fn label_pair(&mut self, control: &Answer, answer: &Answer, label: Outcome) {
-        let place = usize::from(answer.arm).saturating_sub(1);
-        let pane = self.memory.panes.get_mut(&control.pane);
-        let Some(pairs) = pane.and_then(|pane| pane.pairs.get_mut(place)) else { return };
-        let metrics = self.settings.metrics.iter().zip(&mut pairs.metrics);
-        for (metric, sums) in metrics.filter(|(metric, _)| metric.needs_label()) {
-            let of = |answer: &Answer| labelled(metric, (answer.score, answer.class), label).first();
-            match of(control).zip(of(answer)) {
-                Some((mine, theirs)) => sums.take(mine, theirs, control.bucket),
-                None => sums.invalid += 1,
-            }
+    /// A unit that was counted at `time` has an earlier event.
+    fn unexpose(&mut self, arm: usize, time: i64) {
+        let start = self.start_of(time);
+        let split = split_at(&self.settings, time).map(|(from, _)| from);
+        let pane = self.memory.panes.get_mut(&start).filter(|pane| !pane.is_looked_at);
+        if let Some(counted) = pane.and_then(|pane| pane.arms.get_mut(arm)) {
+            counted.unexpose(split);
         }
     }
 
@@ -389,7 +303,7 @@ impl Experiment {
     ) {
         let settled = watermark.saturating_sub(self.wait_ms());
         while let Some(end) = self.next_end().filter(|end| *end <= settled) {
-            let result = self.look(end, model);
+            let result = self.look(end, watermark == i64::MAX, model);
             self.memory.latest = Some(result.clone());
             results.push(result);
         }
@@ -411,7 +325,7 @@ impl Experiment {
     }
 
     /// By how many windows' time labels are waited for.
-    fn label_wait_ms(&self) -> i64 {
+    pub(super) fn label_wait_ms(&self) -> i64 {
         if !self.needs_labels() {
             return 0;
         }
@@ -430,9 +344,11 @@ impl Experiment {
         [unseen, labelled].into_iter().flatten().min()
     }
 
-    fn look(&mut self, end: i64, model: Option<ModelView<'_>>) -> ExperimentResult {
+    /// Looks at the window that ends at `end`, and at the labels of the one that is
+    /// old enough then. With `is_all_read` no further event comes.
+    fn look(&mut self, end: i64, is_all_read: bool, model: Option<ModelView<'_>>) -> ExperimentResult {
         let slide = self.windows.slide_ms;
-        let label_wait = self.label_wait_ms();
+        let matured = end.saturating_sub(self.label_wait_ms());
         let Self { settings, memory, .. } = self;
         let start = end - slide;
         if let Some(pane) = memory.panes.get_mut(&start).filter(|pane| !pane.is_looked_at) {
@@ -442,16 +358,22 @@ impl Experiment {
         memory.looked_until = memory.looked_until.max(Some(end));
         let last = memory.panes.get(&start);
         let distributions = report::distributions(settings, last, model);
-        let matured = end.saturating_sub(label_wait);
         while let Some(first) = memory.panes.first_entry()
             && first.key() + slide <= matured
         {
             let pane = first.remove();
             memory.totals.take_labelled(settings, &pane);
         }
+        let is_last = is_all_read && memory.panes.is_empty();
         // Answers of windows that are over, and labels of which no prediction can come.
-        let labels = memory.waiting.expire(matured, start);
-        memory.totals.lost.unmatched += labels;
+        self.expire(if is_last { (i64::MAX, i64::MAX) } else { (matured, start) });
+        let Self { settings, memory, .. } = self;
+        while let Some(lost) = memory.lost.first_entry()
+            && (is_last || *lost.key() < end)
+        {
+            let lost = lost.remove();
+            memory.totals.lost.add(lost);
+        }
         let run = memory.run.clone();
         let result = report::result(
             settings,
@@ -470,28 +392,6 @@ impl Experiment {
             release: run.release.clone(),
             ..report::nothing(&self.settings, self.windows.slide_ms, phase(&self.settings, run, 0))
         })
-    }
-}
-
-/// Compares two answers to one request.
-fn compare(settings: &ExperimentSettings, pairs: &mut PairPane, control: &Answer, answer: &Answer) {
-    let values = control.values.iter().zip(&answer.values);
-    for ((metric, sums), (mine, theirs)) in settings.metrics.iter().zip(&mut pairs.metrics).zip(values) {
-        if !metric.needs_label()
-            && let Some((mine, theirs)) = mine.zip(*theirs)
-        {
-            sums.take(mine, theirs, control.bucket);
-        }
-    }
-    pairs.agreement.pairs += 1;
-    let units = super::sums::Unit::COARSE;
-    let score = |answer: &Answer| answer.score.and_then(|score| units.count(score));
-    if let Some((mine, theirs)) = score(control).zip(score(answer)) {
-        pairs.agreement.scores.add(&[mine, theirs], None);
-    }
-    if let Some((mine, theirs)) = control.class.zip(answer.class) {
-        pairs.agreement.classes.0 += 1;
-        pairs.agreement.classes.1 += u64::from(mine.word != theirs.word);
     }
 }
 

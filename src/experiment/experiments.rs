@@ -51,7 +51,7 @@ impl Experiments {
         ExperimentMemory(self.list.iter().map(|experiment| Cow::Borrowed(experiment.memory())).collect())
     }
 
-    /// Goes on from a memory; experiments whose settings are others begin anew.
+    /// Goes on from a memory; experiments whose settings are others count anew.
     pub fn restore<'m>(
         &mut self,
         memory: &ExperimentMemory<'_>,
@@ -77,13 +77,11 @@ impl Experiments {
 
     /// Takes an event of the model of this name.
     pub fn take(&mut self, model: &str, event: EventView<'_, '_>, row: &Row, view: Option<ModelView<'_>>) {
-        let mut any = false;
         for experiment in self.list.iter_mut().filter(|one| one.settings().model == model) {
             experiment.take(event, row, view);
-            any = true;
-        }
-        if any {
-            self.note_next_look();
+            // An event begins windows and ends none.
+            let next = experiment.next_look();
+            self.next_look = [self.next_look, next].into_iter().flatten().min();
         }
     }
 

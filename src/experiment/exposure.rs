@@ -4,33 +4,39 @@
 //! was seen first; from the moment it is seen in another, its events are left out and
 //! counted.
 //!
-//! What is remembered is a hash and an arm per unit. When there is no more room, new
-//! units are counted in the arm of each event, and how many events that were.
+//! What is remembered is a hash, an arm and the time of the first event per unit. A
+//! unit counts in the window of its earliest event, not of the one that was read
+//! first. When there is no more room, new units are counted in the arm of each event,
+//! and how many events that were.
+//!
+//! Where the events of one unit come from several partitions, which of its arms was
+//! first depends on which partition was read first: of such a unit nothing else is
+//! promised than that it is found.
 
 use ahash::AHashMap;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// In place of an arm: the unit was seen in several.
 const SEVERAL: u8 = u8::MAX;
 
 /// The units so far.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Vec<(u64, u8)>", into = "Vec<(u64, u8)>")]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(from = "Vec<(u64, u8, i64)>")]
 pub(super) struct Exposures {
-    arms: AHashMap<u64, u8>,
+    /// Arm, and event time of the first event.
+    arms: AHashMap<u64, (u8, i64)>,
 }
 
-impl From<Vec<(u64, u8)>> for Exposures {
-    fn from(list: Vec<(u64, u8)>) -> Self {
-        Self { arms: list.into_iter().collect() }
+impl From<Vec<(u64, u8, i64)>> for Exposures {
+    fn from(list: Vec<(u64, u8, i64)>) -> Self {
+        Self { arms: list.into_iter().map(|(unit, arm, time)| (unit, (arm, time))).collect() }
     }
 }
 
-impl From<Exposures> for Vec<(u64, u8)> {
-    fn from(exposures: Exposures) -> Self {
-        let mut list: Self = exposures.arms.into_iter().collect();
-        list.sort_unstable();
-        list
+/// Without a copy: there may be millions.
+impl Serialize for Exposures {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.arms.iter().map(|(unit, (arm, time))| (unit, arm, time)))
     }
 }
 
@@ -41,6 +47,9 @@ pub(super) enum Exposure {
     First,
     /// It was seen in this arm only.
     Again,
+    /// Likewise, and this event is earlier than the first one so far, which was at
+    /// this time.
+    Earlier(i64),
     /// Now it has been seen in another arm.
     Crossed,
     /// It had been before.
@@ -51,10 +60,11 @@ pub(super) enum Exposure {
 
 impl Exposures {
     /// Notes that `unit` is seen in `arm`.
-    pub(super) fn see(&mut self, unit: u64, arm: u8, most: usize) -> Exposure {
-        if let Some(first) = self.arms.get_mut(&unit) {
+    pub(super) fn see(&mut self, unit: u64, (arm, time): (u8, i64), most: usize) -> Exposure {
+        if let Some((first, since)) = self.arms.get_mut(&unit) {
             return match *first {
                 SEVERAL => Exposure::Several,
+                first if first == arm && time < *since => Exposure::Earlier(std::mem::replace(since, time)),
                 first if first == arm => Exposure::Again,
                 _ => {
                     *first = SEVERAL;
@@ -65,7 +75,7 @@ impl Exposures {
         if self.arms.len() >= most {
             return Exposure::Unknown;
         }
-        self.arms.insert(unit, arm);
+        self.arms.insert(unit, (arm, time));
         Exposure::First
     }
 }
@@ -77,11 +87,12 @@ mod tests {
     #[test]
     fn a_unit_keeps_its_first_arm_until_it_is_seen_in_another() {
         let mut exposures = Exposures::default();
-        let seen =
-            [(7, 0), (7, 0), (7, 1), (7, 0), (8, 1), (9, 1)].map(|(unit, arm)| exposures.see(unit, arm, 2));
+        let events = [(7, 0, 5), (7, 0, 6), (7, 0, 3), (7, 1, 9), (7, 0, 9), (8, 1, 9), (9, 1, 9)];
+        let seen = events.map(|(unit, arm, time)| exposures.see(unit, (arm, time), 2));
         let expected = [
             Exposure::First,
             Exposure::Again,
+            Exposure::Earlier(5),
             Exposure::Crossed,
             Exposure::Several,
             Exposure::First,

@@ -7,7 +7,7 @@
 //! The way of an event: [`values`] reads its arm, its unit and what it contributes to
 //! each metric; [`exposure`] keeps units to their first arm; [`pane`] sums up windows,
 //! exactly and in any order; what needs a label or another arm's answer waits in
-//! [`waiting`]. When a window can't change any more, [`experiment`] looks at it, once:
+//! [`waiting`], and [`joins`] puts it together. When a window can't change any more, [`experiment`] looks at it, once:
 //! [`totals`] adds it up, [`metric`] and [`evidence`] say what is proven of each
 //! metric, [`verdict`] what is to be done.
 //!
@@ -16,8 +16,10 @@
 //! units, covariates), [`quantiles`], [`split_test`] (whether arms have the traffic
 //! that they should have).
 //!
-//! Promises: the same events give the same results to the bit, in whatever order they
-//! come within a window; false promotions, and false rollbacks, stay within
+//! Promises: the same events give the same results to the bit, in whatever order their
+//! partitions are read, as long as nothing is late and nothing has to make room (units
+//! that are seen in several arms, and ids that come twice with different times, are
+//! taken in the order of reading); false promotions, and false rollbacks, stay within
 //! `alpha` however often one looks; what is said of a window is never taken back.
 //! Without data, or with data that can't be trusted, nothing is promoted.
 //!
@@ -27,10 +29,12 @@
 mod change;
 pub mod confidence;
 mod evidence;
+#[expect(clippy::module_inception, reason = "one experiment, beside all of them")]
 mod experiment;
 mod experiments;
 mod exposure;
 mod freeze;
+mod joins;
 mod judge;
 mod metric;
 mod pane;

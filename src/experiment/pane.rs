@@ -1,5 +1,7 @@
 //! What one experiment counts in one window.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -30,8 +32,9 @@ pub(super) struct Pane {
 pub(super) struct ArmPane {
     /// Predictions.
     pub(super) events: u64,
-    /// Units seen for the first time; events where they name none.
-    pub(super) exposed: u64,
+    /// Units seen for the first time, events where they name none: by the time from
+    /// which on the split held that they were assigned by. Empty without splits.
+    pub(super) exposed: BTreeMap<i64, u64>,
     /// Units seen for the first time.
     pub(super) units: u64,
     /// Predictions that can have a label.
@@ -138,7 +141,7 @@ impl Pane {
     pub(super) fn new(settings: &ExperimentSettings) -> Self {
         let arm = || ArmPane {
             events: 0,
-            exposed: 0,
+            exposed: BTreeMap::new(),
             units: 0,
             labelable: 0,
             labelled: 0,
@@ -201,6 +204,23 @@ impl Pane {
 }
 
 impl ArmPane {
+    /// Counts a unit, or an event that names none, as assigned by the split that held
+    /// from `split` on.
+    pub(super) fn expose(&mut self, split: Option<i64>, is_unit: bool) {
+        self.units += u64::from(is_unit);
+        if let Some(split) = split {
+            *self.exposed.entry(split).or_insert(0) += 1;
+        }
+    }
+
+    /// Takes back a unit: it was seen in an earlier window.
+    pub(super) fn unexpose(&mut self, split: Option<i64>) {
+        self.units = self.units.saturating_sub(1);
+        if let Some(count) = split.and_then(|split| self.exposed.get_mut(&split)) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
     /// Counts a prediction on the grids of the reference.
     pub(super) fn count_columns(&mut self, reference: &Reference, cells: &[Cell]) {
         if self.columns.is_empty() {

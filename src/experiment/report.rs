@@ -99,7 +99,7 @@ pub(super) fn result(
             }
         })
         .collect();
-    let arms = totals.arm_counts(settings, times.start);
+    let arms = totals.arm_counts(settings, times.end - 1);
     let least = settings.inference.min_events;
     let is_ready = match settings.design {
         Design::Split => arms.iter().all(|arm| arm.events >= least),

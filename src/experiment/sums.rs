@@ -78,6 +78,7 @@ impl From<Wide> for (i64, u64) {
 /// The sums of one arm in one window.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "sums of events, and sums of buckets")]
 pub struct Sums {
     channels: usize,
     n: u64,

@@ -67,6 +67,17 @@ pub(super) struct Lost {
     pub(super) late: u64,
 }
 
+impl Lost {
+    pub(super) fn add(&mut self, other: Self) {
+        self.several_units += other.several_units;
+        self.several_events += other.several_events;
+        self.unknown_units += other.unknown_units;
+        self.other_arms += other.other_arms;
+        self.unmatched += other.unmatched;
+        self.late += other.late;
+    }
+}
+
 impl Totals {
     pub(super) fn new(settings: &ExperimentSettings) -> Self {
         let challengers = settings.arms.len().saturating_sub(1);
@@ -116,11 +127,15 @@ impl Totals {
             total.events += arm.events;
             total.units += arm.units;
         }
-        if let Some((from, _)) = split_at(settings, start) {
-            let counts = self.epochs.entry(from).or_insert_with(|| vec![0; settings.arms.len()]);
-            for (count, arm) in counts.iter_mut().zip(&pane.arms) {
-                *count += arm.exposed;
+        for (index, arm) in pane.arms.iter().enumerate() {
+            for (from, exposed) in &arm.exposed {
+                let counts = self.epochs.entry(*from).or_insert_with(|| vec![0; settings.arms.len()]);
+                if let Some(count) = counts.get_mut(index) {
+                    *count += exposed;
+                }
             }
+        }
+        if !settings.splits.is_empty() {
             let log = self.split_evidence(settings);
             self.split = Some(self.split.map_or(log, |most| most.max(log)));
         }
@@ -187,8 +202,8 @@ impl Totals {
     }
 
     /// What was counted of each arm.
-    pub(super) fn arm_counts(&self, settings: &ExperimentSettings, start: i64) -> Vec<ArmCounts> {
-        let split = split_at(settings, start);
+    pub(super) fn arm_counts(&self, settings: &ExperimentSettings, time: i64) -> Vec<ArmCounts> {
+        let split = split_at(settings, time);
         let counts = split.and_then(|(from, _)| self.epochs.get(&from));
         #[expect(clippy::cast_precision_loss, reason = "counts below 2^53")]
         let share_of = |index: usize| {
@@ -258,7 +273,7 @@ impl Totals {
 }
 
 /// The split that holds at a time, with when it began to.
-fn split_at(settings: &ExperimentSettings, time: i64) -> Option<(i64, &[f64])> {
+pub(super) fn split_at(settings: &ExperimentSettings, time: i64) -> Option<(i64, &[f64])> {
     let from = |split: &super::settings::Split| split.from.map_or(i64::MIN, |from| from.0);
     let split = settings.splits.iter().rev().find(|split| from(split) <= time)?;
     Some((from(split), split.weights.as_slice()))

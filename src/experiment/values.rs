@@ -111,14 +111,20 @@ pub(super) struct Outcome {
 
 /// The units of a metric's channels.
 pub(super) fn units(metric: &MetricSettings) -> Vec<Unit> {
-    let first = match (&metric.statistic, &metric.value) {
-        (Statistic::Quantile(_) | Statistic::Rate(_), _) => Unit::WHOLE,
-        (_, MetricValue::Loss(Loss::Correct)) => Unit::WHOLE,
+    let second = matches!(metric.statistic, Statistic::Ratio(_)).then_some(Unit::COARSE);
+    let covariates = metric.covariates.iter().map(|_| Unit::COARSE);
+    std::iter::once(first_unit(metric)).chain(second).chain(covariates).collect()
+}
+
+/// The unit of a metric's values. Every event asks for it.
+fn first_unit(metric: &MetricSettings) -> Unit {
+    match (&metric.statistic, &metric.value) {
+        (Statistic::Quantile(_) | Statistic::Rate(_), _) | (_, MetricValue::Loss(Loss::Correct)) => {
+            Unit::WHOLE
+        }
         (_, MetricValue::Loss(Loss::Brier | Loss::LogLoss)) => Unit::FINE,
         _ => Unit::COARSE,
-    };
-    let second = matches!(metric.statistic, Statistic::Ratio(_)).then_some(Unit::COARSE);
-    std::iter::once(first).chain(second).chain(metric.covariates.iter().map(|_| Unit::COARSE)).collect()
+    }
 }
 
 impl EventView<'_, '_> {
@@ -129,12 +135,13 @@ impl EventView<'_, '_> {
         match &settings.arm {
             ArmSource::Variant => named(&self.envelope.variant),
             ArmSource::Version => named(&self.envelope.version),
-            ArmSource::Field(source) => match field(self.message, self.topic, source)? {
-                LooseValue::Text(text) => named(&text),
-                LooseValue::Number(number) => position(&number.to_string()),
-                LooseValue::Bool(truth) => position(if truth { "true" } else { "false" }),
-                LooseValue::Missing => position(UNNAMED),
-                LooseValue::Nested => None,
+            ArmSource::Field(source) => match field(self.message, self.topic, source) {
+                Some(LooseValue::Text(text)) => named(&text),
+                Some(LooseValue::Number(number)) => position(&number.to_string()),
+                Some(LooseValue::Bool(truth)) => position(if truth { "true" } else { "false" }),
+                // A field that is not there names no arm, as a variant that is not.
+                Some(LooseValue::Missing) | None => position(UNNAMED),
+                Some(LooseValue::Nested) => None,
             },
         }
     }
@@ -142,7 +149,11 @@ impl EventView<'_, '_> {
     /// Hash of the event's unit of randomisation.
     pub(super) fn unit(&self, settings: &ExperimentSettings) -> Option<u64> {
         match &settings.unit {
-            UnitSource::Envelope => self.envelope.unit.as_deref().map(|unit| row_hash(unit.as_bytes())),
+            UnitSource::Envelope => {
+                // An empty one would make one unit of all who have none.
+                let unit = self.envelope.unit.as_deref().filter(|unit| !unit.is_empty());
+                unit.map(|unit| row_hash(unit.as_bytes()))
+            }
             UnitSource::Field(source) => match field(self.message, self.topic, source)? {
                 LooseValue::Text(text) if !text.is_empty() => Some(row_hash(text.as_bytes())),
                 LooseValue::Number(number) => Some(row_hash(number.to_string().as_bytes())),
@@ -169,17 +180,22 @@ impl EventView<'_, '_> {
 
     /// The predicted class.
     pub(super) fn class(&self) -> Option<Outcome> {
+        let has_own = self.envelope.prediction_class.is_some();
+        let value = self.class_value()?;
+        // A number alone is a score.
+        let is_class = has_own || self.score().is_none() || matches!(value, LooseValue::Text(_));
+        outcome(&value).filter(|_| is_class)
+    }
+
+    /// The class as the event gives it, else the prediction.
+    fn class_value(&self) -> Option<LooseValue<'_>> {
         if let Some(raw) = self.envelope.prediction_class.as_deref() {
-            return outcome(&loose_value(raw)?);
+            return loose_value(raw);
         }
         let raw = self.envelope.prediction.as_deref()?;
         match loose_value(raw)? {
-            LooseValue::Nested => {
-                let class = JsonPointer(vec!["class".to_owned()]);
-                outcome(&loose_value(pointed(raw, &class)?)?)
-            }
-            LooseValue::Text(text) => outcome(&LooseValue::Text(text)),
-            _ => None,
+            LooseValue::Nested => loose_value(pointed(raw, &JsonPointer(vec!["class".to_owned()]))?),
+            value => Some(value),
         }
     }
 
@@ -187,10 +203,7 @@ impl EventView<'_, '_> {
     pub(super) fn reading(&self, metric: &MetricSettings) -> Reading {
         let value = match &metric.value {
             MetricValue::Prediction => self.score().map(LooseValue::Number),
-            MetricValue::PredictedClass => {
-                let raw = self.envelope.prediction_class.as_deref().or(self.envelope.prediction.as_deref());
-                raw.and_then(loose_value)
-            }
+            MetricValue::PredictedClass => self.class_value(),
             MetricValue::Field(source) => field(self.message, self.topic, source),
             MetricValue::Label | MetricValue::Loss(_) => return Reading::Absent,
         };
@@ -261,13 +274,17 @@ fn first_channel(metric: &MetricSettings, value: &LooseValue<'_>) -> Reading {
             let bin = number(value).map(|number| capped(metric, number)).and_then(quantiles::bin);
             return bin.map_or(Reading::Invalid, |bin| Reading::Values(Channels::new(i64::from(bin))));
         }
-        Statistic::Mean | Statistic::Ratio(_) => units(metric).first().copied().unwrap_or(Unit::COARSE),
+        Statistic::Mean | Statistic::Ratio(_) => first_unit(metric),
     };
     let counted = number(value).and_then(|number| unit.count(capped(metric, number)));
     counted.map_or(Reading::Invalid, |number| Reading::Values(Channels::new(number)))
 }
 
 fn capped(metric: &MetricSettings, number: f64) -> f64 {
+    // The lesser of a bound and NaN is the bound.
+    if number.is_nan() {
+        return number;
+    }
     let (least, most) = metric.caps;
     let number = most.map_or(number, |most| number.min(most));
     least.map_or(number, |least| number.max(least))
@@ -301,12 +318,20 @@ fn number(value: &LooseValue<'_>) -> Option<f64> {
 fn outcome(value: &LooseValue<'_>) -> Option<Outcome> {
     let number = number(value).filter(|number| number.is_finite());
     let word: Cow<'_, str> = match (number, value) {
-        // 1, 1.0, "1" and true are the same class.
-        (Some(number), _) => number.to_string().into(),
+        // 1, 1.0, "1" and true are the same class, and so are 0 and -0.
+        (Some(number), _) => (number + 0.0).to_string().into(),
         (None, LooseValue::Text(text)) => Cow::Borrowed(text),
         _ => return None,
     };
     Some(Outcome { number, word: row_hash(word.as_bytes()) })
+}
+
+/// What a label of 0 or 1 says; nothing of another one.
+fn truth_of(label: f64) -> Option<bool> {
+    [(0.0, false), (1.0, true)]
+        .into_iter()
+        .find(|(number, _)| (label + 0.0).total_cmp(number).is_eq())
+        .map(|(_, truth)| truth)
 }
 
 /// What a prediction and its label contribute to a metric.
@@ -328,14 +353,15 @@ pub(super) fn labelled(
             (_, number) => of(number),
         },
         MetricValue::Loss(loss) => {
-            let is_binary = label.number.is_some_and(|label| label == 0.0 || label == 1.0);
+            let truth = label.number.and_then(truth_of);
+            let is_binary = truth.is_some();
             let is_share = score.is_some_and(|score| (0.0..=1.0).contains(&score));
             match loss {
                 Loss::Correct => {
                     let by_half = score.filter(|_| is_share && is_binary).map(|score| score >= 0.5);
                     let correct = match (class, by_half) {
                         (Some(class), _) => Some(class.word == label.word),
-                        (None, Some(one)) => Some(one == (label.number == Some(1.0))),
+                        (None, Some(one)) => Some(truth == Some(one)),
                         (None, None) => None,
                     };
                     correct.map_or(Reading::Invalid, |is| Reading::Values(Channels::new(i64::from(is))))
@@ -343,7 +369,7 @@ pub(super) fn labelled(
                 Loss::Brier | Loss::LogLoss if !(is_binary && is_share) => Reading::Invalid,
                 Loss::Brier => of(score.zip(label.number).map(|(score, label)| (score - label).powi(2))),
                 Loss::LogLoss => of(score.zip(label.number).map(|(score, label)| {
-                    let given = if label == 1.0 { score } else { 1.0 - score };
+                    let given = if label > 0.5 { score } else { 1.0 - score };
                     -given.clamp(CLIP, 1.0 - CLIP).ln()
                 })),
                 Loss::AbsoluteError => {

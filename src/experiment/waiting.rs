@@ -3,14 +3,18 @@
 //!
 //! Everything that came under one id is one entry, and what comes later joins it,
 //! whatever comes first: a label may be read before its prediction when topics are
-//! caught up on. An entry goes when the window of its prediction can't change any
+//! caught up on. An entry goes when the window of its last answer can't change any
 //! more, or when it has to make room, oldest first; a label alone goes sooner, when no
 //! prediction of before it can come any more. The caller counts what is lost.
+//!
+//! Whether a label is in time, and whether answers are near enough to each other, is
+//! a matter of their event times and not of which partition was read faster: the
+//! caller says so by the times that are kept here.
 
 use std::collections::BTreeSet;
 
 use ahash::AHashMap;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeSeq};
 
 use super::values::Outcome;
 
@@ -20,8 +24,8 @@ use super::values::Outcome;
 pub(super) struct Answer {
     pub(super) arm: u8,
     pub(super) bucket: Option<u8>,
-    /// Start of its window.
-    pub(super) pane: i64,
+    /// Event time.
+    pub(super) time: i64,
     pub(super) score: Option<f64>,
     pub(super) class: Option<Outcome>,
     /// Covariates of the metrics that need a label, one after another; of shadows,
@@ -33,9 +37,12 @@ pub(super) struct Answer {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Entry {
-    /// Event time of the first answer; of the label while there is none.
+    /// Event time of the last answer, while there is one.
     pub(super) time: i64,
-    pub(super) label: Option<Outcome>,
+    /// The label with its event time.
+    pub(super) label: Option<(i64, Outcome)>,
+    /// Whether the label is in time for any answer.
+    pub(super) is_joined: bool,
     /// By arm, in the order in which they came; one for all but shadows.
     pub(super) first: Option<Answer>,
     pub(super) others: Vec<Answer>,
@@ -48,6 +55,15 @@ impl Entry {
 
     pub(super) fn answer_of(&self, arm: u8) -> Option<&Answer> {
         self.answers().find(|answer| answer.arm == arm)
+    }
+
+    fn of_answer(answer: Answer) -> Self {
+        Self { time: answer.time, label: None, is_joined: false, first: Some(answer), others: Vec::new() }
+    }
+
+    /// Without its label yet.
+    fn of_label(time: i64) -> Self {
+        Self { time, label: None, is_joined: false, first: None, others: Vec::new() }
     }
 
     fn add(&mut self, answer: Answer) {
@@ -66,15 +82,18 @@ pub(super) struct Offered {
     pub(super) is_new: bool,
     /// Entries that had to make room before they were complete.
     pub(super) lost: u64,
+    /// Of two labels, the event time of the one that is left out.
+    pub(super) surplus: Option<i64>,
 }
 
 /// All that waits.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Vec<(u64, Entry)>", into = "Vec<(u64, Entry)>")]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(from = "Vec<(u64, Entry)>")]
 pub(super) struct Waiting {
     entries: AHashMap<u64, Entry>,
-    /// Those with an answer, and those that are a label alone.
+    /// Those with an answer.
     by_time: BTreeSet<(i64, u64)>,
+    /// Those with a label that found no answer, by the label's time.
     labels: BTreeSet<(i64, u64)>,
 }
 
@@ -83,17 +102,33 @@ impl From<Vec<(u64, Entry)>> for Waiting {
         let entries: AHashMap<u64, Entry> = list.into_iter().collect();
         let mut waiting = Self::default();
         for (id, entry) in &entries {
-            let list = if entry.first.is_some() { &mut waiting.by_time } else { &mut waiting.labels };
-            list.insert((entry.time, *id));
+            if entry.first.is_some() {
+                waiting.by_time.insert((entry.time, *id));
+            }
+            if let Some((time, _)) = entry.label.filter(|_| !entry.is_joined) {
+                waiting.labels.insert((time, *id));
+            }
         }
         Self { entries, ..waiting }
     }
 }
 
-impl From<Waiting> for Vec<(u64, Entry)> {
-    fn from(waiting: Waiting) -> Self {
-        let Waiting { mut entries, by_time, labels } = waiting;
-        by_time.into_iter().chain(labels).filter_map(|(_, id)| Some((id, entries.remove(&id)?))).collect()
+/// In the order of time, and without a copy: there may be millions.
+impl Serialize for Waiting {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(Some(self.entries.len()))?;
+        for (_, id) in &self.by_time {
+            if let Some(entry) = self.entries.get(id) {
+                list.serialize_element(&(id, entry))?;
+            }
+        }
+        for (_, id) in &self.labels {
+            // With an answer it was among the others.
+            if let Some(entry) = self.entries.get(id).filter(|entry| entry.first.is_none()) {
+                list.serialize_element(&(id, entry))?;
+            }
+        }
+        list.end()
     }
 }
 
@@ -107,63 +142,112 @@ impl Waiting {
         self.entries.get(&id)
     }
 
-    /// Offers an arm's answer.
-    pub(super) fn answer(&mut self, id: u64, time: i64, answer: Answer, most: usize) -> Offered {
+    /// Offers an arm's answer; `in_time` says of the times of an answer and a label
+    /// whether they belong together.
+    pub(super) fn answer(
+        &mut self,
+        id: u64,
+        answer: Answer,
+        most: usize,
+        in_time: impl Fn(i64, i64) -> bool,
+    ) -> Offered {
+        let time = answer.time;
         let lost = self.make_room(id, most);
         let Some(entry) = self.entries.get_mut(&id) else {
             self.by_time.insert((time, id));
-            self.entries.insert(id, Entry { time, label: None, first: Some(answer), others: Vec::new() });
-            return Offered { is_new: true, lost };
+            self.entries.insert(id, Entry::of_answer(answer));
+            return Offered { is_new: true, lost, surplus: None };
         };
-        if entry.first.is_none() {
-            self.labels.remove(&(entry.time, id));
+        let is_new = entry.answer_of(answer.arm).is_none();
+        if !is_new {
+            return Offered { is_new, lost, surplus: None };
+        }
+        if entry.first.is_none() || time > entry.time {
+            self.by_time.remove(&(entry.time, id));
             self.by_time.insert((time, id));
             entry.time = time;
         }
-        let is_new = entry.answer_of(answer.arm).is_none();
-        if is_new {
-            entry.add(answer);
+        if let Some((label, _)) = entry.label.filter(|(label, _)| !entry.is_joined && in_time(time, *label)) {
+            self.labels.remove(&(label, id));
+            entry.is_joined = true;
         }
-        Offered { is_new, lost }
+        entry.add(answer);
+        Offered { is_new, lost, surplus: None }
     }
 
-    /// Offers a label.
-    pub(super) fn label(&mut self, id: u64, time: i64, label: Outcome, most: usize) -> Offered {
+    /// Offers a label. Of two the earlier one counts, unless the other has found an
+    /// answer.
+    pub(super) fn label(
+        &mut self,
+        id: u64,
+        (time, label): (i64, Outcome),
+        most: usize,
+        in_time: impl Fn(i64, i64) -> bool,
+    ) -> Offered {
         let lost = self.make_room(id, most);
-        let Some(entry) = self.entries.get_mut(&id) else {
-            self.labels.insert((time, id));
-            self.entries.insert(id, Entry { time, label: Some(label), first: None, others: Vec::new() });
-            return Offered { is_new: true, lost };
-        };
-        let is_new = entry.label.is_none();
+        let entry = self.entries.entry(id).or_insert_with(|| Entry::of_label(time));
+        let before = entry.label.map(|(before, _)| before);
+        let surplus = before.map(|before| before.max(time));
+        let is_new = before.is_none_or(|before| !entry.is_joined && time < before);
         if is_new {
-            entry.label = Some(label);
+            if let Some(before) = before {
+                self.labels.remove(&(before, id));
+            }
+            entry.label = Some((time, label));
+            let is_joined = entry.answers().any(|answer| in_time(answer.time, time));
+            entry.is_joined = is_joined;
+            if !entry.is_joined {
+                self.labels.insert((time, id));
+            }
         }
-        Offered { is_new, lost }
+        Offered { is_new, lost, surplus }
     }
 
     fn make_room(&mut self, id: u64, most: usize) -> u64 {
         let mut lost = 0;
         while self.entries.len() >= most.max(1) && !self.entries.contains_key(&id) {
-            let Some((_, oldest)) = self.labels.pop_first().or_else(|| self.by_time.pop_first()) else {
+            if let Some((_, oldest)) = self.labels.pop_first() {
+                self.drop_label(oldest);
+                lost += 1;
+            } else if let Some((_, oldest)) = self.by_time.pop_first() {
+                let entry = self.entries.remove(&oldest);
+                lost += u64::from(entry.is_some_and(|entry| entry.label.is_none()));
+            } else {
                 break;
-            };
-            let entry = self.entries.remove(&oldest);
-            lost += u64::from(entry.is_some_and(|entry| entry.label.is_none() || entry.first.is_none()));
+            }
         }
         lost
     }
 
-    /// Lets go of answers from before `answers`, and of labels from before `labels`
-    /// that found no answer; how many those are.
-    pub(super) fn expire(&mut self, answers: i64, labels: i64) -> u64 {
-        while let Some((_, id)) = pop_before(&mut self.by_time, answers) {
-            self.entries.remove(&id);
+    /// Lets go of a label that found no answer.
+    fn drop_label(&mut self, id: u64) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.label = None;
+            if entry.first.is_none() {
+                self.entries.remove(&id);
+            }
         }
-        let mut lost = 0;
-        while let Some((_, id)) = pop_before(&mut self.labels, labels) {
-            self.entries.remove(&id);
-            lost += 1;
+    }
+
+    /// Lets go of answers from before `answers`, and of labels from before `labels`
+    /// that found none; the event times of those labels.
+    pub(super) fn expire(&mut self, answers: i64, labels: i64) -> Vec<i64> {
+        while let Some((_, id)) = pop_before(&mut self.by_time, answers) {
+            match self.entries.get_mut(&id) {
+                // The label may be of another prediction yet.
+                Some(entry) if entry.label.is_some() && !entry.is_joined => {
+                    entry.first = None;
+                    entry.others.clear();
+                }
+                _ => {
+                    self.entries.remove(&id);
+                }
+            }
+        }
+        let mut lost = Vec::new();
+        while let Some((time, id)) = pop_before(&mut self.labels, labels) {
+            self.drop_label(id);
+            lost.push(time);
         }
         lost
     }
@@ -177,27 +261,51 @@ fn pop_before(list: &mut BTreeSet<(i64, u64)>, time: i64) -> Option<(i64, u64)> 
 mod tests {
     use super::*;
 
-    fn answer(arm: u8) -> Answer {
-        Answer { arm, bucket: None, pane: 0, score: Some(0.5), class: None, values: Box::default() }
+    fn answer(arm: u8, time: i64) -> Answer {
+        Answer { arm, bucket: None, time, score: Some(0.5), class: None, values: Box::default() }
     }
 
     const LABEL: Outcome = Outcome { number: Some(1.0), word: 1 };
+
+    fn in_ten(answer: i64, label: i64) -> bool {
+        label < answer + 10
+    }
 
     #[test]
     fn what_comes_under_one_id_meets_in_any_order() {
         for label_first in [true, false] {
             let mut waiting = Waiting::default();
             if label_first {
-                assert!(waiting.label(1, 5, LABEL, 10).is_new);
+                assert!(waiting.label(1, (5, LABEL), 10, in_ten).is_new);
             }
-            assert!(waiting.answer(1, 6, answer(0), 10).is_new);
-            assert!(!waiting.answer(1, 7, answer(0), 10).is_new, "the first one counts");
-            assert!(waiting.answer(1, 7, answer(1), 10).is_new);
+            assert!(waiting.answer(1, answer(0, 6), 10, in_ten).is_new);
+            assert!(!waiting.answer(1, answer(0, 7), 10, in_ten).is_new, "the first one counts");
+            assert!(waiting.answer(1, answer(1, 7), 10, in_ten).is_new);
             if !label_first {
-                assert!(waiting.label(1, 9, LABEL, 10).is_new);
+                assert!(waiting.label(1, (9, LABEL), 10, in_ten).is_new);
             }
             let entry = waiting.get(1).expect("an entry");
+            assert_eq!(entry.time, 7, "the last answer");
             assert!(entry.label.is_some() && entry.answer_of(0).is_some() && entry.answer_of(1).is_some());
+        }
+    }
+
+    #[test]
+    fn of_two_labels_the_earlier_one_counts_whichever_is_read_first() {
+        for times in [[8, 30], [30, 8]] {
+            for answer_after in 0..=2 {
+                let mut waiting = Waiting::default();
+                let mut surplus = Vec::new();
+                for (index, time) in times.into_iter().enumerate() {
+                    if index == answer_after {
+                        waiting.answer(1, answer(0, 5), 10, in_ten);
+                    }
+                    surplus.extend(waiting.label(1, (time, LABEL), 10, in_ten).surplus);
+                }
+                waiting.answer(1, answer(0, 5), 10, in_ten);
+                let entry = waiting.get(1).expect("an entry");
+                assert_eq!((entry.label.map(|(time, _)| time), surplus), (Some(8), vec![30]));
+            }
         }
     }
 
@@ -205,19 +313,20 @@ mod tests {
     fn the_oldest_makes_room_and_is_counted() {
         let mut waiting = Waiting::default();
         for (id, time) in [(1, 10), (2, 20)] {
-            waiting.answer(id, time, answer(0), 2);
+            waiting.answer(id, answer(0, time), 2, in_ten);
         }
-        assert_eq!(waiting.label(3, 30, LABEL, 2), Offered { is_new: true, lost: 1 });
+        let offered = waiting.label(3, (30, LABEL), 2, in_ten);
+        assert_eq!(offered, Offered { is_new: true, lost: 1, surplus: None });
         assert!(waiting.get(1).is_none());
-        assert_eq!((waiting.expire(21, 30), waiting.len()), (0, 1));
-        assert_eq!((waiting.expire(21, 31), waiting.len()), (1, 0));
+        assert_eq!((waiting.expire(21, 30), waiting.len()), (vec![], 1));
+        assert_eq!((waiting.expire(21, 31), waiting.len()), (vec![30], 0));
     }
 
     #[test]
     fn it_comes_back_as_it_was_stored() {
         let mut waiting = Waiting::default();
-        waiting.answer(4, 10, answer(2), 9);
-        waiting.label(5, 12, LABEL, 9);
+        waiting.answer(4, answer(2, 10), 9, in_ten);
+        waiting.label(5, (12, LABEL), 9, in_ten);
         let text = serde_json::to_string(&waiting).expect("JSON");
         assert_eq!(serde_json::from_str::<Waiting>(&text).expect("the same"), waiting);
     }

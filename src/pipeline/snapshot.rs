@@ -35,6 +35,9 @@ pub(super) const LATEST_MS: i64 = 1 << 44;
 /// years.
 const LAST_OFFSET: i64 = 1 << 56;
 
+/// Name of the setting that says where fields are found.
+const EVENTS: &str = "events";
+
 /// First offsets that panes need: per pane, by its start, places of partitions
 /// and offsets.
 pub(super) type PaneHolds = Vec<(i64, Vec<(usize, i64)>)>;
@@ -157,6 +160,14 @@ impl Snapshot<'_> {
         Ok(stored)
     }
 
+    /// Whether fields were found where they are found now.
+    pub(super) fn is_of_mapping(&self, meaning: &Meaning) -> bool {
+        let events = |meaning: &Meaning| {
+            meaning.iter().find(|(name, _)| name == EVENTS).map(|(_, mapping)| mapping.clone())
+        };
+        events(&self.meaning) == events(meaning)
+    }
+
     /// The first event time that lies behind all messages in it, when `model`
     /// is not among those that they were offered to: it was refused them.
     pub(super) fn missed_until(&self, model: &str) -> Option<EventTime> {
@@ -217,7 +228,7 @@ pub(super) fn meaning(windows: &WindowSettings, mapping: &crate::decode::EventMa
     vec![
         ("windows.size".to_owned(), ms(windows.size_ms)),
         ("windows.slide".to_owned(), ms(windows.slide_ms)),
-        ("events".to_owned(), format!("{mapping:?}")),
+        (EVENTS.to_owned(), format!("{mapping:?}")),
     ]
 }
 

@@ -241,7 +241,7 @@ fn beside_other_ways_to_look() {
     for scenario in &SCENARIOS {
         let counts = decisions(scenario, runs);
         let (_, parameters) = (scenario.at)(0.5);
-        let is_null = parameters[0] == parameters[1];
+        let is_null = parameters[0].total_cmp(&parameters[1]).is_eq();
         let shown = counts.map(|[up, down]| if is_null { up + down } else { up });
         let cells = shown.map(|count| format!("{:.1} %", percent(count))).join(" | ");
         println!("| {}{} | {cells} |", scenario.name, if is_null { ", no difference" } else { "" });

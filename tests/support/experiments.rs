@@ -142,7 +142,7 @@ pub fn experiment(model: &str, end_ms: i64) -> ExperimentResult {
 pub fn rolled_back(model: &str, end_ms: i64) -> ExperimentResult {
     let mut result = experiment(model, end_ms);
     result.verdict = Decision::Rollback;
-    result.reason = "latency of b is worse by more than the margin.".to_owned();
+    "latency of b is worse by more than the margin.".clone_into(&mut result.reason);
     result.score = 0.0;
     result
 }
@@ -151,7 +151,7 @@ pub fn rolled_back(model: &str, end_ms: i64) -> ExperimentResult {
 pub fn held(model: &str, end_ms: i64) -> ExperimentResult {
     let mut result = experiment(model, end_ms);
     (result.verdict, result.arm) = (Decision::Hold, None);
-    result.reason = "nothing is proven yet".to_owned();
+    "nothing is proven yet".clone_into(&mut result.reason);
     result.score = 40.0;
     result
 }

@@ -164,6 +164,7 @@ pub struct Core {
     alerts: Alerts,
     explanations: Explanations,
     experiments: Experiments,
+    counted: experiments::Counted,
     /// The task that this step brought the answer of.
     explained: Option<Arc<ExplainTask>>,
     /// End of the last window that would not be written again, at the last close
@@ -200,6 +201,7 @@ impl Core {
             alerts: Alerts::default(),
             explanations: Explanations::default(),
             experiments: Experiments::default(),
+            counted: experiments::Counted::default(),
             explained: None,
             closed_until: None,
             final_until: None,
@@ -241,6 +243,7 @@ impl Core {
                     if !self.replayed_until.is_empty() {
                         self.pass_replayed(message.partition, message.offset + 1, out);
                     }
+                    self.counted.pass(message.partition, message.offset + 1);
                 }
             }
             Input::Assigned(partition, now) => self.watermarks.assign(partition, now),
@@ -249,6 +252,7 @@ impl Core {
                 if caught_up {
                     // What was there before the restart may be there no more.
                     self.pass_replayed(partition, i64::MAX, out);
+                    self.counted.pass(partition, i64::MAX);
                 }
             }
             Input::Tick(now) => {
@@ -319,7 +323,8 @@ impl Core {
         let taken = model.take(&envelope, payload, &self.row, &mut context)?;
         let wait_ms = model.join_timeout_ms();
         self.counters.decoded(envelope.kind);
-        if !replayed && self.experiments.has_model(model.name()) {
+        let is_counted = replayed || self.counted.has(&message);
+        if !is_counted && self.experiments.has_model(model.name()) {
             let event = EventView { envelope: &envelope, message: &message, topic };
             self.experiments.take(model.name(), event, &self.row, experiments::view(model));
         }

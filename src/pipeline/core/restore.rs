@@ -26,6 +26,7 @@ impl Core {
         self.next_due = i64::MAX;
         self.alerts.restart();
         self.experiments.restart();
+        self.counted.clear();
         (self.closed_until, self.final_until) = (None, None);
     }
 
@@ -33,7 +34,7 @@ impl Core {
     /// `None` while messages are read again, since a snapshot then would be of
     /// two states.
     pub fn snapshot(&mut self, names: &dyn Fn(PartitionId) -> Option<(String, i32)>) -> Option<Snapshot<'_>> {
-        if !self.replayed_until.is_empty() {
+        if !self.replayed_until.is_empty() || !self.counted.is_empty() {
             return None;
         }
         let (partitions, holds) = snapshot::partitions(&self.holds, &self.watermarks, names)?;
@@ -84,6 +85,11 @@ impl Core {
             // begin before what is read again would lack events.
             let complete_from = snapshot.complete_from.map(|from| floor_end(&self.windows, from));
             self.floor = self.floor.max(complete_from);
+            let read = partitions.iter().filter_map(|(id, place)| {
+                let state = snapshot.partitions.get(*place)?;
+                (state.replay < state.next).then_some((*id, state.next))
+            });
+            self.leave_out_counted(snapshot, read);
             return;
         }
         let states: Vec<(PartitionId, usize, &PartitionState)> = partitions
