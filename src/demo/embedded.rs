@@ -11,7 +11,7 @@ use std::{
 use rdkafka::{mocking::MockCluster, producer::DefaultProducerContext};
 
 use super::{
-    DemoError,
+    DemoError, experiments,
     traffic::MODEL,
     training::{self, BINS},
 };
@@ -137,7 +137,7 @@ fn settings(kafka: KafkaSettings, reference: &Path, port: u16) -> Settings {
             explain: None,
             table: TableMapping::default(),
         }],
-        experiments: Vec::new(),
+        experiments: experiments::experiments(),
         served_experiments: Vec::new(),
         winsorised: Vec::new(),
         influxdb: None,

@@ -315,7 +315,8 @@ impl Runner {
             tracing::error!(reason = sentence, "a reference could not be learned; learning begins again");
         }
         let written = Written::from(&self.outputs);
-        if written.is_empty() && self.outputs.alerts.notifications.is_empty() {
+        let has_experiments = !self.outputs.experiments.is_empty();
+        if written.is_empty() && !has_experiments && self.outputs.alerts.notifications.is_empty() {
             return;
         }
         delivery.submit(&written);
@@ -326,6 +327,9 @@ impl Runner {
             checkpoints.hurry();
         }
         self.outputs.event_explanations.clear();
+        for experiment in self.outputs.experiments.drain(..) {
+            hooks.experiment(&experiment);
+        }
         for explanation in self.outputs.explanations.drain(..) {
             tracing::debug!(
                 model = explanation.stream.model, version = explanation.stream.version,

@@ -1,0 +1,76 @@
+//! A line for each experiment: its verdict, and what that rests on.
+
+use super::{Board, Line, Style, clock};
+use crate::result::{Decision, EffectScale, ExperimentPhase, ExperimentResult, MetricResult};
+
+/// Characters of an experiment's name.
+const NAME_WIDTH: usize = 15;
+/// Characters of a verdict, and of when it was reached.
+const VERDICT_WIDTH: usize = 8;
+
+pub(super) fn experiments(board: &Board) -> impl Iterator<Item = Line> {
+    board.experiments.iter().map(line)
+}
+
+/// ` credit-canary-a rollback 10:00 errors +412 % (+203 % to +790 %): worse …`
+fn line(result: &ExperimentResult) -> Line {
+    let name: String = result.experiment.chars().take(NAME_WIDTH).collect();
+    let decided = decisive(result).filter(|_| result.verdict != Decision::Hold);
+    let since = decided.and_then(|metric| metric.proven_at).map(clock);
+    let mut line = vec![
+        (format!(" {name:<NAME_WIDTH$} "), Style::Plain),
+        (format!("{:<VERDICT_WIDTH$}", result.verdict.as_str()), Style::Decision(result.verdict)),
+        (format!(" {:<5} ", since.unwrap_or_default()), Style::Dim),
+    ];
+    match decisive(result) {
+        Some(metric) => {
+            line.push((numbers(metric), Style::Plain));
+            line.push((format!(": {}", rest(&result.reason, metric)), Style::Dim));
+        }
+        None => line.push((result.reason.clone(), Style::Plain)),
+    }
+    if result.phase == ExperimentPhase::Ended {
+        line.push((" (ended)".to_owned(), Style::Dim));
+    }
+    line
+}
+
+/// The metric that the reason begins with: the one that decides, or that is waited
+/// for.
+fn decisive(result: &ExperimentResult) -> Option<&MetricResult> {
+    let challenger = match &result.arm {
+        Some(arm) => result.challengers.iter().find(|challenger| challenger.arm == *arm),
+        None => result.challengers.first(),
+    };
+    let (name, _) = result.reason.split_once(": ")?;
+    challenger?.metrics.iter().find(|metric| metric.metric == name)
+}
+
+/// `errors +412 % (+203 % to +790 %)`: the effect first, since a narrow terminal shows
+/// no more.
+fn numbers(metric: &MetricResult) -> String {
+    let text = |number: Option<f64>| match (number, metric.scale) {
+        (None, _) => "…".to_owned(),
+        (Some(number), EffectScale::Relative) => format!("{:+.0} %", number * 100.0),
+        (Some(number), EffectScale::Difference) => {
+            let decimals = if number.abs() < 1.0 { 3 } else { 1 };
+            format!("{number:+.decimals$}")
+        }
+    };
+    match metric.estimate {
+        None => metric.metric.clone(),
+        estimate => {
+            format!("{} {} ({} to {})", metric.metric, text(estimate), text(metric.lower), text(metric.upper))
+        }
+    }
+}
+
+/// The reason without what [`numbers`] has said.
+fn rest(reason: &str, metric: &MetricResult) -> String {
+    let said = format!("{}: {}", metric.metric, metric.reason);
+    let words = metric.reason.split(": ").next().unwrap_or_default();
+    match reason.strip_prefix(&said) {
+        Some(more) => format!("{words}{more}"),
+        None => words.to_owned(),
+    }
+}
