@@ -18,7 +18,7 @@ pub(super) struct Board {
     pub(super) rows: Vec<Row>,
     /// The latest look at each experiment that there was one at, in the order of
     /// their first looks.
-    pub(super) experiments: Vec<ExperimentResult>,
+    pub(super) experiments: Vec<Trial>,
     /// The champion's windows, the latest last.
     pub(super) windows: VecDeque<Window>,
     /// Windows of both versions.
@@ -32,6 +32,15 @@ pub(super) struct Board {
 pub(super) struct Window {
     pub(super) start: EventTime,
     pub(super) incident: Option<IncidentKind>,
+}
+
+/// An experiment as it stands.
+#[derive(Debug)]
+pub(super) struct Trial {
+    pub(super) result: ExperimentResult,
+    /// End of the window with which its verdict became what it is; `None` while it
+    /// never was another than to wait.
+    pub(super) since: Option<EventTime>,
 }
 
 /// One column of the model.
@@ -159,13 +168,18 @@ impl Board {
     /// Takes in a look at an experiment; whether it says something else than the one
     /// before, or, the first time, something else than to wait.
     pub(super) fn observe_experiment(&mut self, result: &ExperimentResult) -> bool {
-        let known = self.experiments.iter_mut().find(|known| known.experiment == result.experiment);
-        let before = known.as_ref().map_or(Decision::Hold, |known| known.verdict);
+        let known = self.experiments.iter_mut().find(|known| known.result.experiment == result.experiment);
+        let before = known.as_ref().map_or(Decision::Hold, |known| known.result.verdict);
+        let is_new = before != result.verdict;
+        let since = is_new.then_some(result.end);
         match known {
-            Some(known) => *known = result.clone(),
-            None => self.experiments.push(result.clone()),
+            Some(known) => {
+                known.result = result.clone();
+                known.since = since.or(known.since);
+            }
+            None => self.experiments.push(Trial { result: result.clone(), since }),
         }
-        before != result.verdict
+        is_new
     }
 
     /// The incident that is on in a window.

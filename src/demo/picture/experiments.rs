@@ -1,36 +1,35 @@
 //! A line for each experiment: its verdict, and what that rests on.
 
 use super::{Board, Line, Style, clock};
-use crate::result::{Decision, EffectScale, ExperimentPhase, ExperimentResult, MetricResult};
+use crate::demo::board::Trial;
+use crate::result::{EffectScale, ExperimentPhase, ExperimentResult, MetricResult};
 
 /// Characters of an experiment's name.
 const NAME_WIDTH: usize = 15;
-/// Characters of a verdict, and of when it was reached.
+/// Characters of a verdict.
 const VERDICT_WIDTH: usize = 8;
 
 pub(super) fn experiments(board: &Board) -> impl Iterator<Item = Line> {
     board.experiments.iter().map(line)
 }
 
-/// ` credit-canary-a rollback 10:00 errors +412 % (+203 % to +790 %): worse …`
-fn line(result: &ExperimentResult) -> Line {
+/// ` credit-canary-a rollback 10:00 errors +412 % (+203 % to +790 %): worse …`, dimmed
+/// when it counts no more.
+fn line(Trial { result, since }: &Trial) -> Line {
     let name: String = result.experiment.chars().take(NAME_WIDTH).collect();
-    let decided = decisive(result).filter(|_| result.verdict != Decision::Hold);
-    let since = decided.and_then(|metric| metric.proven_at).map(clock);
+    let is_over = result.phase == ExperimentPhase::Ended;
+    let style = if is_over { Style::Dim } else { Style::Plain };
     let mut line = vec![
-        (format!(" {name:<NAME_WIDTH$} "), Style::Plain),
+        (format!(" {name:<NAME_WIDTH$} "), style),
         (format!("{:<VERDICT_WIDTH$}", result.verdict.as_str()), Style::Decision(result.verdict)),
-        (format!(" {:<5} ", since.unwrap_or_default()), Style::Dim),
+        (format!(" {:<5} ", since.map(clock).unwrap_or_default()), Style::Dim),
     ];
     match decisive(result) {
         Some(metric) => {
-            line.push((numbers(metric), Style::Plain));
+            line.push((numbers(metric), style));
             line.push((format!(": {}", rest(&result.reason, metric)), Style::Dim));
         }
-        None => line.push((result.reason.clone(), Style::Plain)),
-    }
-    if result.phase == ExperimentPhase::Ended {
-        line.push((" (ended)".to_owned(), Style::Dim));
+        None => line.push((result.reason.clone(), style)),
     }
     line
 }

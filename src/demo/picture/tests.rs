@@ -2,7 +2,11 @@ use super::*;
 use crate::{
     demo::traffic::{START, Script},
     event::EventTime,
-    result::{ColumnKind, Evidence, FeatureResult, Finding, StreamKey, WindowResult},
+    result::{
+        Better, ChallengerResult, ColumnKind, Decision, EffectScale, Evidence, ExperimentHealth,
+        ExperimentPhase, ExperimentResult, FeatureResult, Finding, InferenceMethod, MetricResult, MetricRole,
+        MetricVerdict, StreamKey, WindowResult,
+    },
 };
 
 fn finding(missing: f64) -> Finding {
@@ -53,6 +57,66 @@ fn window(hour: i64, missing: f64) -> WindowResult {
     }
 }
 
+/// A look in which errors are 4.12 times as many as the control's.
+fn look(id: &str, hour: i64, verdict: Decision) -> ExperimentResult {
+    let errors = MetricResult {
+        metric: "errors".to_owned(),
+        role: MetricRole::Guardrail,
+        better: Better::Lower,
+        verdict: MetricVerdict::Worse,
+        reason: "worse than the control: +312 % (+103 % to +790 %)".to_owned(),
+        method: InferenceMethod::OddsGrid,
+        proven_at: None,
+        n_control: 900,
+        n: 100,
+        invalid: 0,
+        control: Some(0.01),
+        challenger: Some(0.04),
+        scale: EffectScale::Relative,
+        estimate: Some(3.12),
+        lower: Some(1.03),
+        upper: Some(7.9),
+        std_error: None,
+        lift: None,
+        design_effect: None,
+        variance_explained: None,
+        e_better: None,
+        e_worse: Some(90.0),
+        e_not_worse: None,
+        p_value: None,
+        margin: None,
+        detectable: None,
+        events_needed: None,
+    };
+    let reason = format!("errors: {}; latency: worse than the control", errors.reason);
+    let end = START.plus_ms(hour * 3_600_000);
+    ExperimentResult {
+        experiment: id.to_owned(),
+        model: MODEL.to_owned(),
+        window: "1h".to_owned(),
+        start: end.plus_ms(-3_600_000),
+        end,
+        began: Some(START),
+        phase: ExperimentPhase::Running,
+        verdict,
+        arm: (verdict != Decision::Hold).then(|| "canary".to_owned()),
+        reason: reason.clone(),
+        ready: true,
+        score: 0.0,
+        health: ExperimentHealth::default(),
+        arms: Vec::new(),
+        challengers: vec![ChallengerResult {
+            arm: "canary".to_owned(),
+            verdict,
+            reason,
+            score: 0.0,
+            metrics: vec![errors],
+            distributions: Vec::new(),
+            disagreement: None,
+        }],
+    }
+}
+
 fn progress() -> Progress {
     Progress {
         events: 1_200,
@@ -78,6 +142,8 @@ fn pictures_fit_terminals_of_any_size() {
             assert!(lines.iter().all(|line| text(line).chars().count() <= usize::from(width)));
         }
         board.observe(&window(hour, 0.5));
+        board.observe_experiment(&look("an-experiment-with-a-long-name", hour, Decision::Rollback));
+        board.observe_experiment(&look("b", hour, Decision::Hold));
     }
 }
 
@@ -99,6 +165,25 @@ fn the_picture_names_the_incident_and_what_is_missing() {
         "the foot fits: {}",
         lines[23]
     );
+}
+
+#[test]
+fn every_experiment_has_a_line_with_what_its_verdict_rests_on() {
+    let mut board = Board::new(Script::new(START));
+    board.observe(&window(0, 0.0));
+    assert!(!board.observe_experiment(&look("credit-a", 2, Decision::Hold)), "to wait is no news");
+    assert!(board.observe_experiment(&look("credit-a", 4, Decision::Rollback)));
+    assert!(!board.observe_experiment(&look("credit-a", 6, Decision::Rollback)));
+    board.observe_experiment(&look("credit-b", 6, Decision::Hold));
+    let pictured = |width| -> Vec<Line> { lines(&board, &progress(), (width, 24), Glyphs::ASCII) };
+    let narrow: Vec<String> = pictured(80).iter().map(text).collect();
+    let expected = " credit-a        rollback 10:00 errors +312 % (+103 % to +790 %): worse than the c";
+    assert_eq!(narrow[3], expected.get(..80).unwrap());
+    assert!(narrow[4].starts_with(" credit-b        hold           errors +312 %"), "{}", narrow[4]);
+    assert!(narrow[5].starts_with(" feature (+5 more)"), "{}", narrow[5]);
+    let wide = pictured(140);
+    assert_eq!(wide[3][1].1, Style::Decision(Decision::Rollback));
+    assert!(text(&wide[3]).ends_with(": worse than the control; latency: worse than the control"));
 }
 
 #[test]
