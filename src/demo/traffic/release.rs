@@ -8,7 +8,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use super::{Application, HOUR_MS};
+use super::{Application, HOUR_MS, SCRIPT_HOURS};
 use crate::event::EventTime;
 
 /// The build that takes the applications that no release takes.
@@ -62,7 +62,7 @@ impl Release {
     const fn hours(self) -> (i64, i64) {
         match self {
             Self::Bad => (2, 8),
-            Self::Good => (9, 42),
+            Self::Good => (9, SCRIPT_HOURS),
         }
     }
 
