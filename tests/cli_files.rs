@@ -415,17 +415,16 @@ fn a_replay_ends_with_what_is_to_be_done_in_experiments() {
     scene.reference("csv");
     std::fs::write(scene.path().join("trial.toml"), format!("{CONFIG}{EXPERIMENT}")).unwrap();
     let mut next = random(3);
-    let events: String = (0..6_000)
-        .map(|index| {
-            let (version, errors) = if next() < 0.5 { ("v1", 0.02) } else { ("v2", 0.08) };
-            let (error, score) = (next() < errors, next());
-            let time = 1_767_225_600_000_i64 + index * 2_000;
-            format!(
-                "{{\"kind\":\"prediction\",\"id\":\"{index}\",\"time\":{time},\"model\":\"credit\",\"version\":\"{version}\",\
-                 \"features\":{{\"amount\":{score}}},\"prediction\":{score},\"error\":{error}}}\n"
-            )
-        })
-        .collect();
+    let mut events = String::new();
+    for index in 0..6_000 {
+        let (version, errors) = if next() < 0.5 { ("v1", 0.02) } else { ("v2", 0.08) };
+        let (error, score) = (next() < errors, next());
+        let event = serde_json::json!({
+            "kind": "prediction", "id": index, "time": 1_767_225_600_000_i64 + index * 2_000, "model": "credit",
+            "version": version, "features": { "amount": score }, "prediction": score, "error": error,
+        });
+        events += &format!("{event}\n");
+    }
     std::fs::write(scene.path().join("events.ndjson"), events).unwrap();
     let replay = ["replay", "--config", "trial.toml", "events.ndjson"];
     let (text, stderr) = succeeds(scene.path(), &replay);

@@ -56,13 +56,24 @@ pub(super) struct Glyphs {
     drifted: char,
     alarm: char,
     bar: char,
+    /// Stands for what found no room.
+    more: &'static str,
 }
 
 impl Glyphs {
     pub(super) const UNICODE: Self =
-        Self { insufficient: '·', stable: '▁', shifted: '▃', drifted: '▆', alarm: '█', bar: '━' };
-    pub(super) const ASCII: Self =
-        Self { insufficient: '-', stable: '_', shifted: 'o', drifted: 'O', alarm: '#', bar: '=' };
+        Self {
+            insufficient: '·', stable: '▁', shifted: '▃', drifted: '▆', alarm: '█', bar: '━', more: "…"
+        };
+    pub(super) const ASCII: Self = Self {
+        insufficient: '-',
+        stable: '_',
+        shifted: 'o',
+        drifted: 'O',
+        alarm: '#',
+        bar: '=',
+        more: "...",
+    };
 
     fn of(self, verdict: Verdict) -> char {
         match verdict {
@@ -93,7 +104,7 @@ pub(super) fn lines(
     let rows = board.most_urgent(height.saturating_sub(others), cells);
     let hidden = board.rows.len() - rows.len();
     let mut lines = vec![title(), state(board, progress), incident(board, progress)];
-    lines.extend(experiments(board));
+    lines.extend(experiments(board, width, glyphs));
     if board.rows.is_empty() {
         lines.push(Vec::new());
         let waiting = " the embedded broker hands out its partitions, which takes about 3 s";

@@ -192,14 +192,12 @@ fn effect_text(metric: &MetricResult) -> String {
 /// The evidence for what is said; while nothing is, for what promotion asks for, or
 /// against a guardrail that can only be proven worse.
 fn evidence(metric: &MetricResult) -> Option<f64> {
+    let is_open = matches!(metric.verdict, MetricVerdict::Undecided | MetricVerdict::Insufficient);
     match metric.verdict {
         MetricVerdict::Worse => metric.e_worse,
-        MetricVerdict::Better => metric.e_better,
         MetricVerdict::NotWorse => metric.e_not_worse,
-        MetricVerdict::Undecided | MetricVerdict::Insufficient if metric.role == MetricRole::Guardrail => {
-            metric.e_not_worse.or(metric.e_worse)
-        }
-        MetricVerdict::Undecided | MetricVerdict::Insufficient => metric.e_better,
+        _ if is_open && metric.role == MetricRole::Guardrail => metric.e_not_worse.or(metric.e_worse),
+        _ => metric.e_better,
     }
 }
 

@@ -1,6 +1,6 @@
 //! A line for each experiment: its verdict, and what that rests on.
 
-use super::{Board, Line, Style, clock};
+use super::{Board, Glyphs, Line, Style, clock, cut};
 use crate::demo::board::Trial;
 use crate::result::{EffectScale, ExperimentPhase, ExperimentResult, MetricResult};
 
@@ -9,8 +9,16 @@ const NAME_WIDTH: usize = 15;
 /// Characters of a verdict.
 const VERDICT_WIDTH: usize = 8;
 
-pub(super) fn experiments(board: &Board) -> impl Iterator<Item = Line> {
-    board.experiments.iter().map(line)
+/// The lines, with a sign at the end of those that are cut.
+pub(super) fn experiments(board: &Board, width: usize, glyphs: Glyphs) -> impl Iterator<Item = Line> {
+    board.experiments.iter().map(move |trial| {
+        let mut line = line(trial);
+        if line.iter().map(|(text, _)| text.chars().count()).sum::<usize>() > width {
+            cut(&mut line, width.saturating_sub(glyphs.more.chars().count()));
+            line.push((glyphs.more.to_owned(), Style::Dim));
+        }
+        line
+    })
 }
 
 /// ` credit-canary-a rollback 10:00 errors +412 % (+203 % to +790 %): worse …`, dimmed

@@ -78,7 +78,9 @@ fn explained(hour: i64, name: &str, features: Vec<FeatureAttribution>) -> Window
 
 fn told(windows: &[WindowExplanation], terminal: Terminal) -> String {
     let mut why = Why::default();
-    windows.iter().for_each(|window| why.add(window));
+    for window in windows {
+        why.add(window);
+    }
     why.render(terminal)
 }
 
