@@ -32,7 +32,7 @@ use crate::{
 
 /// Where the simulated events go.
 pub(super) const TOPIC: &str = "loan-applications";
-/// The broker keeps 5 MiB a partition, some 8,000 events before compression.
+/// The broker keeps 5 MiB a partition, some 7,500 events before compression.
 const PARTITIONS: i32 = 4;
 /// Values below which a column is `insufficient`: noise alone makes a PSI of
 /// 0.1 out of fewer.

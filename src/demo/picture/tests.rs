@@ -177,10 +177,7 @@ fn every_experiment_has_a_line_with_what_its_verdict_rests_on() {
     board.observe_experiment(&look("credit-b", 6, Decision::Hold));
     let pictured = |width| -> Vec<Line> { lines(&board, &progress(), (width, 24), Glyphs::ASCII) };
     let narrow: Vec<String> = pictured(80).iter().map(text).collect();
-    assert_eq!(
-        narrow[3],
-        " credit-a        rollback 10:00 errors +312 % (+103 % to +790 %): worse than t..."
-    );
+    assert_eq!(narrow[3], " credit-a        rollback 10:00 errors +312 % (+103 % to +790 %): worse than ...");
     assert!(narrow[4].starts_with(" credit-b        hold           errors +312 %"), "{}", narrow[4]);
     assert!(narrow[5].starts_with(" feature (+5 more)"), "{}", narrow[5]);
     let wide = pictured(140);
