@@ -7,6 +7,7 @@
 mod support;
 
 use std::{
+    fmt::Write as _,
     path::{Path, PathBuf},
     process::{Command, Output},
     time::{Duration, Instant},
@@ -423,7 +424,7 @@ fn a_replay_ends_with_what_is_to_be_done_in_experiments() {
             "kind": "prediction", "id": index, "time": 1_767_225_600_000_i64 + index * 2_000, "model": "credit",
             "version": version, "features": { "amount": score }, "prediction": score, "error": error,
         });
-        events += &format!("{event}\n");
+        writeln!(events, "{event}").unwrap();
     }
     std::fs::write(scene.path().join("events.ndjson"), events).unwrap();
     let replay = ["replay", "--config", "trial.toml", "events.ndjson"];
