@@ -7,6 +7,7 @@
 mod support;
 
 use std::{
+    fmt::Write as _,
     path::{Path, PathBuf},
     process::{Command, Output},
     time::{Duration, Instant},
@@ -385,6 +386,63 @@ fn a_verdict_is_explained_by_its_bins() {
     let (text, _) =
         succeeds(scene.path(), &[&replay[..], &["--at", "2026-02-01", "production.csv"]].concat());
     assert!(text.contains("no window at 2026-02-01 has amount"), "{text}");
+}
+
+const EXPERIMENT: &str = r#"
+[[experiments]]
+id = "credit-v2"
+model = "credit"
+arm = "version"
+control = "v1"
+challengers = ["v2"]
+hooks = true
+waits_for_start = true
+[[experiments.metrics]]
+name = "errors"
+kind = "rate"
+field = "/error"
+role = "guardrail"
+better = "lower"
+[[experiments.metrics]]
+name = "score"
+of = "prediction"
+role = "goal"
+better = "higher"
+"#;
+
+#[test]
+fn a_replay_ends_with_what_is_to_be_done_in_experiments() {
+    let scene = Scene::new();
+    scene.reference("csv");
+    std::fs::write(scene.path().join("trial.toml"), format!("{CONFIG}{EXPERIMENT}")).unwrap();
+    let mut next = random(3);
+    let mut events = String::new();
+    for index in 0..6_000 {
+        let (version, errors) = if next() < 0.5 { ("v1", 0.02) } else { ("v2", 0.08) };
+        let (error, score) = (next() < errors, next());
+        let event = serde_json::json!({
+            "kind": "prediction", "id": index, "time": 1_767_225_600_000_i64 + index * 2_000, "model": "credit",
+            "version": version, "features": { "amount": score }, "prediction": score, "error": error,
+        });
+        writeln!(events, "{event}").unwrap();
+    }
+    std::fs::write(scene.path().join("events.ndjson"), events).unwrap();
+    let replay = ["replay", "--config", "trial.toml", "events.ndjson"];
+    let (text, stderr) = succeeds(scene.path(), &replay);
+    fits_a_pipe(&text);
+    let started = "note: experiment credit-v2 waits for its start; here it counts from the first event on";
+    assert!(stderr.contains(started), "{stderr}");
+    let told =
+        text.split("experiment credit-v2 of credit: windows of 1h from 2026-01-01 to ").nth(1).unwrap();
+    assert!(told.contains("  rollback v2\n    errors: worse than the control: +"), "{told}");
+    let (ndjson, _) = succeeds(scene.path(), &[&replay[..], &["--output", "ndjson"]].concat());
+    let looks: Vec<serde_json::Value> = ndjson
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter_map(|line: serde_json::Value| line.get("experiment").cloned())
+        .collect();
+    assert_eq!(looks.len(), 4, "one of each hour");
+    assert_eq!((&looks[3]["experiment"], &looks[3]["verdict"]), (&"credit-v2".into(), &"rollback".into()));
 }
 
 #[test]

@@ -19,17 +19,17 @@ use std::{
 use driftline::{
     decode::EventMapping,
     demo::{
-        reference,
+        experiments, reference,
         traffic::{
-            CHAMPION, EVENTS_PER_DAY, FEATURES, Incident, IncidentKind, MODEL, SCRIPT_HOURS, START, Script,
-            Traffic,
+            CHAMPION, EVENTS_PER_DAY, FEATURES, Incident, IncidentKind, MODEL, Release, SCRIPT_HOURS, STABLE,
+            START, Script, Traffic,
         },
     },
     drift::DriftSettings,
     event::{EventTime, MessageBatch, PartitionId},
     pipeline::{Core, CoreSettings, Input, ModelSpec, Outputs, ReferenceSpec},
     reference::{Reference, Value},
-    result::{Check, FeatureResult, Verdict, WindowResult},
+    result::{Check, Decision, ExperimentPhase, ExperimentResult, FeatureResult, Verdict, WindowResult},
     window::WindowSettings,
 };
 
@@ -46,6 +46,10 @@ fn trained() -> Arc<Reference> {
 
 /// The windows of the first `hours` of `traffic`, by the core.
 fn windows(traffic: &Traffic, hours: i64) -> Vec<WindowResult> {
+    outputs(traffic, hours).results
+}
+
+fn outputs(traffic: &Traffic, hours: i64) -> Outputs {
     let mut core = Core::new(CoreSettings {
         mapping: EventMapping::default(),
         windows: WindowSettings { min_events: 300, ..WindowSettings::default() },
@@ -55,7 +59,8 @@ fn windows(traffic: &Traffic, hours: i64) -> Vec<WindowResult> {
         }],
         max_message_bytes: 1 << 20,
         delivered_until: None,
-    });
+    })
+    .with_experiments(experiments());
     let topics = ["events".to_owned()];
     let (mut batch, mut out, mut event) = (MessageBatch::default(), Outputs::default(), Vec::new());
     core.step(Input::Assigned(PartitionId(0), START), &mut out);
@@ -76,13 +81,17 @@ fn windows(traffic: &Traffic, hours: i64) -> Vec<WindowResult> {
     assert_eq!(counters.dropped.iter().sum::<u64>(), 0, "nothing is late");
     let counted: u64 = out.results.iter().map(|window| window.events).sum();
     assert_eq!(counted, count);
-    out.results
+    out
 }
 
 /// One round of the script, computed once.
+fn script() -> &'static Outputs {
+    static OUTPUTS: OnceLock<Outputs> = OnceLock::new();
+    OUTPUTS.get_or_init(|| outputs(&Traffic::with_incidents(SEED), SCRIPT_HOURS))
+}
+
 fn scripted() -> &'static [WindowResult] {
-    static WINDOWS: OnceLock<Vec<WindowResult>> = OnceLock::new();
-    WINDOWS.get_or_init(|| windows(&Traffic::with_incidents(SEED), SCRIPT_HOURS))
+    &script().results
 }
 
 fn incidents() -> [Incident; 4] {
@@ -280,6 +289,61 @@ fn a_missing_field_is_seen_as_missing_and_in_the_prediction() {
     }
 }
 
+/// All looks at the experiment of a release, in order.
+fn looks(out: &Outputs, release: Release) -> Vec<&ExperimentResult> {
+    let id = format!("credit-{}", release.build());
+    out.experiments.iter().filter(|look| look.experiment == id).collect()
+}
+
+/// End of the window with which a release was decided; it must be decided so, and
+/// never otherwise.
+fn decided(out: &Outputs, release: Release, decision: Decision) -> EventTime {
+    let looks = looks(out, release);
+    for look in &looks {
+        assert!(look.verdict == decision || look.verdict == Decision::Hold, "{}: {}", look.end, look.reason);
+        assert!(look.health.ok, "{:?}", look.health);
+    }
+    let first = looks.iter().find(|look| look.verdict == decision);
+    let first = first.unwrap_or_else(|| panic!("{:?}: {}", release, looks.last().unwrap().reason));
+    assert!(looks.iter().filter(|look| look.end > first.end).all(|look| look.verdict == decision));
+    first.end
+}
+
+#[test]
+fn a_bad_release_is_taken_back_and_a_good_one_promoted() {
+    for seed in 1..=6 {
+        let out = outputs(&Traffic::with_incidents(seed), 30);
+        let rollback = decided(&out, Release::Bad, Decision::Rollback);
+        let promotion = decided(&out, Release::Good, Decision::Promote);
+        let hours = |time: EventTime| (time.0 - START.0) / HOUR_MS;
+        println!("seed {seed}: rollback after {} h, promotion after {} h", hours(rollback), hours(promotion));
+    }
+}
+
+#[test]
+fn the_first_day_of_the_demo_decides_both_releases() {
+    let out = script();
+    assert!(decided(out, Release::Bad, Decision::Rollback) <= START.plus_ms(8 * HOUR_MS));
+    assert!(decided(out, Release::Good, Decision::Promote) <= START.plus_ms(24 * HOUR_MS));
+    let last = looks(out, Release::Bad).pop().unwrap();
+    assert_eq!((last.phase, last.end), (ExperimentPhase::Ended, START.plus_ms(8 * HOUR_MS)));
+    assert!(last.reason.starts_with("errors: worse by more than the margin of 100 %"), "{}", last.reason);
+}
+
+#[test]
+fn releases_change_nothing_but_what_came_of_applications() {
+    let (scripted, quiet) = (Traffic::with_incidents(SEED), Traffic::quiet(SEED));
+    let mut builds = std::collections::BTreeMap::new();
+    for index in 0..scripted.arrived_before(START.plus_ms(4 * HOUR_MS)) {
+        assert_eq!(scripted.application(index), quiet.application(index));
+        assert_eq!(quiet.outcome(index).build, STABLE);
+        *builds.entry(scripted.outcome(index).build).or_insert(0_u32) += 1;
+    }
+    let canary = f64::from(builds["canary-a"]);
+    let share = canary / (canary + f64::from(builds[STABLE]));
+    assert!((0.05..0.08).contains(&share), "a tenth of the last hours: {builds:?}");
+}
+
 /// Started demos don't outlive a failing test.
 struct Demo(Child);
 
@@ -356,6 +420,11 @@ fn the_whole_demo_shows_what_the_core_computes() {
         compared += 1;
     }
     assert_eq!(compared, 20);
+    let told: Vec<&str> = text.lines().filter(|line| line.contains("  experiment ")).collect();
+    let [rollback] = told.as_slice() else { panic!("{told:?}") };
+    let look = looks(script(), Release::Bad).into_iter().find(|look| look.verdict == Decision::Rollback);
+    let look = look.unwrap();
+    assert_eq!(*rollback, format!("{}  experiment credit-canary-a: rollback: {}", look.end, look.reason));
 }
 
 #[test]

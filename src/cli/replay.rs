@@ -20,6 +20,7 @@ use super::{
 use crate::{
     config::{ModelSettings, ReferenceSource, Settings, load_rules},
     event::{EventTime, MessageBatch, RejectReason, parse_rfc3339},
+    experiment::ExperimentSettings,
     ops::grouped,
     pipeline::{
         Core, CoreSettings, Counters, DropReason, Input, LearnedReference, Learning, ModelSpec, Outputs,
@@ -128,7 +129,8 @@ fn replay(args: &Args, mut settings: Settings) -> anyhow::Result<Exit> {
         settings.models.iter_mut().for_each(|model| model.explain = None);
     }
     let models = model_specs(&settings, args.reference.as_deref())?;
-    let experiments = settings.frozen_experiments(&models)?;
+    let mut experiments = settings.frozen_experiments(&models)?;
+    start_all(&mut experiments);
     let reasons = Reasons::start(&settings, &models)?;
     let explainer = explainer(args, &models)?;
     let files = scan(&args.events, event_options(&args.table, model.as_ref(), &settings.events))?;
@@ -158,12 +160,21 @@ fn replay(args: &Args, mut settings: Settings) -> anyhow::Result<Exit> {
     let counters = run.core.take_counters();
     report(&counters, &run, started);
     let still_learning = still_learning(&run.core);
-    let exit = run.output.close()?;
+    let exit = run.output.close(&run.core.experiments())?;
     let windows = counters.windows_closed;
     if windows == 0 {
         bail!("no window was written{}", still_learning.map(|what| format!("; {what}")).unwrap_or_default());
     }
     Ok(exit)
+}
+
+/// Nobody starts an experiment here that waits for it outside.
+fn start_all(experiments: &mut [ExperimentSettings]) {
+    for experiment in experiments.iter_mut().filter(|experiment| experiment.waits_for_start) {
+        experiment.waits_for_start = false;
+        let from = experiment.starts_at.map_or_else(|| "the first event".to_owned(), |time| time.to_string());
+        eprintln!("note: experiment {} waits for its start; here it counts from {from} on", experiment.id);
+    }
 }
 
 /// What is to be explained, of references that are there or will be learned.

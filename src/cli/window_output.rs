@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 use super::{
     Exit,
     event_files::plural,
-    verdicts::{Explainer, Matrix, Tally, Terminal, Timeline, Why, WindowLines, summary},
+    verdicts::{Explainer, Matrix, Tally, Terminal, Timeline, Why, WindowLines, experiments, summary},
 };
 use crate::{
     alert::Rule,
@@ -22,7 +22,7 @@ use crate::{
     ops::{LogFormat, LogSettings, init_logs},
     pipeline::Outputs,
     reference::Reference,
-    result::WindowResult,
+    result::{ExperimentResult, WindowResult},
     sink::{InfluxSink, SinkStatus, Written},
 };
 
@@ -38,7 +38,7 @@ pub(super) enum OutputFormat {
     Table,
     /// At the end, a picture of all windows: a line per feature, a block per window
     Matrix,
-    /// A JSON object per window, and one per explanation of it
+    /// A JSON object per window, per explanation of it and per look at an experiment
     Ndjson,
     /// Points in the `InfluxDB` of the configuration
     Influx,
@@ -136,7 +136,7 @@ impl Output {
         self.timeline.add(&out.alerts);
         let written = Written::from(out);
         let windows = written.windows;
-        if written.is_empty() {
+        if written.is_empty() && out.experiments.is_empty() {
             return Ok(());
         }
         match &mut self.kind {
@@ -164,6 +164,10 @@ impl Output {
                     serde_json::to_writer(&mut lines, &json!({ "event_explanation": event }))?;
                     lines.push(b'\n');
                 }
+                for experiment in &out.experiments {
+                    serde_json::to_writer(&mut lines, &json!({ "experiment": experiment }))?;
+                    lines.push(b'\n');
+                }
                 self.bar.suspend(|| io::stdout().lock().write_all(&lines))?;
             }
             Kind::Influx { sink, windows: count, .. } => {
@@ -182,8 +186,9 @@ impl Output {
         }
     }
 
-    /// Writes what is held back. Fails with [`SinkAway`] when the server is gone.
-    pub(super) fn close(self) -> anyhow::Result<Exit> {
+    /// Writes what is held back, and how the experiments stand. Fails with
+    /// [`SinkAway`] when the server is gone.
+    pub(super) fn close(self, stand: &[ExperimentResult]) -> anyhow::Result<Exit> {
         let Self { kind, timeline, rules, .. } = self;
         match kind {
             Kind::Ndjson => Ok(Exit::Success),
@@ -208,6 +213,7 @@ impl Output {
                 }
                 text += &table.why.render(terminal);
                 text += &table.explainer.render(terminal);
+                text += &experiments(stand, terminal);
                 io::stdout().lock().write_all(text.as_bytes())?;
                 Ok(Exit::Success)
             }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::traffic::{CHALLENGER, CHAMPION, IncidentKind, Script};
 use crate::{
     event::EventTime,
-    result::{Check, FeatureResult, Verdict, WindowResult},
+    result::{Check, Decision, ExperimentResult, FeatureResult, Verdict, WindowResult},
 };
 
 /// Windows remembered: more than any terminal is wide.
@@ -16,6 +16,9 @@ const HISTORY: usize = 500;
 pub(super) struct Board {
     script: Script,
     pub(super) rows: Vec<Row>,
+    /// The latest look at each experiment that there was one at, in the order of
+    /// their first looks.
+    pub(super) experiments: Vec<Trial>,
     /// The champion's windows, the latest last.
     pub(super) windows: VecDeque<Window>,
     /// Windows of both versions.
@@ -29,6 +32,15 @@ pub(super) struct Board {
 pub(super) struct Window {
     pub(super) start: EventTime,
     pub(super) incident: Option<IncidentKind>,
+}
+
+/// An experiment as it stands.
+#[derive(Debug)]
+pub(super) struct Trial {
+    pub(super) result: ExperimentResult,
+    /// End of the window with which its verdict became what it is; `None` while it
+    /// never was another than to wait.
+    pub(super) since: Option<EventTime>,
 }
 
 /// One column of the model.
@@ -120,7 +132,14 @@ impl Cell {
 
 impl Board {
     pub(super) fn new(script: Script) -> Self {
-        Self { script, rows: Vec::new(), windows: VecDeque::new(), closed: 0, counted: 0 }
+        Self {
+            script,
+            rows: Vec::new(),
+            experiments: Vec::new(),
+            windows: VecDeque::new(),
+            closed: 0,
+            counted: 0,
+        }
     }
 
     /// Takes in a window.
@@ -144,6 +163,23 @@ impl Board {
                 row.challenger = cell;
             }
         }
+    }
+
+    /// Takes in a look at an experiment; whether it says something else than the one
+    /// before, or, the first time, something else than to wait.
+    pub(super) fn observe_experiment(&mut self, result: &ExperimentResult) -> bool {
+        let known = self.experiments.iter_mut().find(|known| known.result.experiment == result.experiment);
+        let before = known.as_ref().map_or(Decision::Hold, |known| known.result.verdict);
+        let is_new = before != result.verdict;
+        let since = is_new.then_some(result.end);
+        match known {
+            Some(known) => {
+                known.result = result.clone();
+                known.since = since.or(known.since);
+            }
+            None => self.experiments.push(Trial { result: result.clone(), since }),
+        }
+        is_new
     }
 
     /// The incident that is on in a window.

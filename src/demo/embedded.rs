@@ -11,7 +11,7 @@ use std::{
 use rdkafka::{mocking::MockCluster, producer::DefaultProducerContext};
 
 use super::{
-    DemoError,
+    DemoError, experiments,
     traffic::MODEL,
     training::{self, BINS},
 };
@@ -32,7 +32,7 @@ use crate::{
 
 /// Where the simulated events go.
 pub(super) const TOPIC: &str = "loan-applications";
-/// The broker keeps 5 MiB a partition, some 8,000 events before compression.
+/// The broker keeps 5 MiB a partition, some 7,500 events before compression.
 const PARTITIONS: i32 = 4;
 /// Values below which a column is `insufficient`: noise alone makes a PSI of
 /// 0.1 out of fewer.
@@ -137,7 +137,7 @@ fn settings(kafka: KafkaSettings, reference: &Path, port: u16) -> Settings {
             explain: None,
             table: TableMapping::default(),
         }],
-        experiments: Vec::new(),
+        experiments: experiments::experiments(),
         served_experiments: Vec::new(),
         winsorised: Vec::new(),
         influxdb: None,

@@ -5,7 +5,8 @@
 //! embedded broker (librdkafka's mock cluster, on loopback ports) stands in for
 //! Kafka, and a simulator ([`traffic`]) for the lender whose model is watched.
 //! The daemon between them consumes, counts, scores and serves HTTP as always;
-//! it writes to no InfluxDB.
+//! it writes to no InfluxDB. Two releases of the service are tried on a part of the
+//! applications; one deserves to be promoted and one does not.
 //!
 //! Promises: what is shown for a window depends on the seed alone, not on the
 //! machine's speed; the terminal is given back as it was; nothing stays behind
@@ -15,6 +16,7 @@
 
 mod board;
 mod embedded;
+mod experiments;
 mod picture;
 mod plain;
 mod screen;
@@ -27,6 +29,7 @@ use std::{io, path::PathBuf};
 
 use rdkafka::error::KafkaError;
 
+pub use experiments::experiments;
 pub use show::run;
 pub use training::reference;
 

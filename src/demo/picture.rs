@@ -1,6 +1,12 @@
 //! The board as lines of styled text, for a terminal of any size.
 
+mod experiments;
+#[cfg(test)]
+mod tests;
+
 use std::{fmt::Write as _, net::SocketAddr};
+
+use self::experiments::experiments;
 
 use super::{
     board::{Board, Cell, Row, Window},
@@ -8,7 +14,7 @@ use super::{
 };
 use crate::{
     ops::grouped,
-    result::{Check, Verdict},
+    result::{Check, Decision, Verdict},
 };
 
 /// How a piece of text looks.
@@ -22,6 +28,8 @@ pub(super) enum Style {
     Alarm,
     /// An incident is on.
     Incident,
+    /// What is to be done in an experiment.
+    Decision(Decision),
 }
 
 /// A line: pieces of text with their style.
@@ -48,13 +56,24 @@ pub(super) struct Glyphs {
     drifted: char,
     alarm: char,
     bar: char,
+    /// Stands for what found no room.
+    more: &'static str,
 }
 
 impl Glyphs {
     pub(super) const UNICODE: Self =
-        Self { insufficient: '·', stable: '▁', shifted: '▃', drifted: '▆', alarm: '█', bar: '━' };
-    pub(super) const ASCII: Self =
-        Self { insufficient: '-', stable: '_', shifted: 'o', drifted: 'O', alarm: '#', bar: '=' };
+        Self {
+            insufficient: '·', stable: '▁', shifted: '▃', drifted: '▆', alarm: '█', bar: '━', more: "…"
+        };
+    pub(super) const ASCII: Self = Self {
+        insufficient: '-',
+        stable: '_',
+        shifted: 'o',
+        drifted: 'O',
+        alarm: '#',
+        bar: '=',
+        more: "...",
+    };
 
     fn of(self, verdict: Verdict) -> char {
         match verdict {
@@ -68,7 +87,8 @@ impl Glyphs {
 
 /// Width of everything left of the history.
 const LEFT: usize = 56;
-/// Lines that are no rows: three on top, the table's head, the foot.
+/// Lines that are neither rows nor experiments: three on top, the table's head, the
+/// foot.
 const OTHER_LINES: usize = 5;
 
 /// The picture for a terminal of `width` by `height`.
@@ -80,9 +100,11 @@ pub(super) fn lines(
 ) -> Vec<Line> {
     let (width, height) = (usize::from(width), usize::from(height));
     let cells = width.saturating_sub(LEFT + 1);
-    let rows = board.most_urgent(height.saturating_sub(OTHER_LINES), cells);
+    let others = OTHER_LINES + board.experiments.len();
+    let rows = board.most_urgent(height.saturating_sub(others), cells);
     let hidden = board.rows.len() - rows.len();
     let mut lines = vec![title(), state(board, progress), incident(board, progress)];
+    lines.extend(experiments(board, width, glyphs));
     if board.rows.is_empty() {
         lines.push(Vec::new());
         let waiting = " the embedded broker hands out its partitions, which takes about 3 s";
@@ -290,141 +312,5 @@ fn cut(line: &mut Line, width: usize) {
         let kept: String = text.chars().take(left).collect();
         left -= kept.chars().count();
         *text = kept;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        demo::traffic::{START, Script},
-        event::EventTime,
-        result::{ColumnKind, Evidence, FeatureResult, Finding, StreamKey, WindowResult},
-    };
-
-    fn finding(missing: f64) -> Finding {
-        Finding {
-            check: Check::Missing,
-            verdict: if missing > 0.1 { Verdict::Drifted } else { Verdict::Stable },
-            value: Some(missing),
-            reference: Some(0.0),
-            noise_low: None,
-            noise_high: None,
-            effect: None,
-            detail: String::new(),
-        }
-    }
-
-    /// Column 1 has drifted, which is an alarm from hour 3 on.
-    fn window(hour: i64, missing: f64) -> WindowResult {
-        let feature = |name: String| FeatureResult {
-            n: 100,
-            valid: 90,
-            missing_share: Some(missing),
-            verdict: Verdict::Stable,
-            quality: vec![finding(missing)],
-            ..FeatureResult::empty(&name, ColumnKind::Numeric)
-        };
-        let start = START.plus_ms(hour * 3_600_000);
-        let stream =
-            StreamKey { model: MODEL.to_owned(), version: CHAMPION.to_owned(), variant: "none".to_owned() };
-        let mut features: Vec<_> = (0..22).map(|column| feature(format!("column_{column}"))).collect();
-        features[1] = FeatureResult {
-            verdict: Verdict::Drifted,
-            quality: Vec::new(),
-            ..feature("column_1".to_owned())
-        };
-        let evidence = Evidence {
-            feature: "column_1".to_owned(),
-            segment: None,
-            log10: 5.0,
-            threshold: 4.0,
-            alarm: hour >= 3,
-            effect: None,
-            verdict: Verdict::Drifted,
-            windows: 1,
-        };
-        WindowResult {
-            events: 100,
-            reference_rows: 1,
-            features,
-            evidence: vec![evidence],
-            ..WindowResult::empty(stream, "1h", start, EventTime(start.0 + 3_600_000))
-        }
-    }
-
-    fn progress() -> Progress {
-        Progress {
-            events: 1_200,
-            wanted: Some(2_000),
-            events_per_second: 10.0,
-            hours_per_second: 1.0,
-            http: ([127, 0, 0, 1], 9640).into(),
-            notice: Some("a notice".to_owned()),
-        }
-    }
-
-    fn text(line: &Line) -> String {
-        line.iter().map(|(text, _)| text.as_str()).collect()
-    }
-
-    #[test]
-    fn pictures_fit_terminals_of_any_size() {
-        let mut board = Board::new(Script::new(START));
-        for hour in 0..70 {
-            for (width, height) in [(0, 0), (1, 1), (3, 2), (40, 10), (54, 5), (80, 24), (133, 60)] {
-                let lines = lines(&board, &progress(), (width, height), Glyphs::UNICODE);
-                assert_eq!(lines.len(), usize::from(height));
-                assert!(lines.iter().all(|line| text(line).chars().count() <= usize::from(width)));
-            }
-            board.observe(&window(hour, 0.5));
-        }
-    }
-
-    #[test]
-    fn the_picture_names_the_incident_and_what_is_missing() {
-        let mut board = Board::new(Script::new(START));
-        (0..7).for_each(|hour| board.observe(&window(hour, 0.7)));
-        let lines: Vec<String> =
-            lines(&board, &progress(), (80, 24), Glyphs::ASCII).iter().map(text).collect();
-        assert!(lines[1].contains("Mon 2024-01-08 13:00"), "{}", lines[1]);
-        assert!(lines[1].contains("1,200 of 2,000 events (60 %)"), "{}", lines[1]);
-        assert!(lines[2].contains("incident since 11:00: unit change"), "{}", lines[2]);
-        assert!(lines[3].contains("feature (+3 more)"), "{}", lines[3]);
-        assert!(lines[4].starts_with(" column_0") && lines[4].ends_with(" mmmmmmm"), "{}", lines[4]);
-        assert!(lines[4].contains("  70%") && lines[4].contains(" missing "), "{}", lines[4]);
-        assert!(
-            lines[5].starts_with(" column_1          ! ") && lines[5].ends_with(" OOO####"),
-            "{}",
-            lines[5]
-        );
-        assert!(lines[23].contains("http://127.0.0.1:9640"));
-        assert!(
-            lines[23].contains("q stops") && lines[23].ends_with("O drifted # alarm a-z check -"),
-            "the foot fits: {}",
-            lines[23]
-        );
-    }
-
-    #[test]
-    fn the_check_that_explains_the_others_is_named() {
-        let drifted = |check| Finding { check, ..finding(0.5) };
-        let mut window = window(0, 0.0);
-        window.features[1].quality = [Check::Cardinality, Check::Unseen, Check::Unit].map(drifted).into();
-        window.features[2].verdict = Verdict::Drifted;
-        window.features[2].quality = vec![drifted(Check::RareCategory)];
-        let mut board = Board::new(Script::new(START));
-        board.observe(&window);
-        let lines: Vec<String> =
-            lines(&board, &progress(), (80, 30), Glyphs::ASCII).iter().map(text).collect();
-        assert!(lines[5].contains(" unit ") && lines[5].ends_with(" u"), "{}", lines[5]);
-        assert!(lines[6].contains(" rare ") && lines[6].ends_with(" O"), "{}", lines[6]);
-    }
-
-    #[test]
-    fn checks_are_told_apart_by_their_first_letter() {
-        let letters: std::collections::BTreeSet<char> =
-            Check::ALL.into_iter().filter_map(|check| check_text(check).chars().next()).collect();
-        assert_eq!(letters.len(), Check::ALL.len());
     }
 }

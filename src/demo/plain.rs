@@ -1,7 +1,8 @@
-//! The demo as lines, for pipes and tests: one a window.
+//! The demo as lines, for pipes and tests: one a window, and one when the verdict on
+//! an experiment changes.
 
 use super::board::Cell;
-use crate::result::{FeatureResult, Verdict, WindowResult};
+use crate::result::{ExperimentResult, FeatureResult, Verdict, WindowResult};
 
 /// Columns named in a line at most.
 const NAMED: usize = 4;
@@ -29,6 +30,12 @@ pub(super) fn line(window: &WindowResult, incident: Option<&str>) -> String {
     };
     let incident = incident.map_or_else(String::new, |name| format!("  [{name}]"));
     format!("{}  {}  {:>5} events  {told}{incident}", window.end, window.stream.version, window.events)
+}
+
+/// What is to be done in an experiment from now on, and why.
+pub(super) fn verdict(result: &ExperimentResult) -> String {
+    let ExperimentResult { end, experiment, verdict, reason, .. } = result;
+    format!("{end}  experiment {experiment}: {}: {reason}", verdict.as_str())
 }
 
 /// `annual_income psi 2.310 drifted in alarm, unit drifted`: the score with its

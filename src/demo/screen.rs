@@ -17,7 +17,7 @@ use crossterm::{
 };
 
 use super::picture::{Glyphs, Line, Style};
-use crate::result::Verdict;
+use crate::result::{Decision, Verdict};
 
 /// A terminal that is ours until this is dropped, however the program ends
 /// short of being killed.
@@ -106,7 +106,7 @@ impl Drop for Screen {
 
 fn apply(out: &mut Stdout, style: Style) -> io::Result<()> {
     match style {
-        Style::Plain => Ok(()),
+        Style::Plain | Style::Decision(Decision::Hold) => Ok(()),
         Style::Title => queue!(out, SetAttribute(Attribute::Reverse), SetAttribute(Attribute::Bold)),
         Style::Dim | Style::Verdict(Verdict::Insufficient) => {
             queue!(out, SetForegroundColor(Color::AnsiValue(245)))
@@ -114,6 +114,10 @@ fn apply(out: &mut Stdout, style: Style) -> io::Result<()> {
         Style::Verdict(Verdict::Stable) => queue!(out, SetForegroundColor(Color::AnsiValue(71))),
         Style::Verdict(Verdict::Shifted) => queue!(out, SetForegroundColor(Color::AnsiValue(178))),
         Style::Verdict(Verdict::Drifted) => queue!(out, SetForegroundColor(Color::AnsiValue(203))),
+        Style::Decision(decision) => {
+            let colour = if decision == Decision::Promote { 71 } else { 203 };
+            queue!(out, SetForegroundColor(Color::AnsiValue(colour)), SetAttribute(Attribute::Bold))
+        }
         Style::Alarm => queue!(out, SetForegroundColor(Color::AnsiValue(177)), SetAttribute(Attribute::Bold)),
         Style::Incident => {
             queue!(out, SetForegroundColor(Color::AnsiValue(209)), SetAttribute(Attribute::Bold))

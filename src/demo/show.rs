@@ -1,4 +1,4 @@
-//! The demo's main loop: windows in, pictures or lines out.
+//! The demo's main loop: windows and verdicts in, pictures or lines out.
 
 use std::{
     collections::VecDeque,
@@ -20,7 +20,7 @@ use super::{
 use crate::{
     ops::{Signal, grouped, listen_for_signals},
     pipeline::daemon::{DaemonHandle, Hooks},
-    result::WindowResult,
+    result::{ExperimentResult, WindowResult},
 };
 
 /// Between two looks at keys and counters.
@@ -35,6 +35,7 @@ const STUCK: Duration = Duration::from_secs(30);
 /// What wakes the loop.
 enum News {
     Window(Box<WindowResult>),
+    Experiment(Box<ExperimentResult>),
     Stop,
     /// The daemon has ended, though nobody asked it to.
     Ended,
@@ -72,10 +73,13 @@ pub fn run(settings: &DemoSettings) -> Result<(), DemoError> {
 }
 
 fn hooks(tell: &Sender<News>) -> Hooks {
-    let (windows, ended) = (tell.clone(), tell.clone());
+    let (windows, experiments, ended) = (tell.clone(), tell.clone(), tell.clone());
     Hooks {
         on_window: Some(Box::new(move |window| {
             let _ = windows.send(News::Window(Box::new(window.clone())));
+        })),
+        on_experiment: Some(Box::new(move |experiment| {
+            let _ = experiments.send(News::Experiment(Box::new(experiment.clone())));
         })),
         on_end: Some(Box::new(move || {
             let _ = ended.send(News::Ended);
@@ -146,14 +150,15 @@ impl Show {
         loop {
             let mut is_new = false;
             match news.recv_timeout(TURN) {
-                Ok(News::Window(window)) => {
-                    self.take(&window);
-                    is_new = true;
-                    while let Ok(News::Window(window)) = news.try_recv() {
-                        self.take(&window);
+                Ok(first) => {
+                    for news in std::iter::once(first).chain(news.try_iter()) {
+                        if !self.take(news) {
+                            return Ok(());
+                        }
                     }
+                    is_new = true;
                 }
-                Ok(News::Stop | News::Ended) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
                 Err(RecvTimeoutError::Timeout) => {}
             }
             if self.screen.is_some() && Screen::asks_to_stop() {
@@ -170,12 +175,25 @@ impl Show {
         }
     }
 
-    fn take(&mut self, window: &WindowResult) {
-        self.board.observe(window);
-        if self.screen.is_none() {
-            let incident = self.board.incident(window);
-            say(&plain::line(window, incident.map(IncidentKind::name)));
+    /// Takes what happened; `false` when it is time to stop.
+    fn take(&mut self, news: News) -> bool {
+        match news {
+            News::Window(window) => {
+                self.board.observe(&window);
+                if self.screen.is_none() {
+                    let incident = self.board.incident(&window);
+                    say(&plain::line(&window, incident.map(IncidentKind::name)));
+                }
+            }
+            News::Experiment(experiment) => {
+                let is_new = self.board.observe_experiment(&experiment);
+                if is_new && self.screen.is_none() {
+                    say(&plain::verdict(&experiment));
+                }
+            }
+            News::Stop | News::Ended => return false,
         }
+        true
     }
 
     /// Reads the daemon's counter and tells the simulator.

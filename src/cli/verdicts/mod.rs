@@ -1,6 +1,6 @@
 //! Verdicts for a terminal: a line per window, a table of all windows at the
-//! end, a picture of them, why a feature's verdict is what it is, and which
-//! alerts would have fired.
+//! end, a picture of them, why a feature's verdict is what it is, which alerts
+//! would have fired, and what is to be done in experiments.
 //!
 //! Promises: nothing is wider than the terminal (100 characters in a pipe);
 //! whatever colours say stands there in words or shapes as well; names from
@@ -10,6 +10,7 @@
 //! Refuses to judge: every verdict is the window's own.
 
 mod bins;
+mod experiments;
 mod explain;
 mod lines;
 mod matrix;
@@ -24,6 +25,7 @@ mod tests;
 mod timeline;
 mod why;
 
+pub(super) use experiments::experiments;
 pub(super) use explain::{Explainer, Question};
 pub(super) use lines::WindowLines;
 pub(super) use matrix::Matrix;

@@ -7,6 +7,9 @@ const GAP: usize = 2;
 /// Characters that the first column has at least.
 const LEAST_NAME: usize = 8;
 
+/// Characters that it should have before other columns are left out.
+const WANTED_NAME: usize = 24;
+
 /// A piece of text and its look.
 #[derive(Debug, Clone)]
 pub(super) struct Cell {
@@ -54,6 +57,19 @@ impl Table {
         }
     }
 
+    /// Takes out the columns under these heads, one after the other, until the first
+    /// column has room.
+    pub(super) fn narrow(&mut self, terminal: Terminal, indent: usize, heads: &[&str]) {
+        for head in heads {
+            let room = terminal.width.saturating_sub(indent);
+            let (first, others) = self.natural();
+            if first.min(WANTED_NAME) + others <= room {
+                return;
+            }
+            self.remove(head);
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
@@ -67,7 +83,14 @@ impl Table {
         lines.collect::<Vec<_>>().concat()
     }
 
-    fn widths(&self, room: usize) -> Vec<usize> {
+    /// The width of the first column, and that of the others with their gaps.
+    fn natural(&self) -> (usize, usize) {
+        let widths = self.natural_widths();
+        let others = widths.iter().skip(1).map(|width| width + GAP).sum();
+        (widths.first().copied().unwrap_or(0), others)
+    }
+
+    fn natural_widths(&self) -> Vec<usize> {
         let length = |text: &str| text.chars().count();
         let mut widths: Vec<usize> = self.head.iter().map(|text| length(text)).collect();
         for row in &self.rows {
@@ -75,7 +98,12 @@ impl Table {
                 *width = (*width).max(length(&cell.text));
             }
         }
-        let others: usize = widths.iter().skip(1).map(|width| width + GAP).sum();
+        widths
+    }
+
+    fn widths(&self, room: usize) -> Vec<usize> {
+        let mut widths = self.natural_widths();
+        let (_, others) = self.natural();
         if let Some(first) = widths.first_mut() {
             *first = (*first).min(room.saturating_sub(others)).max(LEAST_NAME);
         }

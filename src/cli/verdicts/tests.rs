@@ -1,3 +1,6 @@
+mod experiments;
+mod why;
+
 use super::*;
 use crate::result::{
     BinShare, ChiSquare, ColumnKind, ComparedFeature, Comparison, DomainResult, Evidence, FeatureResult,
@@ -216,7 +219,10 @@ fn nothing_is_wider_than_the_terminal() {
     for width in [80, 100, 160] {
         let terminal = Terminal { colour: false, width };
         let question = Question { columns: vec![name.to_owned(), "amount".to_owned()], at: None };
-        let text = told(&windows, question, terminal) + &matrix(&windows, terminal);
+        let text = told(&windows, question, terminal)
+            + &matrix(&windows, terminal)
+            + &why::long(name, terminal)
+            + &experiments::long(name, terminal);
         for line in text.lines() {
             assert!(line.chars().count() <= width, "{} > {width}: {line}", line.chars().count());
         }

@@ -2,7 +2,7 @@
 //! output, in which each feature's share stands in the reference, at the
 //! beginning, at the end and where it was furthest from the reference.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::collections::BTreeMap;
 
 use super::{
     percent, significant, stream_text,
@@ -61,8 +61,8 @@ fn of_output(
     let (Some(&(window, output)), Some(&(first, _))) = (explained.last(), explained.first()) else {
         return String::new();
     };
-    let mut text = format!(
-        "why {}, output {}: {} explained from {} to {}\n",
+    let head = format!(
+        "why {}, output {}: {} explained from {} to {}",
         shortened(&stream_text(stream), NAME_WIDTH),
         shortened(&output.output, NAME_WIDTH),
         plural(explained.len() as u64, "window"),
@@ -70,9 +70,8 @@ fn of_output(
         time_text(window.end)
     );
     let how = &window.provenance;
-    let _ = writeln!(
-        text,
-        "  {} by {}, {} beside {}; attributions add up in {} from {}",
+    let method = format!(
+        "{} by {}, {} beside {}; attributions add up in {} from {}",
         shortened(&how.model_kind, NAME_WIDTH),
         how.method.as_str(),
         plural(window.rows, "row"),
@@ -80,13 +79,17 @@ fn of_output(
         output.space,
         significant(Some(output.base_value))
     );
+    let mut text = terminal.paragraph(&head, 0, Look::Plain);
+    text += &terminal.paragraph(&method, 2, Look::Plain);
     if let Some(line) = verdicts(&explained) {
-        let _ = writeln!(text, "  {line}");
+        text += &terminal.paragraph(&line, 2, Look::Plain);
     }
     for note in notes(&explained) {
-        let _ = writeln!(text, "  {}", terminal.show(&note, Look::Bold));
+        text += &terminal.paragraph(&note, 2, Look::Bold);
     }
-    text += &table(&explained).render(terminal, 2);
+    let mut table = table(&explained);
+    table.narrow(terminal, 2, &["on"]);
+    text += &table.render(terminal, 2);
     text
 }
 
@@ -148,10 +151,10 @@ fn table(explained: &[Explained<'_>]) -> Table {
         let all: Vec<_> = explained.iter().filter_map(of).collect();
         let share =
             |shown: Option<&(EventTime, FeatureAttribution)>| percent(shown.and_then(|(_, one)| one.share));
-        let change = |one: &FeatureAttribution| {
-            one.drift.as_ref().and_then(|drift| drift.share_change).map_or(0.0, f64::abs)
-        };
-        let furthest = all.iter().max_by(|a, b| change(&a.1).total_cmp(&change(&b.1)));
+        // Windows that could not be compared are as far as any other.
+        let change = |one: &FeatureAttribution| Some(one.drift.as_ref()?.share_change?.abs());
+        let compared = all.iter().filter_map(|shown| Some((change(&shown.1)?, shown)));
+        let furthest = compared.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, shown)| shown);
         let count = |verdict: Verdict| {
             let is_it =
                 |one: &FeatureAttribution| one.drift.as_ref().is_some_and(|drift| drift.verdict == verdict);
@@ -164,7 +167,7 @@ fn table(explained: &[Explained<'_>]) -> Table {
             Cell::plain(share(all.first())),
             Cell::plain(share(all.last())),
             Cell::plain(share(furthest)),
-            Cell::new(furthest.map_or_else(String::new, |(end, _)| time_text(*end)), Look::Dim),
+            Cell::new(furthest.map_or_else(|| "-".to_owned(), |(end, _)| time_text(*end)), Look::Dim),
             Cell::count(count(Verdict::Drifted), Look::Verdict(Verdict::Drifted)),
             Cell::count(count(Verdict::Shifted), Look::Verdict(Verdict::Shifted)),
         ]);

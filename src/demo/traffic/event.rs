@@ -2,11 +2,11 @@
 
 use std::io::Write as _;
 
-use super::{Application, FEATURES, MODEL};
+use super::{Application, FEATURES, MODEL, Outcome};
 use crate::reference::Value;
 
 /// Appends the event.
-pub(super) fn write(application: &Application, out: &mut Vec<u8>) {
+pub(super) fn write(application: &Application, outcome: Outcome, out: &mut Vec<u8>) {
     let Application { index, time, version, prediction, decision, .. } = application;
     // Writing to a vector can't fail.
     let _ = write!(
@@ -24,5 +24,9 @@ pub(super) fn write(application: &Application, out: &mut Vec<u8>) {
             Value::Bool(truth) => write!(out, r#""{name}":{truth}"#),
         };
     }
-    let _ = write!(out, r#"}},"prediction":{prediction},"prediction_class":"{decision}"}}"#);
+    let Outcome { build, error, latency_ms, accepted } = outcome;
+    let _ = write!(
+        out,
+        r#"}},"prediction":{prediction},"prediction_class":"{decision}","build":"{build}","error":{error},"latency_ms":{latency_ms},"accepted":{accepted}}}"#
+    );
 }

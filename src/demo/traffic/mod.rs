@@ -8,16 +8,19 @@
 //! can be made on any thread, in any order. A day has [`EVENTS_PER_DAY`] events
 //! with the same share in every hour of each day. 14 features are numeric, six
 //! categorical; they depend on each other, and the prediction on them. Without
-//! incidents nothing drifts but the mild daily season.
+//! incidents nothing drifts but the mild daily season. Beside them stands what came
+//! of the application, which is what releases of the service differ in.
 //!
 //! Refuses to be realistic about credit: the numbers are plausible, no more.
 
 mod applicant;
 mod event;
 mod incident;
+mod release;
 
 pub use applicant::Application;
 pub use incident::{Incident, IncidentKind, SCRIPT_HOURS, Script};
+pub use release::{Outcome, Release, STABLE};
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -86,7 +89,7 @@ impl Traffic {
         Self { seed, start: START, script: None }
     }
 
-    /// Traffic with the scripted incidents, from [`START`] on.
+    /// Traffic with the scripted incidents and releases, from [`START`] on.
     #[must_use]
     pub fn with_incidents(seed: u64) -> Self {
         Self { script: Some(Script::new(START)), ..Self::quiet(seed) }
@@ -151,14 +154,30 @@ impl Traffic {
     /// The `index`-th application.
     #[must_use]
     pub fn application(&self, index: u64) -> Application {
-        let is_challenged = self.random(index, 1).random_range(0..5) == 0;
-        self.scored_by(index, if is_challenged { CHALLENGER } else { CHAMPION })
+        self.draw(index).0
+    }
+
+    /// What came of the `index`-th application.
+    #[must_use]
+    pub fn outcome(&self, index: u64) -> Outcome {
+        self.draw(index).1
     }
 
     /// Appends the `index`-th event to `out`: JSON in Driftline's own envelope,
-    /// about 620 bytes.
+    /// about 690 bytes.
     pub fn write_event(&self, index: u64, out: &mut Vec<u8>) {
-        event::write(&self.application(index), out);
+        let (application, outcome) = self.draw(index);
+        event::write(&application, outcome, out);
+    }
+
+    fn draw(&self, index: u64) -> (Application, Outcome) {
+        // One block of the generator has all of these.
+        let mut random = self.random(index, 1);
+        let is_challenged = random.random_range(0..5) == 0;
+        let application = self.scored_by(index, if is_challenged { CHALLENGER } else { CHAMPION });
+        let releases = self.script.as_ref().map(|_| self.start);
+        let outcome = Outcome::draw(&application, releases, &mut random);
+        (application, outcome)
     }
 
     fn scored_by(&self, index: u64, version: &'static str) -> Application {

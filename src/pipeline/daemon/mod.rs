@@ -15,12 +15,13 @@
 
 mod checkpoints;
 mod delivery;
+mod hooks;
 mod pages;
 mod references;
 mod runner;
 
 use std::{
-    fmt, io,
+    io,
     net::SocketAddr,
     path::PathBuf,
     sync::{
@@ -34,6 +35,7 @@ use std::{
 use prometheus::Registry;
 use tokio::runtime::Runtime;
 
+pub use self::hooks::{Hooks, OnExperiment, OnWindow};
 use self::{
     checkpoints::Checkpoints,
     delivery::Delivery,
@@ -48,7 +50,6 @@ use crate::{
     notify::{Notifier, NotifyError},
     ops::{self, CheckpointMetrics, CoreMetrics, Status},
     pipeline::{Core, CoreSettings, Ledger, ModelSpec, ReferenceSpec},
-    result::WindowResult,
     sink::{DeadLetters, InfluxSink, SinkError},
     source::{KafkaSource, ReplayPlan, SourceError, StartPlan},
 };
@@ -148,33 +149,6 @@ pub enum DaemonError {
     /// The pipeline's thread ended by a panic, which is a bug.
     #[error("the pipeline's thread ended by a panic")]
     Panicked,
-}
-
-/// Is given a window.
-pub type OnWindow = Box<dyn FnMut(&WindowResult) + Send>;
-
-/// Who is told what happens. Both are called on the pipeline's thread, which
-/// waits for them: they must be quick.
-#[derive(Default)]
-pub struct Hooks {
-    /// Called with every window as it is written, and written again.
-    pub on_window: Option<OnWindow>,
-    /// Called once when the pipeline's thread ends, however it ends.
-    pub on_end: Option<Box<dyn FnOnce() + Send>>,
-}
-
-impl fmt::Debug for Hooks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hooks").finish_non_exhaustive()
-    }
-}
-
-impl Hooks {
-    fn window(&mut self, result: &WindowResult) {
-        if let Some(on_window) = &mut self.on_window {
-            on_window(result);
-        }
-    }
 }
 
 /// A running daemon.

@@ -323,7 +323,8 @@ impl Runner {
             tracing::error!(reason = sentence, "a reference could not be learned; learning begins again");
         }
         let written = Written::from(&self.outputs);
-        if written.is_empty() && self.outputs.alerts.notifications.is_empty() {
+        let has_experiments = !self.outputs.experiments.is_empty();
+        if written.is_empty() && !has_experiments && self.outputs.alerts.notifications.is_empty() {
             return;
         }
         delivery.submit(&written);
@@ -336,7 +337,10 @@ impl Runner {
         self.outputs.event_explanations.clear();
         if !self.outputs.experiments.is_empty() {
             status.set_experiments(core.experiments());
-            self.outputs.experiments.drain(..).for_each(|result| log_experiment(&result));
+        }
+        for experiment in self.outputs.experiments.drain(..) {
+            log_experiment(&experiment);
+            hooks.experiment(&experiment);
         }
         for explanation in self.outputs.explanations.drain(..) {
             tracing::debug!(
