@@ -336,7 +336,8 @@ impl Experiment {
     /// old enough then. With `is_all_read` no further event comes.
     fn look(&mut self, end: i64, is_all_read: bool, model: Option<ModelView<'_>>) -> ExperimentResult {
         let slide = self.windows.slide_ms;
-        let matured = end.saturating_sub(self.label_wait_ms());
+        let label_wait = self.label_wait_ms();
+        let matured = end.saturating_sub(label_wait);
         let Self { settings, memory, .. } = self;
         let start = end - slide;
         if let Some(pane) = memory.panes.get_mut(&start).filter(|pane| !pane.is_looked_at) {
@@ -354,7 +355,8 @@ impl Experiment {
         }
         let is_last = is_all_read && memory.panes.is_empty();
         // Answers of windows that are over, and labels of which no prediction can come.
-        self.expire(if is_last { (i64::MAX, i64::MAX) } else { (matured, start) });
+        let labels = start.saturating_sub(label_wait);
+        self.expire(if is_last { (i64::MAX, i64::MAX) } else { (matured, labels) });
         let Self { settings, memory, .. } = self;
         while let Some(lost) = memory.lost.first_entry()
             && (is_last || *lost.key() < end)

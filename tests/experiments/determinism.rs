@@ -107,7 +107,7 @@ impl Scenario {
                         let score = (score + 0.1 * random.random::<f64>()).min(1.0);
                         let rest = format!(r#","version":"{version}","prediction":{score}"#);
                         let partition = random.random_range(0..PARTITIONS);
-                        random.random_bool(0.9).then(|| (after, partition, rest))
+                        random.random_bool(0.9).then_some((after, partition, rest))
                     })
                     .collect()
             } else {
@@ -135,7 +135,7 @@ impl Scenario {
             }
             if random.random_bool(0.8) {
                 // Before the prediction, in time, at the edge, and far too late.
-                let later = after + random.random_range(-slide * 3 / 2..delay + 3 * slide);
+                let later = after + random.random_range(-delay - slide * 5 / 2..delay + 3 * slide);
                 let later = later.max(0);
                 let truth = label(&id, later, if random.random_bool(score) { "1" } else { "0" });
                 for _ in 0..=usize::from(random.random_bool(0.05)) {
