@@ -18,17 +18,14 @@ use super::{
     exposure::{Exposure, Exposures},
     pane::Pane,
     report,
+    run::Run,
     settings::{Design, ExperimentSettings, MetricSettings},
     totals::{Lost, Totals, split_at},
     values::EventView,
     waiting::Waiting,
 };
 use crate::{
-    decode::Row,
-    drift::DriftSettings,
-    event::EventKind,
-    reference::Reference,
-    result::{ExperimentPhase, ExperimentResult},
+    decode::Row, drift::DriftSettings, event::EventKind, reference::Reference, result::ExperimentResult,
     window::WindowSettings,
 };
 
@@ -68,25 +65,8 @@ pub(super) struct Memory {
     latest: Option<ExperimentResult>,
 }
 
-/// Since when it counts, and until when.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Run {
-    /// What was started from outside.
-    release: Option<String>,
-    from: Option<i64>,
-    until: Option<i64>,
-}
-
 /// Beyond these no window of a memory can begin: as far as times of events go.
 const FURTHEST_MS: i64 = 1 << 44;
-
-impl Run {
-    /// Whether something was done to it after `other`.
-    fn is_later_than(&self, other: &Self) -> bool {
-        self.from > other.from || (self.from == other.from && self.until.is_some() && other.until.is_none())
-    }
-}
 
 impl Memory {
     pub(super) fn id(&self) -> &str {
@@ -184,13 +164,13 @@ impl Experiment {
 
     fn note_phase(&mut self) {
         if let Some(latest) = &mut self.memory.latest {
-            latest.phase = phase(&self.settings, &self.memory.run, latest.end.0);
+            latest.phase = self.memory.run.phase(&self.settings, latest.end.0);
         }
     }
 
     /// From when on and until when it counts; `None` before it was started.
     fn times(&self) -> Option<(i64, i64)> {
-        times(&self.settings, &self.memory.run)
+        self.memory.run.times(&self.settings)
     }
 
     /// Takes an event of its model.
@@ -364,12 +344,12 @@ impl Experiment {
             let lost = lost.remove();
             memory.totals.lost.add(lost);
         }
-        let run = memory.run.clone();
+        let phase = memory.run.phase(settings, end);
         report::result(
             settings,
             &mut memory.totals,
             distributions,
-            report::Times { start, end, slide, phase: phase(settings, &run, end) },
+            report::Times { start, end, slide, phase },
         )
     }
 
@@ -377,27 +357,8 @@ impl Experiment {
     #[must_use]
     pub fn latest(&self) -> ExperimentResult {
         self.memory.latest.clone().unwrap_or_else(|| {
-            report::nothing(&self.settings, self.windows.slide_ms, phase(&self.settings, &self.memory.run, 0))
+            report::nothing(&self.settings, self.windows.slide_ms, self.memory.run.phase(&self.settings, 0))
         })
-    }
-}
-
-fn times(settings: &ExperimentSettings, run: &Run) -> Option<(i64, i64)> {
-    if settings.waits_for_start && run.from.is_none() {
-        return None;
-    }
-    let from = settings.starts_at.map(|time| time.0).max(run.from).unwrap_or(i64::MIN);
-    let until = [settings.ends_at.map(|time| time.0), run.until].into_iter().flatten().min();
-    Some((from, until.unwrap_or(i64::MAX)))
-}
-
-/// Where it stands when windows up to `end` were looked at.
-fn phase(settings: &ExperimentSettings, run: &Run, end: i64) -> ExperimentPhase {
-    match times(settings, run) {
-        None => ExperimentPhase::Waiting,
-        Some(_) if run.until.is_some() => ExperimentPhase::Ended,
-        Some((_, until)) if end >= until => ExperimentPhase::Ended,
-        Some(_) => ExperimentPhase::Running,
     }
 }
 

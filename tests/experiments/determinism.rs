@@ -218,7 +218,7 @@ fn assert_same(found: &[String], expected: &[String], about: &str) {
 #[test]
 fn any_order_of_reading_gives_the_same_results() {
     let mut looks = 0;
-    for seed in seeds(40) {
+    for seed in seeds(25) {
         let scenario = Scenario::random(&mut ChaCha8Rng::seed_from_u64(seed));
         let expected = run(&scenario, seed, false);
         looks += expected.len();
@@ -227,12 +227,12 @@ fn any_order_of_reading_gives_the_same_results() {
             assert_same(&found, &expected, &format!("seed {seed}, order {order}"));
         }
     }
-    assert!(looks > 300 || std::env::var("DRIFTLINE_SEED").is_ok(), "only {looks} looks");
+    assert!(looks > 200 || std::env::var("DRIFTLINE_SEED").is_ok(), "only {looks} looks");
 }
 
 #[test]
 fn restarts_change_no_result() {
-    for seed in seeds(40) {
+    for seed in seeds(25) {
         let scenario = Scenario::random(&mut ChaCha8Rng::seed_from_u64(seed));
         let expected = run(&scenario, seed, false);
         for order in [0, 1_000] {
