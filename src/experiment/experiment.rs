@@ -18,6 +18,7 @@ use super::{
     exposure::{Exposure, Exposures},
     pane::Pane,
     report,
+    run::Run,
     settings::{Design, ExperimentSettings, MetricSettings},
     totals::{Lost, Totals, split_at},
     values::EventView,
@@ -28,7 +29,7 @@ use crate::{
     drift::DriftSettings,
     event::{EventKind, EventTime},
     reference::Reference,
-    result::{ExperimentPhase, ExperimentResult},
+    result::ExperimentResult,
     window::WindowSettings,
 };
 
@@ -68,25 +69,8 @@ pub(super) struct Memory {
     latest: Option<ExperimentResult>,
 }
 
-/// Since when it counts, and until when.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Run {
-    /// What was started from outside.
-    release: Option<String>,
-    from: Option<i64>,
-    until: Option<i64>,
-}
-
 /// Beyond these no window of a memory can begin: as far as times of events go.
 const FURTHEST_MS: i64 = 1 << 44;
-
-impl Run {
-    /// Whether something was done to it after `other`.
-    fn is_later_than(&self, other: &Self) -> bool {
-        self.from > other.from || (self.from == other.from && self.until.is_some() && other.until.is_none())
-    }
-}
 
 impl Memory {
     pub(super) fn id(&self) -> &str {
@@ -191,7 +175,7 @@ impl Experiment {
 
     fn note_phase(&mut self) {
         if let Some(latest) = &mut self.memory.latest {
-            latest.phase = phase(&self.settings, &self.memory.run, latest.end.0);
+            latest.phase = self.memory.run.phase(&self.settings, latest.end.0);
         }
     }
 
@@ -202,7 +186,7 @@ impl Experiment {
 
     /// From when on and until when it counts; `None` before it was started.
     fn times(&self) -> Option<(i64, i64)> {
-        times(&self.settings, &self.memory.run)
+        self.memory.run.times(&self.settings)
     }
 
     /// Takes an event of its model.
@@ -348,7 +332,8 @@ impl Experiment {
     /// old enough then. With `is_all_read` no further event comes.
     fn look(&mut self, end: i64, is_all_read: bool, model: Option<ModelView<'_>>) -> ExperimentResult {
         let slide = self.windows.slide_ms;
-        let matured = end.saturating_sub(self.label_wait_ms());
+        let label_wait = self.label_wait_ms();
+        let matured = end.saturating_sub(label_wait);
         let Self { settings, memory, .. } = self;
         let start = end - slide;
         if let Some(pane) = memory.panes.get_mut(&start).filter(|pane| !pane.is_looked_at) {
@@ -366,7 +351,8 @@ impl Experiment {
         }
         let is_last = is_all_read && memory.panes.is_empty();
         // Answers of windows that are over, and labels of which no prediction can come.
-        self.expire(if is_last { (i64::MAX, i64::MAX) } else { (matured, start) });
+        let labels = start.saturating_sub(label_wait);
+        self.expire(if is_last { (i64::MAX, i64::MAX) } else { (matured, labels) });
         let Self { settings, memory, .. } = self;
         while let Some(lost) = memory.lost.first_entry()
             && (is_last || *lost.key() < end)
@@ -379,7 +365,7 @@ impl Experiment {
             settings,
             &mut memory.totals,
             distributions,
-            report::Times { start, end, slide, phase: phase(settings, &run, end) },
+            report::Times { start, end, slide, phase: run.phase(settings, end) },
         );
         ExperimentResult { release: run.release, ..result }
     }
@@ -390,27 +376,8 @@ impl Experiment {
         let Memory { latest, run, .. } = &self.memory;
         latest.clone().unwrap_or_else(|| ExperimentResult {
             release: run.release.clone(),
-            ..report::nothing(&self.settings, self.windows.slide_ms, phase(&self.settings, run, 0))
+            ..report::nothing(&self.settings, self.windows.slide_ms, run.phase(&self.settings, 0))
         })
-    }
-}
-
-fn times(settings: &ExperimentSettings, run: &Run) -> Option<(i64, i64)> {
-    if settings.waits_for_start && run.from.is_none() {
-        return None;
-    }
-    let from = settings.starts_at.map(|time| time.0).max(run.from).unwrap_or(i64::MIN);
-    let until = [settings.ends_at.map(|time| time.0), run.until].into_iter().flatten().min();
-    Some((from, until.unwrap_or(i64::MAX)))
-}
-
-/// Where it stands when windows up to `end` were looked at.
-fn phase(settings: &ExperimentSettings, run: &Run, end: i64) -> ExperimentPhase {
-    match times(settings, run) {
-        None => ExperimentPhase::Waiting,
-        Some(_) if run.until.is_some() => ExperimentPhase::Ended,
-        Some((_, until)) if end >= until => ExperimentPhase::Ended,
-        Some(_) => ExperimentPhase::Running,
     }
 }
 

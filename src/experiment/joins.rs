@@ -4,8 +4,9 @@
 //! Promises: what is joined follows from event times alone. A label counts when its
 //! time is before the end of the label delay, counted from the end of the prediction's
 //! window in whole windows: that is when the window's labels are looked at, and all
-//! that was before it has been read by then, whichever partition was faster. Two
-//! answers are a pair when their times are no further apart than the pair timeout.
+//! that was before it has been read by then, whichever partition was faster. It may
+//! also be earlier than its prediction, by as much. Two answers are a pair when their
+//! times are no further apart than the pair timeout.
 
 use super::{
     experiment::Experiment,
@@ -102,10 +103,10 @@ impl Experiment {
     }
 
     /// A label that counts nowhere is said to be lost when no prediction can come any
-    /// more that it could be of: with the window after its own.
+    /// more that it could be of.
     fn lose_label(&mut self, time: i64) {
         let window = self.start_of(time).saturating_add(self.slide_ms());
-        self.memory.lose(window).unmatched += 1;
+        self.memory.lose(window.saturating_add(self.label_wait_ms())).unmatched += 1;
     }
 
     /// Lets go of answers from before `answers` and of labels from before `labels`.
@@ -121,9 +122,8 @@ impl Experiment {
         let (slide, wait) = (self.slide_ms(), self.label_wait_ms());
         move |answer: i64, label: i64| {
             let start = answer.div_euclid(slide) * slide;
-            // A label waits for its prediction until the window after its own.
-            let until = start.saturating_add(slide).saturating_add(wait);
-            (start.saturating_sub(slide)..until).contains(&label)
+            let reach = slide.saturating_add(wait);
+            (start.saturating_sub(reach)..start.saturating_add(reach)).contains(&label)
         }
     }
 

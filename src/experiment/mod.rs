@@ -41,6 +41,7 @@ mod pane;
 pub mod quantiles;
 pub mod rate_ratio;
 mod report;
+mod run;
 mod settings;
 pub mod spending;
 pub mod split_test;

@@ -41,9 +41,10 @@ pub(super) struct ArmPane {
     pub(super) labelable: u64,
     pub(super) labelled: u64,
     pub(super) metrics: Vec<MetricPane>,
-    /// Predictions on the grids of the reference, by its prediction columns; empty
-    /// while there is no reference.
-    pub(super) columns: Vec<Counts>,
+    /// Predictions on the grids of the reference, by the places of its prediction
+    /// columns, so that no event looks through all of them; empty while there is no
+    /// reference.
+    pub(super) columns: Vec<(usize, Counts)>,
 }
 
 /// One metric of one arm, or of pairs, in one window.
@@ -193,8 +194,11 @@ impl Pane {
         for arm in &mut self.arms {
             let fits = reference.is_some_and(|reference| {
                 let columns: Vec<_> = prediction_columns(reference).collect();
-                arm.columns.len() == columns.len()
-                    && arm.columns.iter().zip(columns).all(|(counts, (_, column))| counts.fit(&column.grid))
+                let is_of = |((place, counts), (index, column)): (&(usize, Counts), _)| {
+                    let column: &crate::reference::Column = column;
+                    *place == index && counts.fit(&column.grid)
+                };
+                arm.columns.len() == columns.len() && arm.columns.iter().zip(columns).all(is_of)
             });
             if !fits {
                 arm.columns.clear();
@@ -224,12 +228,14 @@ impl ArmPane {
     /// Counts a prediction on the grids of the reference.
     pub(super) fn count_columns(&mut self, reference: &Reference, cells: &[Cell]) {
         if self.columns.is_empty() {
-            self.columns =
-                prediction_columns(reference).map(|(_, column)| Counts::new(&column.grid)).collect();
+            let columns = prediction_columns(reference);
+            self.columns = columns.map(|(place, column)| (place, Counts::new(&column.grid))).collect();
         }
-        for (counts, (index, column)) in self.columns.iter_mut().zip(prediction_columns(reference)) {
-            let cell = cells.get(index).copied().unwrap_or(Cell::ABSENT);
-            counts.add_cells(&column.grid, &[cell]);
+        for (place, counts) in &mut self.columns {
+            let cell = cells.get(*place).copied().unwrap_or(Cell::ABSENT);
+            if let Some(column) = reference.columns.get(*place) {
+                counts.add_cells(&column.grid, &[cell]);
+            }
         }
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn distributions(
         let columns =
             prediction_columns(model.reference).zip(control.columns.iter().zip(&challenger.columns));
         columns
-            .map(|((_, column), (mine, theirs))| {
+            .map(|((_, column), ((_, mine), (_, theirs)))| {
                 // The other arm is a reference like any other: counts on the same grid.
                 let least = settings.inference.min_events;
                 let judged = ColumnJudge::new(column, mine, None).judge(

@@ -256,8 +256,9 @@ pub struct ExperimentHealth {
     pub events_of_unknown_units: u64,
     /// Events of the model whose arm is none of the experiment's.
     pub events_of_other_arms: u64,
-    /// Labels and answers of shadows that came too late or never found their
-    /// prediction, and predictions that waited for them and had to make room.
+    /// Labels that came too late or never found their prediction, labels and
+    /// predictions whose id came twice or is missing, and those that waited and had to
+    /// make room.
     pub unmatched: u64,
     /// Predictions of windows that had been looked at already.
     #[serde(default)]

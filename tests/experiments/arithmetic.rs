@@ -35,13 +35,13 @@ pub(crate) fn means(windows: &[Window<f64>]) -> (f64, f64) {
 pub(crate) fn ratios(windows: &[Window<(f64, f64)>]) -> (f64, f64) {
     let sum =
         |events: &[(f64, f64)]| events.iter().fold((0.0, 0.0), |all, one| (all.0 + one.0, all.1 + one.1));
-    let of = |arm: fn(&Window<(f64, f64)>) -> &Vec<(f64, f64)>| {
-        average(windows.iter().map(|window| {
-            let (numerator, denominator) = sum(arm(window));
-            (weight(sum(&window.0).1, sum(&window.1).1), numerator / denominator)
-        }))
-    };
-    (of(|window| &window.0), of(|window| &window.1))
+    let arms = windows.iter().map(|(a, b)| {
+        let (a, b) = (sum(a), sum(b));
+        (weight(a.1, b.1), a.0 / a.1, b.0 / b.1)
+    });
+    let arms: Vec<(f64, f64, f64)> = arms.collect();
+    let of = |arm: fn(&(f64, f64, f64)) -> f64| average(arms.iter().map(|one| (one.0, arm(one))));
+    (of(|one| one.1), of(|one| one.2))
 }
 
 /// The difference of means, less what a covariate explains: its slope within arms and

@@ -107,7 +107,7 @@ impl Scenario {
                         let score = (score + 0.1 * random.random::<f64>()).min(1.0);
                         let rest = format!(r#","version":"{version}","prediction":{score}"#);
                         let partition = random.random_range(0..PARTITIONS);
-                        random.random_bool(0.9).then(|| (after, partition, rest))
+                        random.random_bool(0.9).then_some((after, partition, rest))
                     })
                     .collect()
             } else {
@@ -135,7 +135,7 @@ impl Scenario {
             }
             if random.random_bool(0.8) {
                 // Before the prediction, in time, at the edge, and far too late.
-                let later = after + random.random_range(-slide * 3 / 2..delay + 3 * slide);
+                let later = after + random.random_range(-delay - slide * 5 / 2..delay + 3 * slide);
                 let later = later.max(0);
                 let truth = label(&id, later, if random.random_bool(score) { "1" } else { "0" });
                 for _ in 0..=usize::from(random.random_bool(0.05)) {
@@ -218,7 +218,7 @@ fn assert_same(found: &[String], expected: &[String], about: &str) {
 #[test]
 fn any_order_of_reading_gives_the_same_results() {
     let mut looks = 0;
-    for seed in seeds(40) {
+    for seed in seeds(25) {
         let scenario = Scenario::random(&mut ChaCha8Rng::seed_from_u64(seed));
         let expected = run(&scenario, seed, false);
         looks += expected.len();
@@ -227,12 +227,12 @@ fn any_order_of_reading_gives_the_same_results() {
             assert_same(&found, &expected, &format!("seed {seed}, order {order}"));
         }
     }
-    assert!(looks > 300 || std::env::var("DRIFTLINE_SEED").is_ok(), "only {looks} looks");
+    assert!(looks > 200 || std::env::var("DRIFTLINE_SEED").is_ok(), "only {looks} looks");
 }
 
 #[test]
 fn restarts_change_no_result() {
-    for seed in seeds(40) {
+    for seed in seeds(25) {
         let scenario = Scenario::random(&mut ChaCha8Rng::seed_from_u64(seed));
         let expected = run(&scenario, seed, false);
         for order in [0, 1_000] {

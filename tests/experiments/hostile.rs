@@ -1,5 +1,7 @@
 //! Events that nobody should send.
 
+use std::fmt::Write;
+
 use driftline::{
     experiment::{
         Condition, Covariate, Design, ExperimentSettings, Loss, MetricSettings, MetricValue, Statistic,
@@ -54,7 +56,7 @@ fn event(random: &mut ChaCha8Rng) -> String {
     let field = |random: &mut ChaCha8Rng, event: &mut String, name: &str, values: &[&str], share: f64| {
         if random.random_bool(share) {
             let value = values.choose(random).unwrap();
-            event.push_str(&format!(r#","{name}":{value}"#));
+            write!(event, r#","{name}":{value}"#).unwrap();
         }
     };
     field(random, &mut event, "variant", &[r#""a""#, r#""b""#, r#""c""#, r#""""#, r#""other""#], 0.95);
@@ -74,7 +76,7 @@ fn event(random: &mut ChaCha8Rng) -> String {
         field(random, &mut event, name, &VALUES, 0.8);
     }
     if random.random_bool(0.5) {
-        event.push_str(&format!(r#","features":{{"amount":{}}}"#, VALUES.choose(random).unwrap()));
+        write!(event, r#","features":{{"amount":{}}}"#, VALUES.choose(random).unwrap()).unwrap();
     }
     event.push('}');
     event
@@ -118,7 +120,7 @@ fn every_metric() -> Vec<MetricSettings> {
 
 #[test]
 fn no_event_makes_it_panic_or_say_what_is_no_number() {
-    for seed in crate::determinism::seeds(12) {
+    for seed in crate::determinism::seeds(6) {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let arms = ["a", "b", "none"].map(str::to_owned).to_vec();
         let split = ExperimentSettings {

@@ -95,6 +95,26 @@ fn a_label_counts_until_the_delay_after_the_end_of_its_window() {
 }
 
 #[test]
+fn a_label_may_be_earlier_than_its_prediction_by_as_much() {
+    for (after, is_in_time) in [(7 * SLIDE, true), (7 * SLIDE - 1, false)] {
+        for label_first in [true, false] {
+            let mut stand = Stand::of(vec![delayed(2 * SLIDE)], windows(), 2);
+            let messages = [(0, of_id("a", 10 * SLIDE + 5, "e")), (1, label("e", after, "1"))];
+            let mut order = [0, 1];
+            if label_first {
+                order.reverse();
+            }
+            for index in order {
+                stand.feed_to(messages[index].0, &messages[index].1);
+            }
+            let result = stand.end();
+            assert_eq!(result.arms[0].labelled, u64::from(is_in_time), "{after}");
+            assert_eq!(result.health.unmatched, u64::from(!is_in_time), "{after}");
+        }
+    }
+}
+
+#[test]
 fn labels_after_all_is_over_find_nothing() {
     let mut stand = Stand::new(delayed(0));
     stand.feed(&of_id("a", 0, "e"));

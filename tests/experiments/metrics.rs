@@ -47,6 +47,7 @@ fn assert_ratio_of_rates(result: &ExperimentResult, name: &str, windows: &[Windo
     assert_eq!((metric.n_control, metric.n), n);
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as for events that are more than a number")]
 fn field(value: &f64) -> String {
     format!(r#","value":{value}"#)
 }

@@ -127,7 +127,7 @@ fn copies_of_one_unit_are_no_evidence() {
         let mut stand = Stand::new(experiment(vec![value()]));
         for index in 0..400_i64 {
             let (arm, unit) = (if index % 2 == 0 { "a" } else { "b" }, index % 8);
-            let number = unit / 2 + if arm == "b" { 1 } else { 0 };
+            let number = unit / 2 + i64::from(arm == "b");
             let unit = if named { format!(r#","unit":{unit}"#) } else { String::new() };
             stand.feed(&prediction(arm, index * 100, &format!(r#"{unit},"value":{number}"#)));
         }

@@ -30,6 +30,7 @@ fn metric(name: &str, role: MetricRole, verdict: MetricVerdict) -> MetricResult 
         e_better: Some(0.001),
         e_worse: Some(123_456.0),
         e_not_worse: Some(0.5),
+        e_wanted: 40.0,
         p_value: None,
         margin: None,
         detectable: None,
@@ -85,6 +86,7 @@ fn experiment(name: &str, challengers: &[&str]) -> ExperimentResult {
         end,
         began: Some(NEW_YEAR),
         phase: ExperimentPhase::Running,
+        release: None,
         verdict: Decision::Rollback,
         arm: challengers.first().map(|arm| (*arm).to_owned()),
         reason: format!(

@@ -3,6 +3,7 @@
 mod alerts;
 mod experiments;
 mod explanations;
+mod hand_out;
 mod stop;
 
 use std::{
@@ -16,22 +17,18 @@ use std::{
 use prometheus::Registry;
 use tokio::runtime::Handle;
 
-use self::{
-    alerts::{VitalSigns, log_alert},
-    experiments::log_experiment,
-};
+use self::alerts::VitalSigns;
 use super::{
     DaemonError, Hooks, checkpoints::Checkpoints, delivery::Delivery, references::LearnedReferences,
 };
 use crate::{
-    alert::{AlertOutputs, SilenceChange},
+    alert::SilenceChange,
     checkpoint::Checkpoint,
     event::{EventTime, MessageBatch, PartitionId},
     experiment::ExperimentChange,
     explainer::Explainers,
     ops::{Asked, Component, CoreMetrics, Status},
-    pipeline::{Commit, CommitQueue, Core, Input, LearnedReference, Outputs, PartitionState, Position},
-    sink::Written,
+    pipeline::{Commit, CommitQueue, Core, Input, Outputs, PartitionState, Position},
     source::{self, CheckpointId, KafkaSource, PartitionNames, SourceEvent},
 };
 
@@ -301,64 +298,6 @@ impl Runner {
         let started = Instant::now();
         self.parts.core.step(input, &mut self.outputs);
         self.hand_out(started);
-    }
-
-    /// Sends what a step gave on its way.
-    fn hand_out(&mut self, started: Instant) {
-        let Parts { core, metrics, references, explainers, checkpoints, delivery, status, hooks, .. } =
-            &mut self.parts;
-        let counters = core.take_counters();
-        metrics.add(&counters);
-        metrics.observe_step(started.elapsed().as_secs_f64(), !self.outputs.results.is_empty());
-        for LearnedReference { reference, columns } in self.outputs.learned.drain(..) {
-            tracing::info!(model = reference.model, rows = reference.rows, "the reference is learned");
-            for column in columns.iter().filter(|column| !column.note.is_empty()) {
-                let (feature, note) = (&column.name, &column.note);
-                tracing::warn!(model = reference.model, feature, note, "a column of the learned reference");
-            }
-            explainers.set_reference(&reference.model, Arc::clone(&reference));
-            references.save(reference);
-        }
-        for sentence in self.outputs.failures.drain(..) {
-            tracing::error!(reason = sentence, "a reference could not be learned; learning begins again");
-        }
-        let written = Written::from(&self.outputs);
-        let has_experiments = !self.outputs.experiments.is_empty();
-        if written.is_empty() && !has_experiments && self.outputs.alerts.notifications.is_empty() {
-            return;
-        }
-        delivery.submit(&written);
-        let AlertOutputs { records, notifications } = &mut self.outputs.alerts;
-        records.drain(..).for_each(log_alert);
-        delivery.tell(notifications.drain(..));
-        if let Some(checkpoints) = checkpoints {
-            checkpoints.hurry();
-        }
-        self.outputs.event_explanations.clear();
-        if !self.outputs.experiments.is_empty() {
-            status.set_experiments(core.experiments());
-        }
-        for experiment in self.outputs.experiments.drain(..) {
-            log_experiment(&experiment);
-            hooks.experiment(&experiment);
-        }
-        for explanation in self.outputs.explanations.drain(..) {
-            tracing::debug!(
-                model = explanation.stream.model, version = explanation.stream.version,
-                end = %explanation.end, rows = explanation.rows, "window explained"
-            );
-            status.keep_explanation(explanation);
-        }
-        let now = now();
-        for result in self.outputs.results.drain(..) {
-            tracing::debug!(
-                model = result.stream.model, version = result.stream.version, variant = result.stream.variant,
-                end = %result.end, events = result.events, "window written"
-            );
-            metrics.observe_close(result.end, now);
-            hooks.window(&result);
-            status.keep(result);
-        }
     }
 
     fn tick(&mut self) {
