@@ -156,7 +156,7 @@ fn assert_found(name: &str, rates: Rates, least_share: f64) {
 fn event(pane: &mut Pane, settings: &ExperimentSettings, arm: usize, values: &[i64], bucket: Option<u8>) {
     let arm = &mut pane.arms[arm];
     arm.events += 1;
-    arm.expose(None, false);
+    arm.expose(settings.splits.first().map(|_| i64::MIN), false);
     for (metric, sums) in settings.metrics.iter().zip(&mut arm.metrics) {
         let mut channels = Channels::new(values[0]);
         values[1..].iter().for_each(|value| channels.push(*value));
