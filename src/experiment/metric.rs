@@ -270,7 +270,7 @@ impl MetricState {
         (levels, end): (Levels, i64),
         seen: &mut Seen,
     ) {
-        seen.method = InferenceMethod::OddsGrid;
+        seen.method = InferenceMethod::RateRatio;
         seen.scale = EffectScale::Relative;
         let Some(difference) = seen.difference else { return };
         let effect = difference.design_effect;

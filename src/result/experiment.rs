@@ -152,7 +152,7 @@ pub enum InferenceMethod {
     /// Asymptotic confidence sequence.
     ConfidenceSequence,
     /// E-process over a grid of rate ratios.
-    OddsGrid,
+    RateRatio,
     /// Group-sequential bounds by spending.
     GroupSequential,
     /// One look.
@@ -165,7 +165,7 @@ impl InferenceMethod {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ConfidenceSequence => "confidence_sequence",
-            Self::OddsGrid => "odds_grid",
+            Self::RateRatio => "rate_ratio",
             Self::GroupSequential => "group_sequential",
             Self::FixedHorizon => "fixed_horizon",
         }

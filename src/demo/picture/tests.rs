@@ -65,7 +65,7 @@ fn look(id: &str, hour: i64, verdict: Decision) -> ExperimentResult {
         better: Better::Lower,
         verdict: MetricVerdict::Worse,
         reason: "worse than the control: +312 % (+103 % to +790 %)".to_owned(),
-        method: InferenceMethod::OddsGrid,
+        method: InferenceMethod::RateRatio,
         proven_at: None,
         n_control: 900,
         n: 100,

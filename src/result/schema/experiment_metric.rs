@@ -48,7 +48,7 @@ pub(super) const EXPERIMENT_FIELDS: &[Field<MetricResult>] = &[
     field(
         "method",
         "word",
-        "how the bounds were found: `confidence_sequence`, `odds_grid`, `group_sequential` or `fixed_horizon`",
+        "how the bounds were found: `confidence_sequence`, `rate_ratio`, `group_sequential` or `fixed_horizon`",
         Read::Text(|m| Some(m.method.as_str().into())),
     ),
     field(

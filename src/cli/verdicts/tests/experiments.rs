@@ -12,7 +12,7 @@ fn metric(name: &str, role: MetricRole, verdict: MetricVerdict) -> MetricResult 
         better: Better::Lower,
         verdict,
         reason: "nothing is proven yet".to_owned(),
-        method: InferenceMethod::OddsGrid,
+        method: InferenceMethod::RateRatio,
         proven_at: None,
         n_control: 9_000,
         n: 1_000,
