@@ -14,8 +14,13 @@ use datasketches::kll::{KllFloat, KllSketch};
 use driftline::{
     checkpoint::{Checkpoint, decode, encode},
     event::{EventTime, MessageBatch, PartitionId},
+    experiment::{
+        ArmSource, Condition, Design, ExperimentSettings, Inference, Method, MetricSettings, MetricValue,
+        PromoteWhen, Statistic, UnitSource,
+    },
     pipeline::{Core, Input, Outputs},
     reference::Reference,
+    result::{Better, MetricRole},
 };
 use serde::Deserialize;
 use support::{Style, batches, core, events, load, median, reference, thread_ns};
@@ -179,6 +184,68 @@ fn decode_and_count(reference: &Arc<Reference>) {
     }
 }
 
+/// One experiment over the model: arms by version, with a mean and a rate of the
+/// prediction.
+fn experiment() -> ExperimentSettings {
+    let metric = |name: &str, statistic| MetricSettings {
+        name: name.to_owned(),
+        role: MetricRole::Goal,
+        better: Better::Lower,
+        statistic,
+        value: MetricValue::Prediction,
+        margin: None,
+        minimum_effect: None,
+        covariates: Vec::new(),
+        caps: (None, None),
+    };
+    ExperimentSettings {
+        id: "versions".to_owned(),
+        model: "model-0".to_owned(),
+        arm: ArmSource::Version,
+        arms: ["v1", "v2"].map(str::to_owned).into(),
+        unit: UnitSource::Envelope,
+        design: Design::Split,
+        splits: Vec::new(),
+        inference: Inference {
+            method: Method::AlwaysValid,
+            alpha: 0.05,
+            srm_alpha: 0.001,
+            power: 0.8,
+            planned_events: 5_000,
+            min_events: 100,
+            promote_when: PromoteWhen::AllGoals,
+        },
+        label_delay_ms: 0,
+        most_waiting: 1,
+        most_units: 1,
+        starts_at: None,
+        ends_at: None,
+        waits_for_start: false,
+        metrics: vec![
+            metric("mean", Statistic::Mean),
+            metric("high", Statistic::Rate(Condition::Above(0.5))),
+        ],
+    }
+}
+
+fn with_an_experiment(reference: &Arc<Reference>) {
+    let batches = batches(&events(EVENTS, Style::Compact, 1));
+    let (mut without, mut with) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        for (experiments, times) in [(Vec::new(), &mut without), (vec![experiment()], &mut with)] {
+            let mut core = core(1, reference, ONE_WINDOW_MS).with_experiments(experiments);
+            let mut out = Outputs::default();
+            run_core(&mut core, &batches[..20], &mut out);
+            times.push(per_event(EVENTS, || run_core(&mut core, &batches, &mut out)));
+        }
+    }
+    let (without, with) = (median(without), median(with));
+    println!(
+        "\nan experiment of two metrics: {with:.0} ns per event beside {without:.0}, {:.2} times",
+        with / without
+    );
+}
+
 fn window_close(reference: &Arc<Reference>) {
     const MODELS: usize = 50;
     println!("\nwindow close of {} columns", reference.columns.len());
@@ -249,6 +316,7 @@ fn checkpoint(reference: &Arc<Reference>) {
 fn main() {
     let reference = reference("model-0");
     decode_and_count(&reference);
+    with_an_experiment(&reference);
     window_close(&reference);
     memory(&reference);
     checkpoint(&reference);
