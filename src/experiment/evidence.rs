@@ -273,3 +273,56 @@ pub(super) fn events_until(
     }
     Some(high)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::experiment::PromoteWhen;
+
+    #[derive(Deserialize)]
+    struct Case {
+        std_error: f64,
+        n: f64,
+        planned: f64,
+        alpha: f64,
+        power: f64,
+        effect: f64,
+        one_sided: Answer,
+    }
+
+    #[derive(Deserialize)]
+    struct Answer {
+        detectable: f64,
+        n_needed: f64,
+    }
+
+    #[test]
+    fn effects_are_found_with_as_many_events_as_the_oracle_says() {
+        let text = include_str!("../../tests/oracles/experiments.json");
+        let oracles: serde_json::Value = serde_json::from_str(text).expect("JSON");
+        let cases: Vec<Case> = serde_json::from_value(oracles["power"].clone()).expect("cases");
+        assert!(!cases.is_empty());
+        for Case { std_error, n, planned, alpha, power, effect, one_sided } in cases {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number")]
+            let planned_events = planned as u64;
+            let inference = Inference {
+                method: Method::AlwaysValid,
+                alpha,
+                srm_alpha: 0.001,
+                power,
+                planned_events,
+                min_events: 100,
+                promote_when: PromoteWhen::AllGoals,
+            };
+            let levels = Levels { better: alpha, worse: alpha };
+            let variance = std_error * std_error * n;
+            let found = detectable(&inference, levels, variance, n);
+            assert!((found / one_sided.detectable - 1.0).abs() < 1e-9, "{found} {}", one_sided.detectable);
+            let until = events_until(&inference, levels, (variance, n), effect).expect("some number");
+            let expected = one_sided.n_needed.max(n);
+            assert!((until / expected - 1.0).abs() < 2e-3, "{until} {expected}");
+        }
+    }
+}
