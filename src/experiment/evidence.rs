@@ -48,6 +48,9 @@ pub(super) struct Evidence {
     spending: Option<(SpendingBounds, SpendingBounds)>,
     /// The one look of a fixed horizon has been.
     is_over: bool,
+    /// Least and greatest gain at the last look that was due, of methods whose bounds
+    /// hold at such looks only.
+    bounds: Option<(f64, f64)>,
 }
 
 /// Logarithms of evidence at one look.
@@ -71,12 +74,18 @@ pub(super) struct Directed {
 
 impl Directed {
     /// `sign` is 1 where more is better; a relative margin is known as well as the
-    /// control is, which makes the error larger by at most the margin.
-    pub(super) fn new(difference: &Difference, sign: f64, margin: Option<(f64, bool)>) -> Self {
+    /// control is. Of two arms the control's error is a part of the difference's, which
+    /// so gets larger by at most the margin; of pairs it is given.
+    pub(super) fn new(
+        difference: &Difference,
+        sign: f64,
+        margin: Option<(f64, bool)>,
+        control_error: Option<f64>,
+    ) -> Self {
         let std_error = difference.variance.sqrt();
         let margin = margin.map(|(margin, is_relative)| {
             if is_relative {
-                (margin * difference.control.abs(), std_error * (1.0 + margin))
+                (margin * difference.control.abs(), std_error + margin * control_error.unwrap_or(std_error))
             } else {
                 (margin, std_error)
             }
@@ -122,6 +131,7 @@ impl Evidence {
             any: Proof::NONE,
             spending,
             is_over: false,
+            bounds: None,
         }
     }
 
@@ -129,6 +139,7 @@ impl Evidence {
         let proofs = [&self.better, &self.worse, &self.not_worse, &self.any];
         let spending = self.spending.as_ref();
         proofs.iter().all(|proof| proof.is_plausible())
+            && self.bounds.is_none_or(|(least, most)| least.is_finite() && most.is_finite())
             && spending.is_some() == (method == Method::GroupSequential)
             && spending.is_none_or(|(better, worse)| {
                 better.is_plausible(2.0 * levels.better) && worse.is_plausible(2.0 * levels.worse)
@@ -170,6 +181,9 @@ impl Evidence {
 
     fn cross(&mut self, directed: Directed, (better, worse): (Option<f64>, Option<f64>), end: i64) {
         let Directed { gain, std_error, margin, .. } = directed;
+        if let Some((better, worse)) = better.zip(worse) {
+            self.bounds = Some((gain - better * std_error, gain + worse * std_error));
+        }
         let (allowed, with_margin) = margin.unwrap_or((0.0, std_error));
         if let Some(bound) = better {
             self.better.prove(gain / std_error >= bound, end);
@@ -180,28 +194,20 @@ impl Evidence {
         }
     }
 
-    /// How far below and above a gain its bounds lie; nothing where a look is not due
-    /// yet.
-    pub(super) fn reach(
+    /// Least and greatest gain: now, or of the other methods at the last look that was
+    /// due.
+    pub(super) fn bounds(
         &self,
         directed: Directed,
         inference: &Inference,
         levels: Levels,
     ) -> Option<(f64, f64)> {
-        let Directed { std_error, n, .. } = directed;
-        match inference.method {
-            Method::AlwaysValid => {
-                let reach = |alpha| sequence(inference, alpha).one_sided_half_width(std_error, n);
-                Some((reach(levels.better), reach(levels.worse)))
-            }
-            Method::GroupSequential => {
-                let (better, worse) = self.spending.as_ref()?;
-                Some((better.bound()? * std_error, worse.bound()? * std_error))
-            }
-            Method::FixedHorizon => self
-                .is_over
-                .then(|| (quantile(levels.better) * std_error, quantile(levels.worse) * std_error)),
+        let Directed { gain, std_error, n, .. } = directed;
+        if inference.method != Method::AlwaysValid {
+            return self.bounds;
         }
+        let reach = |alpha| sequence(inference, alpha).one_sided_half_width(std_error, n);
+        Some((gain - reach(levels.better), gain + reach(levels.worse)))
     }
 }
 

@@ -134,7 +134,10 @@ impl Experiment {
     pub(super) fn restore(&mut self, memory: &Memory, reference: Option<&Reference>) {
         // What was started or stopped since is not in the memory.
         let run = if self.memory.run.is_later_than(&memory.run) { &self.memory.run } else { &memory.run };
-        let run = run.clone();
+        // One that went on is not begun anew by being told of again before it was known.
+        let own = &self.memory.run.release;
+        let goes_on = own.is_some() && *own == memory.run.release && memory.run.until.is_none();
+        let run = if goes_on && self.memory.run.until.is_none() { memory.run.clone() } else { run.clone() };
         let is_same_run = (&run.release, run.from) == (&memory.run.release, memory.run.from);
         if is_same_run && memory.fits(&self.settings, &self.windows) {
             self.memory = memory.clone();
@@ -343,6 +346,9 @@ impl Experiment {
         memory.looked_until = memory.looked_until.max(Some(end));
         let last = memory.panes.get(&start);
         let distributions = report::distributions(settings, last, model);
+        if let Some(pane) = memory.panes.get_mut(&start) {
+            pane.keep_labels(settings);
+        }
         while let Some(first) = memory.panes.first_entry()
             && first.key() + slide <= matured
         {

@@ -37,9 +37,10 @@ impl Experiment {
             Answer { arm, bucket, time, score: event.score(), class: event.class(), values: values.into() };
         let (in_time, most) = (self.in_time(), self.settings.most_waiting);
         let offered = self.memory.waiting.answer(id, answer, most, in_time);
-        let lost = offered.lost + u64::from(!offered.is_new);
-        if lost > 0 {
-            self.memory.lose(start).unmatched += lost;
+        if offered.lost > 0 || !offered.is_new {
+            let lost = self.memory.lose(start);
+            lost.crowded += offered.lost;
+            lost.unmatched += u64::from(!offered.is_new);
         }
         if !offered.is_new {
             return;
@@ -47,6 +48,9 @@ impl Experiment {
         let pane = self.memory.panes.get_mut(&start);
         if let Some(counted) = pane.and_then(|pane| pane.arms.get_mut(usize::from(arm))) {
             counted.labelable += 1;
+            if bucket.is_some() {
+                counted.coverage.add(&[0, 1], bucket);
+            }
         }
         let Some(entry) = self.memory.waiting.get(id) else { return };
         if is_split && !entry.is_joined {
@@ -93,7 +97,7 @@ impl Experiment {
         }
         if offered.lost > 0 {
             let window = self.start_of(time);
-            self.memory.lose(window).unmatched += offered.lost;
+            self.memory.lose(window).crowded += offered.lost;
         }
         if offered.is_new
             && let Some(entry) = self.memory.waiting.get(id).filter(|entry| entry.is_joined).cloned()
@@ -154,6 +158,9 @@ impl Experiment {
         let pane = memory.panes.get_mut(&start);
         let Some(counted) = pane.and_then(|pane| pane.arms.get_mut(usize::from(answer.arm))) else { return };
         counted.labelled += 1;
+        if answer.bucket.is_some() {
+            counted.coverage.add(&[1, 0], answer.bucket);
+        }
         if settings.design != Design::Split {
             return;
         }

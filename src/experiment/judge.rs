@@ -69,6 +69,7 @@ pub(super) fn look(
         n_control: seen.n_control,
         n: seen.n,
         invalid: state.invalid,
+        clamped: state.clamped,
         control: difference.and_then(|difference| finite(difference.control)),
         challenger: difference.and_then(|difference| finite(difference.challenger)),
         scale: seen.scale,

@@ -8,8 +8,8 @@ use super::{
     quantiles::QuantileStrata,
     rate_ratio::{Positives, RateRatio},
     settings::{Design, ExperimentSettings, Inference, Margin, Method, MetricSettings, Statistic},
-    strata::{Difference, Shape, Strata},
-    sums::{BUCKETS, Sums, Unit},
+    strata::{Difference, LEAST_BUCKETS, Shape, Strata},
+    sums::{Sums, Unit},
     values::units,
 };
 use crate::result::{Better, EffectScale, InferenceMethod};
@@ -25,6 +25,11 @@ pub(super) struct MetricState {
     totals: Totals,
     pub(super) evidence: Evidence,
     pub(super) invalid: u64,
+    pub(super) clamped: u64,
+    /// How often values can't be used, of both arms, and the largest logarithm of the
+    /// evidence that arms differ in it.
+    unusable_rates: RateRatio,
+    pub(super) unusable: Option<f64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -99,7 +104,14 @@ impl MetricState {
             }
             (Design::Split, _) => Totals::Values { strata, rates },
         };
-        Self { totals, evidence: Evidence::new(settings.inference.method, levels), invalid: 0 }
+        Self {
+            totals,
+            evidence: Evidence::new(settings.inference.method, levels),
+            invalid: 0,
+            clamped: 0,
+            unusable_rates: RateRatio::default(),
+            unusable: None,
+        }
     }
 
     /// Whether one that was read back is of these settings.
@@ -115,6 +127,8 @@ impl MetricState {
         let strata_fit = |strata: &Strata| strata.fits(shape(metric), metric.covariates.len());
         let is_shadow = settings.design != Design::Split;
         self.evidence.is_plausible(settings.inference.method, levels)
+            && self.unusable_rates.is_plausible()
+            && self.unusable.is_none_or(f64::is_finite)
             && match &self.totals {
                 Totals::Values { strata, rates } => !is_shadow && strata_fit(strata) && of_rates(rates),
                 Totals::Quantile { strata, bins } => {
@@ -133,6 +147,15 @@ impl MetricState {
     /// Takes a window of both arms.
     pub(super) fn take(&mut self, metric: &MetricSettings, control: &MetricPane, challenger: &MetricPane) {
         self.invalid += control.invalid + challenger.invalid;
+        self.clamped += control.clamped + challenger.clamped;
+        self.unusable_rates.add(Positives {
+            control: control.invalid,
+            challenger: challenger.invalid,
+            n_control: control.invalid + control.sums.n(),
+            n_challenger: challenger.invalid + challenger.sums.n(),
+        });
+        let log = self.unusable_rates.log_e_value(self.difference(metric).map_or(1.0, |d| d.design_effect));
+        self.unusable = Some(self.unusable.map_or(log, |most| most.max(log)));
         match &mut self.totals {
             Totals::Values { strata, rates } => {
                 strata.take(&control.sums, &challenger.sums, &units(metric));
@@ -228,7 +251,7 @@ impl MetricState {
             Margin::Absolute(margin) => (margin, false),
             Margin::Relative(margin) => (margin, true),
         });
-        let directed = Directed::new(&difference, sign(metric), margin);
+        let directed = Directed::new(&difference, sign(metric), margin, self.control_error(metric));
         let by_pairs =
             self.by_pairs(metric, inference).map(|rates| logs_of(rates, sign(metric), &difference));
         if seen.is_enough {
@@ -237,12 +260,10 @@ impl MetricState {
                 None => self.evidence.look(directed, inference, levels, end),
             }
         }
-        if let Some((below, above)) =
-            self.evidence.reach(directed, inference, levels).filter(|_| seen.is_enough)
+        if let Some((least, most)) =
+            self.evidence.bounds(directed, inference, levels).filter(|_| seen.is_enough)
         {
-            let center = difference.difference;
-            let gain = sign(metric) * center;
-            let (mut least, mut most) = (gain - below, gain + above);
+            let (mut least, mut most) = (least, most);
             if by_pairs.is_some() {
                 // What pairs prove is what the bounds are to say.
                 least = if self.evidence.better.at.is_some() { least.max(0.0) } else { least.min(0.0) };
@@ -254,6 +275,17 @@ impl MetricState {
             };
         }
         seen
+    }
+
+    /// Standard error of the control's own value, where its difference is of pairs: it is
+    /// not a part of the difference's error then.
+    fn control_error(&self, metric: &MetricSettings) -> Option<f64> {
+        let Totals::Pairs { control, difference, .. } = &self.totals else { return None };
+        let unit = units(metric).first().copied().unwrap_or(Unit::COARSE);
+        let deviations = control.deviations(None, &[unit]);
+        let independent = deviations.product(0, 0) / (deviations.n - 1.0) / deviations.n;
+        let effect = paired_design_effect(difference, unit)?;
+        Some((independent * effect).sqrt()).filter(|error| error.is_finite())
     }
 
     /// Pairs of a rate are judged by which arm alone was positive: that says more than
@@ -328,15 +360,7 @@ fn paired(control: &Sums, challenger: &Sums, difference: &Sums, unit: Unit) -> O
     }
     let independent = deviations.product(0, 0) / (n - 1.0) / n;
     let mean = deviations.mean(0);
-    let used = difference.buckets(&units).count().min(BUCKETS);
-    let scatter: f64 = difference
-        .buckets(&units)
-        .map(|(_, count, sums)| (sums.first().copied().unwrap_or(0.0) - mean * count).powi(2))
-        .sum();
-    #[expect(clippy::cast_precision_loss, reason = "at most 256")]
-    let factor = if used > 1 { used as f64 / (used as f64 - 1.0) } else { 0.0 };
-    let design_effect =
-        if independent > 0.0 { (scatter * factor / (n * n) / independent).max(1.0) } else { 1.0 };
+    let design_effect = paired_design_effect(difference, unit)?;
     Some(Difference {
         control: control.deviations(None, &units).mean(0),
         challenger: challenger.deviations(None, &units).mean(0),
@@ -346,6 +370,28 @@ fn paired(control: &Sums, challenger: &Sums, difference: &Sums, unit: Unit) -> O
         n: n / design_effect,
         explained: 0.0,
     })
+}
+
+/// How far pairs of a unit go together; `None` with too few units to tell.
+fn paired_design_effect(difference: &Sums, unit: Unit) -> Option<f64> {
+    if !difference.has_buckets() {
+        return Some(1.0);
+    }
+    let used = difference.used_buckets();
+    if used < LEAST_BUCKETS {
+        return None;
+    }
+    let units = [unit];
+    let deviations = difference.deviations(None, &units);
+    let (n, mean) = (deviations.n, deviations.mean(0));
+    let independent = deviations.product(0, 0) / (n - 1.0) / n;
+    let scatter: f64 = difference
+        .buckets(&units)
+        .map(|(_, count, sums)| (sums.first().copied().unwrap_or(0.0) - mean * count).powi(2))
+        .sum();
+    #[expect(clippy::cast_precision_loss, reason = "at most 256")]
+    let factor = used as f64 / (used as f64 - 1.0);
+    Some(if independent > 0.0 { (scatter * factor / (n * n) / independent).max(1.0) } else { 1.0 })
 }
 
 /// How far the plan has come, from 0 to 1.

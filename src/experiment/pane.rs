@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     quantiles::Histogram,
     settings::{Design, ExperimentSettings, MetricSettings, Statistic},
-    sums::Sums,
+    sums::{MOST_COUNT, Sums},
     values::{Reading, units},
 };
 use crate::{
@@ -40,6 +40,8 @@ pub(super) struct ArmPane {
     /// Predictions that can have a label.
     pub(super) labelable: u64,
     pub(super) labelled: u64,
+    /// Labels and predictions that can have one, by the buckets of their units.
+    pub(super) coverage: Sums,
     pub(super) metrics: Vec<MetricPane>,
     /// Predictions on the grids of the reference, by the places of its prediction
     /// columns, so that no event looks through all of them; empty while there is no
@@ -55,6 +57,8 @@ pub(super) struct MetricPane {
     /// Of quantiles only.
     pub(super) bins: Histogram,
     pub(super) invalid: u64,
+    /// Values beyond what can be summed.
+    pub(super) clamped: u64,
 }
 
 /// Answers of a challenger and the control to the same requests.
@@ -104,7 +108,7 @@ impl Agreement {
 
 impl MetricPane {
     pub(super) fn new(metric: &MetricSettings) -> Self {
-        Self { sums: Sums::new(units(metric).len()), bins: Histogram::default(), invalid: 0 }
+        Self { sums: Sums::new(units(metric).len()), bins: Histogram::default(), invalid: 0, clamped: 0 }
     }
 
     pub(super) fn take(&mut self, metric: &MetricSettings, reading: Reading, bucket: Option<u8>) {
@@ -112,6 +116,8 @@ impl MetricPane {
             Reading::Absent => {}
             Reading::Invalid => self.invalid += 1,
             Reading::Values(channels) => {
+                let is_clamped = channels.as_slice().iter().any(|value| value.abs() >= MOST_COUNT);
+                self.clamped += u64::from(is_clamped);
                 self.sums.add(channels.as_slice(), bucket);
                 if matches!(metric.statistic, Statistic::Quantile(_))
                     && let Ok(bin) = i32::try_from(channels.first())
@@ -146,6 +152,7 @@ impl Pane {
             units: 0,
             labelable: 0,
             labelled: 0,
+            coverage: Sums::new(2),
             metrics: settings.metrics.iter().map(MetricPane::new).collect(),
             columns: Vec::new(),
         };
@@ -167,7 +174,8 @@ impl Pane {
     /// Whether one that was read back is of these settings.
     pub(super) fn fits(&self, settings: &ExperimentSettings) -> bool {
         let of_arm = |arm: &ArmPane| {
-            arm.metrics.len() == settings.metrics.len()
+            arm.coverage.fits(2)
+                && arm.metrics.len() == settings.metrics.len()
                 && arm
                     .metrics
                     .iter()
@@ -187,6 +195,22 @@ impl Pane {
             && self.pairs.len() == empty.pairs.len()
             && self.arms.iter().all(of_arm)
             && self.pairs.iter().all(of_pair)
+    }
+
+    /// Lets go of what no later look needs: only labels are still to come.
+    pub(super) fn keep_labels(&mut self, settings: &ExperimentSettings) {
+        self.is_looked_at = true;
+        for arm in &mut self.arms {
+            arm.columns.clear();
+            arm.exposed.clear();
+            let metrics = settings.metrics.iter().zip(&mut arm.metrics);
+            metrics
+                .filter(|(metric, _)| !metric.needs_label())
+                .for_each(|(metric, pane)| *pane = MetricPane::new(metric));
+        }
+        for pair in &mut self.pairs {
+            pair.agreement = Agreement::new();
+        }
     }
 
     /// Leaves out distributions on grids that are not those of `reference`.

@@ -57,6 +57,8 @@ pub enum ArmSource {
 /// Where an event names its unit of randomisation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UnitSource {
+    /// Nowhere: every event is given to an arm on its own.
+    None,
     /// The unit of the envelope.
     Envelope,
     /// A place of its own.

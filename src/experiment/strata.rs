@@ -23,7 +23,8 @@
 //! covariates explain goes out of the variance.
 //!
 //! Windows with few events of an arm are put together with the next until each arm
-//! has [`LEAST`]; what is not together yet is not counted yet.
+//! has [`LEAST`], of [`LEAST_BUCKETS`] buckets where units are known; what is not
+//! together yet is not counted yet. So an arm of a few large units is never enough.
 
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,9 @@ use super::sums::{BUCKETS, Deviations, Sums, Unit};
 
 /// Observations of each arm that make a stratum.
 pub const LEAST: u64 = 10;
+/// Buckets of units of each arm that make one, where units are known: the scatter of
+/// few says little about that of units.
+pub const LEAST_BUCKETS: usize = 10;
 /// A covariate that leaves less than this share of its scatter when the others are
 /// known says nothing more.
 const COLLINEAR: f64 = 1e-9;
@@ -164,7 +168,9 @@ impl Strata {
             self.pending.take().unwrap_or_else(|| (Sums::new(self.channels()), Sums::new(self.channels())));
         mine.merge(control);
         theirs.merge(challenger);
-        let is_stratum = mine.n().min(theirs.n()) >= LEAST;
+        let is_enough =
+            |sums: &Sums| sums.n() >= LEAST && (!sums.has_buckets() || sums.used_buckets() >= LEAST_BUCKETS);
+        let is_stratum = is_enough(&mine) && is_enough(&theirs);
         if !(is_stratum && self.add(&mine, &theirs, units)) {
             self.pending = Some((mine, theirs));
         }
@@ -235,6 +241,10 @@ impl Strata {
             self.buckets = vec![0.0; BUCKETS * self.values];
             self.bucket_n = vec![0.0; BUCKETS];
         }
+        // An arm's residuals sum to nothing, which takes a part from their scatter.
+        #[expect(clippy::cast_precision_loss, reason = "at most 256")]
+        let k = side.sums.used_buckets() as f64;
+        let scale = if k > 1.0 { (k / (k - 1.0)).sqrt() } else { 1.0 };
         let of = |sums: &[f64], channel: usize| sums.get(channel).copied().unwrap_or(0.0);
         for (bucket, n, sums) in side.sums.buckets(units) {
             add_at(&mut self.bucket_n, bucket, n);
@@ -244,7 +254,7 @@ impl Strata {
                         Shape::Mean => n,
                         Shape::Ratio => of(&sums, 1),
                     };
-                let influence = (of(&sums, index) - expected) / side.total;
+                let influence = scale * (of(&sums, index) - expected) / side.total;
                 add_at(&mut self.buckets, bucket * self.values + index, sign * weight * influence);
             }
         }
@@ -261,7 +271,7 @@ impl Strata {
         let own = form(&self.own, &adjustment) / square;
         let common = form(&self.common, &adjustment) / square;
         let plain = self.own.first().copied().unwrap_or(0.0) / square;
-        let design_effect = match self.bucket_variance(&adjustment) {
+        let design_effect = match self.scatter(&adjustment) {
             Some(variance) if own > 0.0 => (variance / square / own).max(1.0),
             _ => 1.0,
         };
@@ -288,18 +298,31 @@ impl Strata {
         std::iter::once(1.0).chain(solve(matrix, right).into_iter().map(|slope| -slope)).collect()
     }
 
-    /// Variance of the weighted difference by its scatter between buckets.
-    fn bucket_variance(&self, adjustment: &[f64]) -> Option<f64> {
-        let used = self.bucket_n.iter().filter(|n| **n > 0.0).count();
-        if used < 2 {
+    /// Sum of the weights: the inverse of the variance that the difference would have,
+    /// were that of a single value 1.
+    #[must_use]
+    pub fn weight(&self) -> f64 {
+        self.weight
+    }
+
+    /// Variance of the unadjusted difference by its scatter between buckets; `None`
+    /// without units.
+    #[must_use]
+    pub fn bucket_variance(&self) -> Option<f64> {
+        let mut plain = vec![0.0; self.values];
+        add_at(&mut plain, 0, 1.0);
+        Some(self.scatter(&plain)? / (self.weight * self.weight))
+    }
+
+    /// Scatter between buckets of the weighted difference.
+    fn scatter(&self, adjustment: &[f64]) -> Option<f64> {
+        if self.bucket_n.iter().filter(|n| **n > 0.0).count() < 2 {
             return None;
         }
         let squares = self.buckets.chunks(self.values).map(|values| {
             values.iter().zip(adjustment).map(|(value, factor)| value * factor).sum::<f64>().powi(2)
         });
-        #[expect(clippy::cast_precision_loss, reason = "at most 256")]
-        let used = used as f64;
-        Some(squares.sum::<f64>() * used / (used - 1.0))
+        Some(squares.sum())
     }
 }
 

@@ -13,14 +13,17 @@
 //!
 //! Promises: [`Sums::merge`] gives the same in any order; differences of squares are
 //! taken in whole numbers, so that a large common part of the values costs no digits.
-//! Refuses values beyond 2^50 units, which the caller counts.
+//! Values beyond 2^52 units are taken for that many, which the caller counts: what is
+//! far off must not vanish.
 
 use serde::{Deserialize, Serialize};
 
 /// Buckets of units.
 pub const BUCKETS: usize = 256;
-/// Greatest value in units: squares of so many fit in 128 bits a hundred million times.
-const MOST_UNITS: f64 = 1_125_899_906_842_624.0;
+/// Greatest value in units: squares of so many fit in 128 bits eight million times.
+const MOST_UNITS: f64 = 4_503_599_627_370_496.0;
+/// That many units.
+pub const MOST_COUNT: i64 = 1 << 52;
 /// More observations no window holds.
 const MOST: u64 = 1 << 36;
 
@@ -29,19 +32,19 @@ const MOST: u64 = 1 << 36;
 pub struct Unit(i32);
 
 impl Unit {
-    /// For probabilities, losses of them and shares: about 1e-12, up to 1,024.
+    /// For probabilities, losses of them and shares: about 1e-12, up to 4,096.
     pub const FINE: Self = Self(-40);
-    /// For anything else: about 1.5e-8, up to 16.7 million.
-    pub const COARSE: Self = Self(-26);
+    /// For anything else: about 2.4e-7, up to 1.07e9.
+    pub const COARSE: Self = Self(-22);
     /// For whole numbers.
     pub const WHOLE: Self = Self(0);
 
-    /// `value` in units; `None` when it is not a number or out of range.
+    /// `value` in units, or the most that there can be; `None` when it is no number.
     #[must_use]
     pub fn count(self, value: f64) -> Option<i64> {
         let units = (value * f64::from(-self.0).exp2()).round_ties_even();
-        #[expect(clippy::cast_possible_truncation, reason = "within 2^50")]
-        (units.abs() <= MOST_UNITS).then_some(units as i64)
+        #[expect(clippy::cast_possible_truncation, reason = "within 2^52")]
+        (!units.is_nan()).then(|| units.clamp(-MOST_UNITS, MOST_UNITS) as i64)
     }
 
     /// The value of one unit.
@@ -218,6 +221,12 @@ impl Sums {
         self.sums.first().map_or(0, |wide| u64::try_from(wide.0).unwrap_or(0))
     }
 
+    /// Buckets that hold something.
+    #[must_use]
+    pub fn used_buckets(&self) -> usize {
+        self.buckets.len()
+    }
+
     /// Whether units are known.
     #[must_use]
     pub fn has_buckets(&self) -> bool {
@@ -322,11 +331,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_out_of_range_is_not_counted() {
+    fn what_is_out_of_range_is_taken_for_the_most_that_there_can_be() {
         assert_eq!(Unit::COARSE.count(f64::NAN), None);
-        assert_eq!(Unit::COARSE.count(f64::INFINITY), None);
-        assert_eq!(Unit::FINE.count(1_024.1), None);
-        assert_eq!(Unit::FINE.count(-1_024.0), Some(-(1 << 50)));
+        assert_eq!(Unit::COARSE.count(f64::INFINITY), Some(MOST_COUNT));
+        assert_eq!(Unit::FINE.count(-4_096.0), Some(-MOST_COUNT));
+        assert_eq!(Unit::FINE.count(-5_000.0), Some(-MOST_COUNT));
+        assert_eq!(Unit::COARSE.most(), 1_073_741_824.0);
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! What all windows of an experiment add up to, once nothing can change them.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -11,6 +9,8 @@ use super::{
     rate_ratio::{Positives, RateRatio},
     settings::{Design, ExperimentSettings},
     split_test,
+    strata::{Shape, Strata},
+    sums::Unit,
     verdict::share,
 };
 use crate::result::{ArmCounts, ExperimentHealth};
@@ -27,18 +27,35 @@ pub(super) struct Totals {
     /// Start of the first window.
     pub(super) began: Option<i64>,
     arms: Vec<ArmTotals>,
-    /// What was assigned to each arm, by the time from which on the split held.
-    epochs: BTreeMap<i64, Vec<u64>>,
+    /// What was assigned to each arm, by the split that held.
+    epochs: Vec<Epoch>,
     /// Largest logarithm of the evidence against the splits.
     split: Option<f64>,
     /// By challenger, whether its predictions get labels as often as the control's.
     coverage: Vec<RateRatio>,
+    /// How far labels of a unit go together.
+    coverage_strata: Vec<Strata>,
     labels: Option<f64>,
     /// By challenger and metric.
     pub(super) metrics: Vec<Vec<MetricState>>,
     /// By challenger; shadows only.
     pub(super) agreement: Vec<Agreement>,
     pub(super) lost: Lost,
+}
+
+/// What was assigned while one split held. A split that is edited is another one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Epoch {
+    from: i64,
+    weights: Vec<f64>,
+    counts: Vec<u64>,
+}
+
+impl Epoch {
+    fn is_of(&self, (from, weights): (i64, &[f64])) -> bool {
+        self.from == from && self.weights == weights
+    }
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -63,6 +80,8 @@ pub(super) struct Lost {
     pub(super) other_arms: u64,
     /// Labels and answers that found no counterpart.
     pub(super) unmatched: u64,
+    /// What waited for its counterpart and had to make room.
+    pub(super) crowded: u64,
     /// Events of windows that had been looked at.
     pub(super) late: u64,
 }
@@ -74,6 +93,7 @@ impl Lost {
         self.unknown_units += other.unknown_units;
         self.other_arms += other.other_arms;
         self.unmatched += other.unmatched;
+        self.crowded += other.crowded;
         self.late += other.late;
     }
 }
@@ -89,9 +109,10 @@ impl Totals {
         Self {
             began: None,
             arms: vec![ArmTotals::default(); settings.arms.len()],
-            epochs: BTreeMap::new(),
+            epochs: Vec::new(),
             split: None,
             coverage: vec![RateRatio::default(); challengers],
+            coverage_strata: vec![Strata::new(Shape::Ratio, 0); challengers],
             labels: None,
             metrics: (0..challengers).map(|_| metrics()).collect(),
             agreement: vec![Agreement::new(); pairs],
@@ -110,7 +131,13 @@ impl Totals {
                     .all(|(state, metric)| state.fits(settings, metric, judge::levels(settings, metric)))
         };
         self.arms.len() == empty.arms.len()
-            && self.epochs.values().all(|counts| counts.len() == settings.arms.len())
+            && self.epochs.iter().all(|epoch| {
+                epoch.counts.len() == settings.arms.len()
+                    && epoch.weights.len() == settings.arms.len()
+                    && epoch.weights.iter().all(|weight| weight.is_finite() && *weight > 0.0)
+            })
+            && self.coverage_strata.len() == empty.coverage_strata.len()
+            && self.coverage_strata.iter().all(|strata| strata.fits(Shape::Ratio, 0))
             && [self.split, self.labels].iter().all(|log| log.is_none_or(f64::is_finite))
             && self.coverage.len() == empty.coverage.len()
             && self.coverage.iter().all(RateRatio::is_plausible)
@@ -129,14 +156,14 @@ impl Totals {
         }
         for (index, arm) in pane.arms.iter().enumerate() {
             for (from, exposed) in &arm.exposed {
-                let counts = self.epochs.entry(*from).or_insert_with(|| vec![0; settings.arms.len()]);
-                if let Some(count) = counts.get_mut(index) {
+                if let Some(count) = self.epoch(settings, *from).and_then(|epoch| epoch.counts.get_mut(index))
+                {
                     *count += exposed;
                 }
             }
         }
         if !settings.splits.is_empty() {
-            let log = self.split_evidence(settings);
+            let log = self.split_evidence();
             self.split = Some(self.split.map_or(log, |most| most.max(log)));
         }
         self.take_metrics(settings, pane, false);
@@ -162,11 +189,15 @@ impl Totals {
                     n_challenger: challenger.labelable,
                 });
             }
+            for (strata, challenger) in self.coverage_strata.iter_mut().zip(challengers) {
+                strata.take(&control.coverage, &challenger.coverage, &[Unit::WHOLE; 2]);
+            }
             // The largest of several is evidence of so many times less.
             #[expect(clippy::cast_precision_loss, reason = "a handful of challengers")]
             let several = (self.coverage.len().max(1) as f64).ln();
-            let largest =
-                self.coverage.iter().map(|coverage| coverage.log_e_value(1.0)).fold(f64::MIN, f64::max);
+            let evidence = self.coverage.iter().zip(&self.coverage_strata);
+            let evidence = evidence.map(|(rates, strata)| rates.log_e_value(design_effect_of_shares(strata)));
+            let largest = evidence.fold(f64::MIN, f64::max);
             let log = largest - several;
             self.labels = Some(self.labels.map_or(log, |most| most.max(log)));
         }
@@ -194,17 +225,46 @@ impl Totals {
         }
     }
 
-    fn split_evidence(&self, settings: &ExperimentSettings) -> f64 {
-        let of_epoch = |(from, counts): (&i64, &Vec<u64>)| {
-            split_at(settings, *from).map_or(0.0, |(_, weights)| split_test::log_evidence(counts, weights))
+    /// What was assigned by the split that holds from a time on.
+    fn epoch(&mut self, settings: &ExperimentSettings, from: i64) -> Option<&mut Epoch> {
+        let split = split_at(settings, from)?;
+        let place = self.epochs.iter().position(|epoch| epoch.is_of(split));
+        let place = place.unwrap_or_else(|| {
+            let (from, weights) = split;
+            let counts = vec![0; settings.arms.len()];
+            self.epochs.push(Epoch { from, weights: weights.to_vec(), counts });
+            self.epochs.len() - 1
+        });
+        self.epochs.get_mut(place)
+    }
+
+    fn split_evidence(&self) -> f64 {
+        self.epochs.iter().map(|epoch| split_test::log_evidence(&epoch.counts, &epoch.weights)).sum()
+    }
+
+    /// The metrics of which one arm has more values that can't be used than another: the
+    /// rest is then of other events.
+    fn unusable(&self, settings: &ExperimentSettings, alpha: f64) -> Vec<String> {
+        let tests = self.metrics.len() * settings.metrics.len();
+        #[expect(clippy::cast_precision_loss, reason = "a handful of challengers and metrics")]
+        let wanted = (tests.max(1) as f64 / alpha).ln();
+        let is_uneven = |index: usize| {
+            let states = self.metrics.iter().filter_map(|states| states.get(index));
+            states.into_iter().any(|state| state.unusable.is_some_and(|log| log >= wanted))
         };
-        self.epochs.iter().map(of_epoch).sum()
+        let uneven = settings.metrics.iter().enumerate().filter(|(index, _)| is_uneven(*index));
+        uneven
+            .map(|(_, metric)| {
+                format!("values of {} that can't be used are more frequent in one arm", metric.name)
+            })
+            .collect()
     }
 
     /// What was counted of each arm.
     pub(super) fn arm_counts(&self, settings: &ExperimentSettings, time: i64) -> Vec<ArmCounts> {
         let split = split_at(settings, time);
-        let counts = split.and_then(|(from, _)| self.epochs.get(&from));
+        let epoch = split.and_then(|split| self.epochs.iter().find(|epoch| epoch.is_of(split)));
+        let counts = epoch.map(|epoch| &epoch.counts);
         #[expect(clippy::cast_precision_loss, reason = "counts below 2^53")]
         let share_of = |index: usize| {
             let counts = counts?;
@@ -239,7 +299,8 @@ impl Totals {
         let srm_p_value = p_value(self.split);
         let label_p_value = p_value(self.labels).filter(|_| needs_labels && has_labels);
         let srm_ok = srm_p_value.is_none_or(|p| p >= alpha);
-        let Lost { several_units, several_events, unknown_units, other_arms, unmatched, late } = self.lost;
+        let Lost { several_units, several_events, unknown_units, other_arms, unmatched, crowded, late } =
+            self.lost;
         let units: u64 = self.arms.iter().map(|arm| arm.units).sum();
         let events: u64 = self.arms.iter().map(|arm| arm.events).sum();
         let mut problems = Vec::new();
@@ -256,6 +317,13 @@ impl Totals {
             let of = share(unknown_units, events);
             problems.push(format!("{of} of the events are of units that max_units leaves no memory for"));
         }
+        if crowded * SEVERAL_SHARE > events {
+            let of = share(crowded, events);
+            problems.push(format!(
+                "{of} of the events had to make room before their counterpart came: raise max_waiting"
+            ));
+        }
+        problems.extend(self.unusable(settings, alpha));
         ExperimentHealth {
             ok: problems.is_empty(),
             problems,
@@ -266,10 +334,19 @@ impl Totals {
             events_of_several_arms: several_events,
             events_of_unknown_units: unknown_units,
             events_of_other_arms: other_arms,
-            unmatched,
+            unmatched: unmatched + crowded,
             late,
         }
     }
+}
+
+/// Variance of the arms' shares of labelled predictions by what it would be if each
+/// had a label of its own accord.
+fn design_effect_of_shares(strata: &Strata) -> f64 {
+    let Some((difference, variance)) = strata.difference().zip(strata.bucket_variance()) else { return 1.0 };
+    let share = 0.5 * (difference.control + difference.challenger);
+    let independent = share * (1.0 - share) / strata.weight();
+    if independent > 0.0 { (variance / independent).max(1.0) } else { 1.0 }
 }
 
 /// The split that holds at a time, with when it began to.

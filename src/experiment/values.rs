@@ -149,6 +149,7 @@ impl EventView<'_, '_> {
     /// Hash of the event's unit of randomisation.
     pub(super) fn unit(&self, settings: &ExperimentSettings) -> Option<u64> {
         match &settings.unit {
+            UnitSource::None => None,
             UnitSource::Envelope => {
                 // An empty one would make one unit of all who have none.
                 let unit = self.envelope.unit.as_deref().filter(|unit| !unit.is_empty());

@@ -9,7 +9,9 @@ use super::{
     judge::percent,
     settings::{ExperimentSettings, Margin, PromoteWhen},
 };
-use crate::result::{ChallengerResult, Decision, ExperimentHealth, MetricResult, MetricRole, MetricVerdict};
+use crate::result::{
+    Better, ChallengerResult, Decision, ExperimentHealth, MetricResult, MetricRole, MetricVerdict,
+};
 
 /// What is to be done with one challenger, why, and how much of promotion is proven.
 pub(super) fn of_challenger(
@@ -101,7 +103,8 @@ fn score(settings: &ExperimentSettings, metrics: &[MetricResult]) -> f64 {
 pub(super) fn of_all(challengers: &[ChallengerResult]) -> (Decision, Option<String>, String, f64) {
     let with = |decision: Decision| challengers.iter().filter(move |one| one.verdict == decision);
     let best = |a: &&ChallengerResult, b: &&ChallengerResult| evidence(a).total_cmp(&evidence(b));
-    if let Some(best) = with(Decision::Promote).max_by(best) {
+    // Of equal ones the first that is listed.
+    if let Some(best) = with(Decision::Promote).rev().max_by(best) {
         let others =
             challengers.iter().filter(|one| one.arm != best.arm && one.verdict == Decision::Rollback);
         let taken_back: Vec<&str> = others.map(|one| one.arm.as_str()).collect();
@@ -130,10 +133,18 @@ pub(super) fn of_all(challengers: &[ChallengerResult]) -> (Decision, Option<Stri
     (Decision::Hold, None, reason, score)
 }
 
-/// Of several to promote, the one with the most evidence.
+/// Of several to promote, the one whose goals are the most standard errors better, by
+/// the least of them; of guardrails where there are no goals.
 fn evidence(challenger: &ChallengerResult) -> f64 {
-    let goals = challenger.metrics.iter().filter(|metric| metric.role == MetricRole::Goal);
-    goals.filter_map(|metric| metric.e_better).fold(f64::INFINITY, f64::min)
+    let has_goals = challenger.metrics.iter().any(|metric| metric.role == MetricRole::Goal);
+    let wanted = if has_goals { MetricRole::Goal } else { MetricRole::Guardrail };
+    let gain = |metric: &MetricResult| {
+        let difference = metric.challenger? - metric.control?;
+        let sign = if metric.better == Better::Higher { 1.0 } else { -1.0 };
+        Some(sign * difference / metric.std_error.filter(|error| *error > 0.0)?)
+    };
+    let of_role = challenger.metrics.iter().filter(|metric| metric.role == wanted);
+    of_role.filter_map(gain).fold(f64::INFINITY, f64::min)
 }
 
 /// A share for a sentence about health.

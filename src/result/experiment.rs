@@ -325,8 +325,11 @@ pub struct MetricResult {
     pub n_control: u64,
     /// Values of the challenger; of shadows, pairs.
     pub n: u64,
-    /// Values that are not usable: of the wrong type, or out of range.
+    /// Values that are not usable: of the wrong type, or no number.
     pub invalid: u64,
+    /// Values beyond what can be summed, which are taken for the most that can.
+    #[serde(default)]
+    pub clamped: u64,
     /// The control's value, each window weighed as in `estimate`.
     pub control: Option<f64>,
     /// The challenger's value, likewise.

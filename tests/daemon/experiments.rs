@@ -135,6 +135,7 @@ fn a_release_is_started_watched_and_taken_back() {
     let database = database();
     let config = bench.config("release", &database, "[http]\nlisten = \"127.0.0.1:0\"");
     let daemon = start(&with_experiment(&config, "hooks = true\nwaits_for_start = true"));
+    eventually("it reads", PATIENCE, || daemon.api.ready().ok());
     eventually("it waits", PATIENCE, || (verdict(&daemon)["phase"] == "waiting").then_some(()));
     assert_eq!(verdict(&daemon)["verdict"], "hold");
     let release = |phase: &str| {

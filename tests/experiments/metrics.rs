@@ -220,12 +220,20 @@ fn what_can_not_be_used_is_counted_and_what_is_not_there_is_not() {
     }
     let result = stand.end();
     assert_eq!(result.arms[0].events, 30);
-    // Numbers however large can be compared, and capped; so can what is infinite.
+    // Numbers however large can be compared, and capped; so can what is infinite. There
+    // is no negative denominator.
     for (name, invalid, n) in
-        [("value", 8, 20), ("rate", 5, 23), ("ratio", 8, 20), ("capped", 5, 23), ("quantile", 5, 23)]
+        [("value", 5, 23), ("rate", 5, 23), ("ratio", 6, 22), ("capped", 5, 23), ("quantile", 5, 23)]
     {
         let metric = of(&result, name);
         assert_eq!((metric.invalid, metric.n_control, metric.n), (2 * invalid, n, n), "{name}");
+        // What is too far off to be summed is taken for the most that can be.
+        let clamped = match name {
+            "value" => 6,
+            "ratio" => 4,
+            _ => 0,
+        };
+        assert_eq!(metric.clamped, clamped, "{name}");
     }
 }
 

@@ -494,18 +494,25 @@ def estimate(pairs):
             "n_effective": 4 * sum(mpf(a.n) * b.n / (a.n + b.n) for a, b in pairs)}
 
 
-def clustered_variance(pairs):
-    """By buckets of the unit; those that are in no window that counts are none."""
+def clustered_variance(pairs, scaled=True):
+    """By buckets of the unit; those that are in no window that counts are none.
+
+    An arm's residuals in a window sum to nothing, which takes a part 1/k from what k
+    buckets scatter by; `scaled` gives it back, else G / (G - 1) does over all buckets.
+    """
     influence = {}
     total = mpf(0)
     for a, b in pairs:
         h = a.total * b.total / (a.total + b.total)
         total += h
         for arm, sign in ((a, -1), (b, 1)):
+            k = len(set(arm.buckets))
+            scale = mp.sqrt(mpf(k) / (k - 1)) if scaled and k > 1 else mpf(1)
             for bucket, residual in zip(arm.buckets, arm.m - arm.ratio() * arm.d):
-                influence[bucket] = influence.get(bucket, mpf(0)) + sign * h * residual / arm.total
+                influence[bucket] = influence.get(bucket, mpf(0)) + sign * scale * h * residual / arm.total
     count = len(influence)
-    return mpf(count) / (count - 1) * sum(i**2 for i in influence.values()) / total**2, count
+    factor = mpf(1) if scaled else mpf(count) / (count - 1)
+    return factor * sum(i**2 for i in influence.values()) / total**2, count
 
 
 def together(windows):
@@ -618,7 +625,8 @@ def clustered_case(name, windows):
         groups = {"groups": np.array(a.buckets + b.buckets)}
         fit = sm.OLS(y, sm.add_constant(arm)).fit(cov_type="cluster", cov_kwds=groups)
         # statsmodels multiplies by G / (G - 1) and by (N - 1) / (N - 2), for two coefficients.
-        close(fit.bse[1] ** 2 * (len(y) - 2) / (len(y) - 1), variance, 1e-8)
+        unscaled, _ = clustered_variance(pairs, scaled=False)
+        close(fit.bse[1] ** 2 * (len(y) - 2) / (len(y) - 1), unscaled, 1e-8)
     return case
 
 

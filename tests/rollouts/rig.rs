@@ -185,6 +185,7 @@ pub(crate) fn metric(name: &str, role: MetricRole) -> MetricResult {
         n_control: 4_000,
         n: 1_000,
         invalid: 0,
+        clamped: 0,
         control: Some(0.1),
         challenger: Some(0.096),
         scale: EffectScale::Difference,

@@ -344,6 +344,34 @@ fn events_of_a_unit_are_not_taken_for_independent() {
     assert_false("ICC 0.3, rate", rates);
 }
 
+/// Sessions of ten events that begin and end in one window: an arm has few of them there,
+/// and their scatter about the arm's own mean is less than that of sessions.
+#[test]
+fn few_units_in_a_window_are_not_taken_for_many_events() {
+    let settings = experiment(vec![mean()]);
+    for share in [0.5, 0.05] {
+        let name = format!("sessions, share {share}");
+        let rates = simulate(
+            &name,
+            &settings,
+            500,
+            |_| (),
+            |random, (), _, pane| {
+                for _ in 0..EVENTS / 10 {
+                    let (arm, bucket) = (usize::from(random.random::<f64>() < share), random.random());
+                    let common: f64 = StandardNormal.sample(random);
+                    for _ in 0..10 {
+                        let own: f64 = StandardNormal.sample(random);
+                        let value = 0.3_f64.sqrt() * common + 0.7_f64.sqrt() * own;
+                        event(pane, &settings, arm, &[coarse(value)], Some(bucket));
+                    }
+                }
+            },
+        );
+        assert_false(&name, rates);
+    }
+}
+
 /// A guardrail whose challenger is worse by just the margin must neither pass nor be
 /// taken back, and one without a difference is to pass.
 #[test]

@@ -35,6 +35,7 @@ fn metric(name: &str, role: MetricRole, verdict: MetricVerdict) -> MetricResult 
         n_control: 4_100,
         n: 3_900,
         invalid: 3,
+        clamped: 0,
         control: Some(0.0625),
         challenger: Some(0.046_875),
         scale: EffectScale::Difference,

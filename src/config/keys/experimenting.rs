@@ -67,6 +67,12 @@ pub(super) const KEYS: &[KeySpec] = &[
         Absent("the unit of the envelope"),
         "where an event names its unit of randomisation, such as a customer",
     ),
+    key(
+        "experiments[].by_unit",
+        Kind::Bool,
+        Bool(true),
+        "whether units are given to arms; `false` where every request is, as most rollout tools do",
+    ),
     choice(
         "experiments[].mode",
         &["split", "shadow"],

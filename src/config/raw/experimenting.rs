@@ -15,6 +15,7 @@ pub(in crate::config) struct Experiment {
     pub(in crate::config) control: Option<String>,
     pub(in crate::config) challengers: Option<Vec<String>>,
     pub(in crate::config) unit_field: Option<Field>,
+    pub(in crate::config) by_unit: bool,
     pub(in crate::config) mode: Mode,
     pub(in crate::config) pair_timeout: i64,
     pub(in crate::config) split: Option<String>,

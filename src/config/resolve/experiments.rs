@@ -122,7 +122,7 @@ impl Resolver<'_> {
         let model = self.experiment_model(&join(path, "model"), raw.model.take(), around);
         let arm = self.arm_source(path, raw.arm, raw.arm_field.take());
         let arms = self.arms(path, raw.control.take(), raw.challengers.take());
-        let unit = self.unit_source(&join(path, "unit_field"), raw.unit_field.take());
+        let unit = self.unit_source(path, raw.unit_field.take(), raw.by_unit);
         let design = self.design(path, &raw);
         let splits = self.splits(path, &mut raw, arms.as_deref());
         let inference = self.inference(path, &raw);

@@ -70,6 +70,7 @@ fn look(id: &str, hour: i64, verdict: Decision) -> ExperimentResult {
         n_control: 900,
         n: 100,
         invalid: 0,
+        clamped: 0,
         control: Some(0.01),
         challenger: Some(0.04),
         scale: EffectScale::Relative,

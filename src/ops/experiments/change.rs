@@ -17,7 +17,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{ExperimentPages, read};
+use super::{ExperimentPages, read, standing::Present};
 use crate::{
     event::EventTime,
     experiment::{ExperimentAction, ExperimentChange},
@@ -178,6 +178,14 @@ fn told(shared: &Shared, id: &str, headers: &HeaderMap, action: &ExperimentActio
     };
     if !changer.admits(headers, None) {
         return unauthorised();
+    }
+    // A member that stands by would change nothing but itself.
+    if let Some(trouble) = Present::of(&shared.status).trouble {
+        return refusal(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("not now: {trouble}"),
+            "ask the member that reads",
+        );
     }
     match changer.change(id, action.clone()) {
         Ok(at) => {

@@ -89,6 +89,9 @@ fn judged(
     let results = shared.status.experiments();
     let is_started = |result: &ExperimentResult| result.experiment == experiment && result.release.is_some();
     let hooks = shared.experiments.find(experiment).is_some_and(|served| served.hooks);
+    if hooks && results.iter().any(is_started) && payload.checksum.is_empty() {
+        return no("the payload has no checksum, so that it is not known which release is meant");
+    }
     // An experiment that was begun without naming a release is not told apart by it.
     let release = (hooks && results.iter().any(is_started)).then_some(payload.checksum.as_str());
     let question = Question { experiment, arm: payload.get("arm"), release };
@@ -159,6 +162,9 @@ pub(super) async fn event(
         Ok(None) => return yes("nothing changes"),
         Err(reason) => return no(&reason),
     };
+    if let Some(trouble) = Present::of(&shared.status).trouble {
+        return no(&format!("not now: {trouble}"));
+    }
     match changer.change(experiment, action.clone()) {
         Ok(at) => {
             let answer = json!({ "experiment": experiment, "action": action, "at": at });

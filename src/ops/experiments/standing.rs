@@ -41,8 +41,11 @@ impl Present {
     pub(super) fn of(status: &Status) -> Self {
         let now = EventTime(jiff::Timestamp::now().as_millisecond());
         let trouble = status.components().into_iter().find_map(|component| {
-            let reason = component.reason.filter(|_| NEEDED.contains(&component.name.as_ref()))?;
-            Some(format!("{}: {reason}", component.name))
+            // A note of Kafka's says that another member of the group reads: it has the
+            // results, and what is here is of earlier or of nothing.
+            let elsewhere = component.note.filter(|_| component.name == "kafka");
+            let reason = component.reason.filter(|_| NEEDED.contains(&component.name.as_ref()));
+            Some(format!("{}: {}", component.name, reason.or(elsewhere)?))
         });
         Self { now, trouble }
     }

@@ -68,8 +68,14 @@ pub(super) const EXPERIMENT_FIELDS: &[Field<MetricResult>] = &[
     field(
         "invalid",
         "values",
-        "values that are not usable: of the wrong type, or out of range",
+        "values that are not usable: of the wrong type, or no number",
         Read::Integer(|m| Some(m.invalid)),
+    ),
+    field(
+        "clamped",
+        "values",
+        "values beyond what can be summed, taken for the most that can",
+        Read::Integer(|m| Some(m.clamped)),
     ),
     field(
         "control",

@@ -17,6 +17,7 @@ fn metric(name: &str, role: MetricRole, verdict: MetricVerdict) -> MetricResult 
         n_control: 9_000,
         n: 1_000,
         invalid: 0,
+        clamped: 0,
         control: Some(0.0123),
         challenger: Some(0.0456),
         scale: EffectScale::Relative,

@@ -68,9 +68,19 @@ impl Resolver<'_> {
         Some(std::iter::once(control?).chain(challengers).collect())
     }
 
-    pub(super) fn unit_source(&mut self, key: &str, field: Option<raw::Field>) -> Option<UnitSource> {
+    pub(super) fn unit_source(
+        &mut self,
+        path: &str,
+        field: Option<raw::Field>,
+        by_unit: bool,
+    ) -> Option<UnitSource> {
+        let key = &join(path, "unit_field");
+        if !by_unit && field.is_some() {
+            self.error(key, "units are named, but not looked at", "leave it out, or by_unit = false");
+        }
         let Some(field) = field else {
-            return (!self.places.is_poisoned(key)).then_some(UnitSource::Envelope);
+            let source = if by_unit { UnitSource::Envelope } else { UnitSource::None };
+            return (!self.places.is_poisoned(key)).then_some(source);
         };
         let field = self.field(key, field)?;
         if let FieldSource::Constant(_) = field {
