@@ -51,7 +51,7 @@ events    from Kafka at broker:9092, topics a, b, as group driftline, at first f
 model     credit: compared with its first 10000 events, still to be learned
           learned references are kept in driftline-state
 windows   1h, closed 1m after their end by event time, judged from 100 events on
-alerts    by 13 rules, told to nobody
+alerts    by 16 rules, told to nobody
 results   to InfluxDB at http://influx:8086, bucket drift of organisation o
 results   at http://127.0.0.1:9640/api/v1/models
 ";
@@ -142,7 +142,7 @@ fn rules_are_held_against_the_references_of_their_models() {
     assert_eq!((code, err.as_str()), (0, ""));
     let (code, out, err) = validate(folder.path(), &format!("{good}{models}"), &[]);
     assert_eq!((code, err.as_str()), (0, ""));
-    assert!(out.contains("\nalerts    by 20 rules, told to nobody\n"), "{out}");
+    assert!(out.contains("\nalerts    by 23 rules, told to nobody\n"), "{out}");
     let bad = [
         rule("b1", "drift.psi", "features = [\"age\", \"agee\"]"),
         rule("b2", "drift.wasserstein", "features = \"color\""),
