@@ -172,7 +172,9 @@ fn a_release_is_started_watched_and_taken_back() {
     let alerts = get(&daemon, "/metrics").success().body;
     assert!(alerts.contains("driftline_experiment_verdict{experiment=\"canary\"} -1"), "{alerts}");
 
-    // The next release begins anew, and the old verdict is not its own.
+    // The next release begins anew, and the old verdict is not its own. What is read
+    // from here on would be of it, so all has to be read before.
+    wait_for_events(&database, 4_000);
     let next = json!({ "release": "r2" });
     assert!(ask(&daemon, "/api/v1/experiments/canary/start", &next).status < 300);
     eventually("it begins anew", PATIENCE, || (verdict(&daemon)["release"] == "r2").then_some(()));

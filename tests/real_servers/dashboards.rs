@@ -6,7 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use driftline::sink::Written;
+use driftline::{
+    alert::{Alert, AlertRecord, AlertStatus, RecordState, Severity},
+    event::EventTime,
+    sink::Written,
+};
 use serde_json::Value;
 
 use crate::{
@@ -73,9 +77,33 @@ fn config(setup: &Setup) -> PathBuf {
     file
 }
 
+/// An alert on the experiment `checkout`.
+fn alert(end_ms: i64) -> AlertRecord {
+    let texts = |pairs: [(&str, &str); 2]| {
+        pairs.into_iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect()
+    };
+    AlertRecord {
+        at: EventTime(end_ms),
+        state: RecordState::Firing,
+        alert: Alert {
+            fingerprint: "0123456789abcdef".to_owned(),
+            rule: "experiment_promotion".to_owned(),
+            severity: Severity::Info,
+            labels: texts([("model", "credit"), ("experiment", "checkout")]),
+            annotations: texts([("summary", "checkout: promote b"), ("value", "promote")]),
+            status: AlertStatus::Firing,
+            starts_at: EventTime(end_ms),
+            ends_at: None,
+            window: None,
+            weight: 1.0,
+            bins: Vec::new(),
+        },
+    }
+}
+
 /// Writes made-up explanations of the daemon's windows: this model is none that
 /// can be asked. The last one is by a surrogate, which has no verdict. So are the
-/// results of an experiment, since its events name no arms.
+/// results of an experiment, since its events name no arms, and an alert on them.
 fn explain(influx: &Influx2, bucket: &str) {
     let names = ["amount", "channel"];
     let end = |hour: i64| START_MS + hour * 3_600_000;
@@ -89,11 +117,12 @@ fn explain(influx: &Influx2, bucket: &str) {
         ],
         events: &[explained_event("credit", end(2), names)],
         experiments: &[held("credit", end(1)), experiment("credit", end(2))],
+        alerts: &[alert(end(2))],
         ..Written::default()
     });
     // Per window one of its output and two of its features; one of the event; of
-    // an experiment its verdict, two arms, two metrics and a column.
-    assert_eq!(lines.len(), 10 + 2 * 6);
+    // an experiment its verdict, two arms, two metrics and a column; the alert.
+    assert_eq!(lines.len(), 10 + 2 * 6 + 1);
     let ticket = sink.submit_lines(lines);
     eventually("delivery", SOON, || (sink.delivered() >= ticket).then_some(()));
     assert_eq!(block_on(sink.close(SOON)), 0);
