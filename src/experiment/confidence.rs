@@ -14,7 +14,7 @@
 //!
 //! When not to use it: below some hundred observations, or with so few events that
 //! the sum isn't nearly normal: whoever calls keeps to minimum counts
-//! ([`super::judge`]), and rates have [`super::rate_ratio`].
+//! (`judge.rs`), and rates have [`super::rate_ratio`].
 
 /// A sequence that is the tightest around a planned number of observations.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -4,12 +4,13 @@
 //! test that is asked again and again says "significant" of nothing sooner or later.
 //! Here every answer may be looked at at any time, and acted upon at once.
 //!
-//! The way of an event: [`values`] reads its arm, its unit and what it contributes to
-//! each metric; [`exposure`] keeps units to their first arm; [`pane`] sums up windows,
+//! The way of an event: `values` reads its arm, its unit and what it contributes to
+//! each metric; `exposure` keeps units to their first arm; `pane` sums up windows,
 //! exactly and in any order; what needs a label or another arm's answer waits in
-//! [`waiting`], and [`joins`] puts it together. When a window can't change any more, [`experiment`] looks at it, once:
-//! [`totals`] adds it up, [`metric`] and [`evidence`] say what is proven of each
-//! metric, [`verdict`] what is to be done.
+//! `waiting`, and `joins` puts it together. When a window can't change any more,
+//! `experiment` looks at it, once:
+//! `totals` adds it up, `metric` and `evidence` say what is proven of each
+//! metric, `verdict` what is to be done.
 //!
 //! The statistics stand for themselves: [`confidence`] (means, ratios, quantiles,
 //! pairs), [`rate_ratio`] (rates), [`spending`] (a planned end), [`strata`] (windows,

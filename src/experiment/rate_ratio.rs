@@ -221,7 +221,7 @@ impl RateRatio {
     }
 
     /// Least and greatest ratio against which there is not evidence of `1 / alpha` in
-    /// its own direction; `None` where no bound is nearer to 1 than [`OUTERMOST`].
+    /// its own direction; `None` where no bound is nearer to 1 than a factor of 32.
     #[must_use]
     pub fn bounds(&self, alpha: f64, design_effect: f64) -> (Option<f64>, Option<f64>) {
         let wanted = -alpha.ln();
