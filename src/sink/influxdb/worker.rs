@@ -176,29 +176,31 @@ impl Worker {
         let all_dropped = refusal.is_about_points && refusal.dropped == Some(lines.len());
         if lines.len() > 1 && !all_dropped {
             self.halve(lines.len());
-        } else if refusal.is_about_points || self.accepted || self.takes_another(refusal).await {
+        } else if refusal.is_about_points || self.accepted {
             self.give_up(lines, Outcome::Refused, &refusal.message);
+        } else {
+            // Then it is tried once more: the server may have been mended in between.
+            self.try_another(refusal).await;
         }
     }
 
-    /// Whether the server takes any other point, which shows that the refused
+    /// Finds out whether the server takes any other point, which shows that the refused
     /// one is at fault. Writing a point early does no harm: it is written
     /// again in its turn. Otherwise waits, so that the refused point can be
     /// tried once more.
-    async fn takes_another(&mut self, refusal: &Refusal) -> bool {
+    async fn try_another(&mut self, refusal: &Refusal) {
         // A different one each time, the newest first: not all can be bad.
         let others = self.queue.len().saturating_sub(1);
         let back = usize::try_from(self.failures).unwrap_or_default().checked_rem(others).unwrap_or_default();
         let witness = self.queue.peek(others.saturating_sub(back), usize::from(others > 0));
         if !witness.is_empty() && self.send(&witness).await == Answer::Written {
             self.accepted = true;
-            return true;
+            return;
         }
         self.failures = self.failures.saturating_add(1);
         self.failed(&Again::new(Reason::AllRefused, &refusal.message));
         let pause = self.pacing.pause(self.failures, None);
         self.changed_or(Instant::now().checked_add(pause)).await;
-        false
     }
 
     fn give_up(&mut self, lines: &[Arc<str>], outcome: Outcome, message: &str) {
