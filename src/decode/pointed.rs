@@ -14,12 +14,21 @@ use crate::event::Message;
 
 /// The value at `pointer` in a payload that is well-formed JSON, as it stands there;
 /// `None` when there is none. A repeated key counts as its last value.
+fn pointed<'m>(payload: &'m [u8], pointer: &JsonPointer) -> Option<&'m [u8]> {
+    followed(payload, pointer.0.iter().map(String::as_str))
+}
+
+/// The member `name` of an object, likewise.
 #[must_use]
-pub fn pointed<'m>(payload: &'m [u8], pointer: &JsonPointer) -> Option<&'m [u8]> {
+pub fn member<'m>(object: &'m [u8], name: &str) -> Option<&'m [u8]> {
+    followed(object, std::iter::once(name))
+}
+
+fn followed<'m, 't>(payload: &'m [u8], tokens: impl Iterator<Item = &'t str>) -> Option<&'m [u8]> {
     let whole = Scanner::new(payload);
     let mut scanner = whole;
     scanner.skip_space();
-    for token in &pointer.0 {
+    for token in tokens {
         let mut found = None;
         match scanner.peek()? {
             b'{' => scanner.object(|inner, key| {

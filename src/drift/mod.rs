@@ -33,6 +33,7 @@ mod settings;
 mod total_variation;
 mod wasserstein;
 
+pub(crate) use checks::upper_normal_quantile;
 pub use chi_square::chi_square;
 pub use cumulative::{CumulativeScores, Span, cumulative_scores};
 pub use hellinger::hellinger_distance;
@@ -43,6 +44,7 @@ pub use l_infinity::l_infinity;
 pub use pair::{BinPair, CountPair};
 pub use psi::population_stability_index;
 pub use scorer::Scorer;
+pub(crate) use sequential::log_sum_exp;
 pub use settings::DriftSettings;
 pub use total_variation::total_variation;
 pub use wasserstein::Transport;

@@ -7,7 +7,6 @@
 //! and a look later does not take back what an earlier one was entitled to say.
 
 use serde::{Deserialize, Serialize};
-use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::{
     confidence::{ConfidenceSequence, Estimate},
@@ -15,6 +14,7 @@ use super::{
     spending::SpendingBounds,
     strata::Difference,
 };
+use crate::drift::upper_normal_quantile;
 
 /// Allowed errors, each on one side.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -98,12 +98,17 @@ impl Directed {
     }
 }
 
+/// The largest evidence of all looks is what a test at all times goes by.
+pub(super) fn keep_most(most: &mut Option<f64>, log_e: f64) {
+    *most = Some(most.map_or(log_e, |most| most.max(log_e)));
+}
+
 impl Proof {
     const NONE: Self = Self { log_e: None, at: None };
 
     fn see(&mut self, log_e: f64, level: f64, end: i64) {
         let log_e = log_e.clamp(-1e6, 1e6);
-        self.log_e = Some(self.log_e.map_or(log_e, |most| most.max(log_e)));
+        keep_most(&mut self.log_e, log_e);
         if log_e >= -level.ln() && self.at.is_none() {
             self.at = Some(end);
         }
@@ -172,7 +177,10 @@ impl Evidence {
             Method::FixedHorizon => {
                 if !self.is_over && directed.n >= planned(inference) {
                     self.is_over = true;
-                    let bounds = (Some(quantile(levels.better)), Some(quantile(levels.worse)));
+                    let bounds = (
+                        Some(upper_normal_quantile(levels.better)),
+                        Some(upper_normal_quantile(levels.worse)),
+                    );
                     self.cross(directed, bounds, end);
                 }
             }
@@ -236,20 +244,15 @@ pub(super) fn planned(inference: &Inference) -> f64 {
     inference.planned_events.max(1) as f64
 }
 
-/// The multiple of a standard error that is exceeded with this probability.
-pub(super) fn quantile(alpha: f64) -> f64 {
-    Normal::standard().inverse_cdf(1.0 - alpha)
-}
-
 /// Distance from nothing of an effect that is found with the wanted power when `n`
 /// independent events have been seen, with this variance per event.
 pub(super) fn detectable(inference: &Inference, levels: Levels, variance: f64, n: f64) -> f64 {
     let std_error = (variance / n).sqrt();
     let reach = match inference.method {
         Method::AlwaysValid => sequence(inference, levels.better).one_sided_half_width(std_error, n),
-        Method::GroupSequential | Method::FixedHorizon => quantile(levels.better) * std_error,
+        Method::GroupSequential | Method::FixedHorizon => upper_normal_quantile(levels.better) * std_error,
     };
-    reach + quantile(1.0 - inference.power) * std_error
+    reach + upper_normal_quantile(1.0 - inference.power) * std_error
 }
 
 /// Independent events until an effect of this size is found with the wanted power;

@@ -19,7 +19,7 @@ use super::{
     pane::Pane,
     report,
     run::Run,
-    settings::{Design, ExperimentSettings, MetricSettings},
+    settings::{Design, ExperimentSettings},
     totals::{Lost, Totals, split_at},
     values::EventView,
     waiting::Waiting,
@@ -30,7 +30,7 @@ use crate::{
     event::{EventKind, EventTime},
     reference::Reference,
     result::ExperimentResult,
-    window::WindowSettings,
+    window::{WindowSettings, pane_start},
 };
 
 /// What counting and comparing distributions needs of the model.
@@ -161,7 +161,7 @@ impl Experiment {
                 }
                 self.restart();
                 self.memory.run = Run { release, from: Some(change.at.0), until: None };
-                let start = self.pane_of(change.at.0);
+                let start = self.start_of(change.at.0);
                 let nothing = ExperimentResult {
                     start: EventTime(start - self.windows.slide_ms),
                     end: EventTime(start),
@@ -180,11 +180,6 @@ impl Experiment {
         if let Some(latest) = &mut self.memory.latest {
             latest.phase = self.memory.run.phase(&self.settings, latest.end.0);
         }
-    }
-
-    /// Start of the window that a time lies in.
-    fn pane_of(&self, time: i64) -> i64 {
-        time.div_euclid(self.windows.slide_ms) * self.windows.slide_ms
     }
 
     /// From when on and until when it counts; `None` before it was started.
@@ -206,12 +201,12 @@ impl Experiment {
     }
 
     pub(super) fn needs_labels(&self) -> bool {
-        self.settings.metrics.iter().any(MetricSettings::needs_label)
+        self.settings.needs_labels()
     }
 
     /// Start of the window of a time.
     pub(super) fn start_of(&self, time: i64) -> i64 {
-        time.div_euclid(self.windows.slide_ms) * self.windows.slide_ms
+        pane_start(&self.windows, EventTime(time)).0
     }
 
     pub(super) fn slide_ms(&self) -> i64 {
@@ -341,7 +336,6 @@ impl Experiment {
         let start = end - slide;
         if let Some(pane) = memory.panes.get_mut(&start).filter(|pane| !pane.is_looked_at) {
             memory.totals.take(settings, start, pane);
-            pane.is_looked_at = true;
         }
         memory.looked_until = memory.looked_until.max(Some(end));
         let last = memory.panes.get(&start);

@@ -85,12 +85,6 @@ impl Experiments {
         }
     }
 
-    /// Whether any is of this model.
-    #[must_use]
-    pub fn has_model(&self, model: &str) -> bool {
-        self.list.iter().any(|experiment| experiment.settings().model == model)
-    }
-
     /// Whether there is something to look at.
     #[must_use]
     pub fn is_due(&self, watermark: i64) -> bool {

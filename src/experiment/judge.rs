@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     event::EventTime,
-    result::{Better, EffectScale, MetricResult, MetricRole, MetricVerdict},
+    result::{EffectScale, MetricResult, MetricRole, MetricVerdict},
 };
 
 /// How much error each side of a metric may have, so that all of them together keep
@@ -20,7 +20,7 @@ use crate::{
 pub(super) fn levels(settings: &ExperimentSettings, metric: &MetricSettings) -> Levels {
     let count = |role: MetricRole| settings.metrics.iter().filter(|metric| metric.role == role).count();
     let (goals, guardrails) = (count(MetricRole::Goal), count(MetricRole::Guardrail));
-    let challengers = settings.arms.len().saturating_sub(1).max(1);
+    let challengers = settings.challengers().count().max(1);
     let inference = &settings.inference;
     let shared = match inference.promote_when {
         PromoteWhen::AllGoals => challengers,
@@ -135,10 +135,7 @@ fn plans(
         EffectScale::Difference => 1.0,
         EffectScale::Relative => difference.control.abs(),
     };
-    let gain = match metric.better {
-        Better::Higher => difference.difference,
-        Better::Lower => -difference.difference,
-    };
+    let gain = metric.better.sign() * difference.difference;
     let margin = margin_on(metric, seen).map(|margin| margin * scale);
     let wanted = match (metric.role, margin, metric.minimum_effect) {
         (MetricRole::Guardrail, Some(margin), _) => gain + margin,

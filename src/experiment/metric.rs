@@ -3,14 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    evidence::{Directed, Evidence, Levels, Logs, planned},
+    evidence::{Directed, Evidence, Levels, Logs, keep_most, planned},
     pane::{MetricPane, PairMetric},
     quantiles::QuantileStrata,
     rate_ratio::{Positives, RateRatio},
     settings::{Design, ExperimentSettings, Inference, Margin, Method, MetricSettings, Statistic},
     strata::{Difference, LEAST_BUCKETS, Shape, Strata},
     sums::{Sums, Unit},
-    values::units,
+    values::{first_unit, units},
 };
 use crate::result::{Better, EffectScale, InferenceMethod};
 
@@ -74,19 +74,27 @@ fn shape(metric: &MetricSettings) -> Shape {
     if matches!(metric.statistic, Statistic::Ratio(_)) { Shape::Ratio } else { Shape::Mean }
 }
 
-/// 1 where more is better, else -1.
-fn sign(metric: &MetricSettings) -> f64 {
-    match metric.better {
-        Better::Higher => 1.0,
-        Better::Lower => -1.0,
-    }
-}
-
 /// The ratio of rates that a margin allows.
 fn margin_ratio(metric: &MetricSettings) -> f64 {
     match metric.margin {
-        Some(Margin::Relative(margin)) => (1.0 - sign(metric) * margin).max(1e-3),
+        Some(Margin::Relative(margin)) => (1.0 - metric.better.sign() * margin).max(1e-3),
         _ => 1.0,
+    }
+}
+
+impl Totals {
+    /// Whether rates are judged by their ratio.
+    fn by_ratio(&self, metric: &MetricSettings, inference: &Inference) -> Option<&RateRatio> {
+        let Totals::Values { rates: Some(rates), .. } = self else { return None };
+        let is_absolute = matches!(metric.margin, Some(Margin::Absolute(_)));
+        (inference.method == Method::AlwaysValid && !is_absolute).then_some(rates)
+    }
+
+    /// Pairs of a rate are judged by which arm alone was positive: that says more than
+    /// a mean when it is seldom.
+    fn by_pairs(&self, metric: &MetricSettings, inference: &Inference) -> Option<&RateRatio> {
+        let Totals::Pairs { rates: Some(rates), .. } = self else { return None };
+        (inference.method == Method::AlwaysValid && metric.margin.is_none()).then_some(rates)
     }
 }
 
@@ -155,7 +163,7 @@ impl MetricState {
             n_challenger: challenger.invalid + challenger.sums.n(),
         });
         let log = self.unusable_rates.log_e_value(self.difference(metric).map_or(1.0, |d| d.design_effect));
-        self.unusable = Some(self.unusable.map_or(log, |most| most.max(log)));
+        keep_most(&mut self.unusable, log);
         match &mut self.totals {
             Totals::Values { strata, rates } => {
                 strata.take(&control.sums, &challenger.sums, &units(metric));
@@ -205,17 +213,10 @@ impl MetricState {
                 bins.difference(q, strata.difference()?.design_effect)
             }
             Totals::Pairs { control, challenger, difference, .. } => {
-                let unit = units(metric).first().copied().unwrap_or(Unit::COARSE);
+                let unit = first_unit(metric);
                 paired(control, challenger, difference, unit)
             }
         }
-    }
-
-    /// Whether rates are judged by their ratio.
-    fn by_ratio(&self, metric: &MetricSettings, inference: &Inference) -> Option<&RateRatio> {
-        let Totals::Values { rates: Some(rates), .. } = &self.totals else { return None };
-        let is_absolute = matches!(metric.margin, Some(Margin::Absolute(_)));
-        (inference.method == Method::AlwaysValid && !is_absolute).then_some(rates)
     }
 
     /// Looks at what there is at `end`.
@@ -241,9 +242,8 @@ impl MetricState {
             is_enough: has_events && difference.is_some(),
         };
         let Some(difference) = difference else { return seen };
-        if let Some(rates) = self.by_ratio(metric, inference) {
-            let rates = rates.clone();
-            self.look_at_ratio(&rates, metric, (levels, end), &mut seen);
+        if let Some(rates) = self.totals.by_ratio(metric, inference) {
+            look_at_ratio((rates, &mut self.evidence), metric, (levels, end), &mut seen);
             return seen;
         }
         seen.is_enough &= !metric.is_rate() || is_nearly_normal(&difference, n_control.min(n));
@@ -251,9 +251,11 @@ impl MetricState {
             Margin::Absolute(margin) => (margin, false),
             Margin::Relative(margin) => (margin, true),
         });
-        let directed = Directed::new(&difference, sign(metric), margin, self.control_error(metric));
-        let by_pairs =
-            self.by_pairs(metric, inference).map(|rates| logs_of(rates, sign(metric), &difference));
+        let directed = Directed::new(&difference, metric.better.sign(), margin, self.control_error(metric));
+        let by_pairs = self
+            .totals
+            .by_pairs(metric, inference)
+            .map(|rates| logs_of(rates, metric.better.sign(), &difference));
         if seen.is_enough {
             match by_pairs {
                 Some(logs) => self.evidence.see(logs, levels, end),
@@ -281,49 +283,41 @@ impl MetricState {
     /// not a part of the difference's error then.
     fn control_error(&self, metric: &MetricSettings) -> Option<f64> {
         let Totals::Pairs { control, difference, .. } = &self.totals else { return None };
-        let unit = units(metric).first().copied().unwrap_or(Unit::COARSE);
+        let unit = first_unit(metric);
         let deviations = control.deviations(None, &[unit]);
         let independent = deviations.product(0, 0) / (deviations.n - 1.0) / deviations.n;
         let effect = paired_design_effect(difference, unit)?;
         Some((independent * effect).sqrt()).filter(|error| error.is_finite())
     }
+}
 
-    /// Pairs of a rate are judged by which arm alone was positive: that says more than
-    /// a mean when it is seldom.
-    fn by_pairs(&self, metric: &MetricSettings, inference: &Inference) -> Option<&RateRatio> {
-        let Totals::Pairs { rates: Some(rates), .. } = &self.totals else { return None };
-        (inference.method == Method::AlwaysValid && metric.margin.is_none()).then_some(rates)
+fn look_at_ratio(
+    (rates, evidence): (&RateRatio, &mut Evidence),
+    metric: &MetricSettings,
+    (levels, end): (Levels, i64),
+    seen: &mut Seen,
+) {
+    seen.method = InferenceMethod::RateRatio;
+    seen.scale = EffectScale::Relative;
+    let Some(difference) = seen.difference else { return };
+    let effect = difference.design_effect;
+    let is_more = metric.better.sign() > 0.0;
+    if seen.is_enough {
+        let mut logs = logs_of(rates, metric.better.sign(), &difference);
+        if metric.margin.is_some() {
+            let (above, below) = (rates.log_e_above_margin(effect), rates.log_e_below_margin(effect));
+            logs.not_worse = Some(if is_more { above } else { below });
+            logs.worse = if is_more { below } else { above };
+        }
+        evidence.see(logs, levels, end);
     }
-
-    fn look_at_ratio(
-        &mut self,
-        rates: &RateRatio,
-        metric: &MetricSettings,
-        (levels, end): (Levels, i64),
-        seen: &mut Seen,
-    ) {
-        seen.method = InferenceMethod::RateRatio;
-        seen.scale = EffectScale::Relative;
-        let Some(difference) = seen.difference else { return };
-        let effect = difference.design_effect;
-        let is_more = sign(metric) > 0.0;
-        if seen.is_enough {
-            let mut logs = logs_of(rates, sign(metric), &difference);
-            if metric.margin.is_some() {
-                let (above, below) = (rates.log_e_above_margin(effect), rates.log_e_below_margin(effect));
-                logs.not_worse = Some(if is_more { above } else { below });
-                logs.worse = if is_more { below } else { above };
-            }
-            self.evidence.see(logs, levels, end);
-        }
-        let is_known = difference.control > 0.0;
-        seen.estimate = is_known.then(|| difference.challenger / difference.control - 1.0);
-        let (lower_level, upper_level) =
-            if is_more { (levels.better, levels.worse) } else { (levels.worse, levels.better) };
-        if seen.is_enough {
-            seen.lower = rates.bounds(lower_level, effect).0.map(|ratio| ratio - 1.0);
-            seen.upper = rates.bounds(upper_level, effect).1.map(|ratio| ratio - 1.0);
-        }
+    let is_known = difference.control > 0.0;
+    seen.estimate = is_known.then(|| difference.challenger / difference.control - 1.0);
+    let (lower_level, upper_level) =
+        if is_more { (levels.better, levels.worse) } else { (levels.worse, levels.better) };
+    if seen.is_enough {
+        seen.lower = rates.bounds(lower_level, effect).0.map(|ratio| ratio - 1.0);
+        seen.upper = rates.bounds(upper_level, effect).1.map(|ratio| ratio - 1.0);
     }
 }
 

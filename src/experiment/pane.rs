@@ -162,7 +162,7 @@ impl Pane {
         };
         let pairs = match settings.design {
             Design::Split => 0,
-            Design::Shadow { .. } => settings.arms.len().saturating_sub(1),
+            Design::Shadow { .. } => settings.challengers().count(),
         };
         Self {
             arms: settings.arms.iter().map(|_| arm()).collect(),

@@ -41,6 +41,8 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
+use crate::drift::log_sum_exp;
+
 /// Alternatives in either direction.
 const SIDE: usize = 12;
 /// The nearest and the furthest of them, as ratios.
@@ -301,13 +303,12 @@ fn mean_evidence(logs: &[f64], null: f64, design_effect: f64, counts: impl Fn(f6
     log_mean_exp(logs.map(|(_, log)| (log - null) / design_effect.max(1.0)))
 }
 
+/// Minus infinity of nothing.
 fn log_mean_exp(logs: impl Iterator<Item = f64> + Clone) -> f64 {
-    let (count, most) =
-        logs.clone().fold((0.0, f64::NEG_INFINITY), |(n, most), log| (n + 1.0, most.max(log)));
-    if most == f64::NEG_INFINITY {
-        return most;
+    match logs.clone().count() {
+        0 => f64::NEG_INFINITY,
+        count => log_sum_exp(logs) - float(count as u64).ln(),
     }
-    most + (logs.map(|log| (log - most).exp()).sum::<f64>() / count).ln()
 }
 
 #[cfg(test)]

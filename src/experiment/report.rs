@@ -34,7 +34,7 @@ pub(super) fn distributions(
     pane: Option<&Pane>,
     model: Option<ModelView<'_>>,
 ) -> Vec<Vec<ArmDistribution>> {
-    let challengers = settings.arms.len().saturating_sub(1);
+    let challengers = settings.challengers().count();
     let (Some(pane), Some(model)) = (pane, model) else { return vec![Vec::new(); challengers] };
     let Some((control, others)) = pane.arms.split_first() else { return Vec::new() };
     let mut scorer = Scorer::default();

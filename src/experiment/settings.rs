@@ -245,6 +245,12 @@ impl MetricSettings {
 }
 
 impl ExperimentSettings {
+    /// Whether any metric needs labels.
+    #[must_use]
+    pub fn needs_labels(&self) -> bool {
+        self.metrics.iter().any(MetricSettings::needs_label)
+    }
+
     /// The arms beside the control.
     pub fn challengers(&self) -> impl Iterator<Item = (usize, &str)> {
         self.arms.iter().enumerate().skip(1).map(|(index, arm)| (index, arm.as_str()))

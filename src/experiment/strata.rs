@@ -192,8 +192,8 @@ impl Strata {
         self.n_challenger += challenger.n();
         self.weight += weight;
         self.information += n_a * n_b / (n_a + n_b);
-        self.control += weight * self.value(&a.deviations, 0);
-        self.challenger += weight * self.value(&b.deviations, 0);
+        self.control += weight * value(self.shape, &a.deviations, 0);
+        self.challenger += weight * value(self.shape, &b.deviations, 0);
         for (index, sum) in self.differences.iter_mut().enumerate() {
             *sum +=
                 weight * (value(self.shape, &b.deviations, index) - value(self.shape, &a.deviations, index));
@@ -229,10 +229,6 @@ impl Strata {
         Side { sums, deviations, total }
     }
 
-    fn value(&self, of: &Deviations, index: usize) -> f64 {
-        value(self.shape, of, index)
-    }
-
     fn add_buckets(&mut self, weight: f64, side: &Side<'_>, sign: f64, units: &[Unit]) {
         if !side.sums.has_buckets() {
             return;
@@ -249,7 +245,7 @@ impl Strata {
         for (bucket, n, sums) in side.sums.buckets(units) {
             add_at(&mut self.bucket_n, bucket, n);
             for index in 0..self.values {
-                let expected = self.value(&side.deviations, index)
+                let expected = value(self.shape, &side.deviations, index)
                     * match self.shape {
                         Shape::Mean => n,
                         Shape::Ratio => of(&sums, 1),

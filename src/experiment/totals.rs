@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    evidence::keep_most,
     judge,
     metric::MetricState,
     pane::{Agreement, Pane},
@@ -100,7 +101,7 @@ impl Lost {
 
 impl Totals {
     pub(super) fn new(settings: &ExperimentSettings) -> Self {
-        let challengers = settings.arms.len().saturating_sub(1);
+        let challengers = settings.challengers().count();
         let metrics = || {
             let state = |metric| MetricState::new(settings, metric, judge::levels(settings, metric));
             settings.metrics.iter().map(state).collect()
@@ -164,7 +165,7 @@ impl Totals {
         }
         if !settings.splits.is_empty() {
             let log = self.split_evidence();
-            self.split = Some(self.split.map_or(log, |most| most.max(log)));
+            keep_most(&mut self.split, log);
         }
         self.take_metrics(settings, pane, false);
         for (total, pair) in self.agreement.iter_mut().zip(&pane.pairs) {
@@ -199,7 +200,7 @@ impl Totals {
             let evidence = evidence.map(|(rates, strata)| rates.log_e_value(design_effect_of_shares(strata)));
             let largest = evidence.fold(f64::MIN, f64::max);
             let log = largest - several;
-            self.labels = Some(self.labels.map_or(log, |most| most.max(log)));
+            keep_most(&mut self.labels, log);
         }
         self.take_metrics(settings, pane, true);
     }
@@ -294,10 +295,9 @@ impl Totals {
     pub(super) fn health(&self, settings: &ExperimentSettings) -> ExperimentHealth {
         let alpha = settings.inference.srm_alpha;
         let p_value = |log: Option<f64>| log.map(|log| (-log).exp().min(1.0));
-        let needs_labels = settings.metrics.iter().any(super::settings::MetricSettings::needs_label);
         let has_labels = self.arms.iter().any(|arm| arm.labelled > 0);
         let srm_p_value = p_value(self.split);
-        let label_p_value = p_value(self.labels).filter(|_| needs_labels && has_labels);
+        let label_p_value = p_value(self.labels).filter(|_| settings.needs_labels() && has_labels);
         let srm_ok = srm_p_value.is_none_or(|p| p >= alpha);
         let Lost { several_units, several_events, unknown_units, other_arms, unmatched, crowded, late } =
             self.lost;

@@ -1,8 +1,8 @@
 //! What an event says to an experiment: its arm, its unit, what it contributes.
 //!
 //! Promises: values become whole numbers here, by the value and the metric alone.
-//! What is of the wrong type or out of range is [`Reading::Invalid`] and counted;
-//! what an event does not carry is no value.
+//! What is of the wrong type, or no number, is [`Reading::Invalid`] and counted; what
+//! an event does not carry is no value.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ use super::{
     sums::Unit,
 };
 use crate::{
-    decode::{Envelope, FieldSource, JsonPointer, LooseValue, field, loose_value, pointed},
+    decode::{Envelope, FieldSource, LooseValue, field, loose_value, member},
     event::Message,
     profile::row_hash,
     result::UNNAMED,
@@ -116,8 +116,8 @@ pub(super) fn units(metric: &MetricSettings) -> Vec<Unit> {
     std::iter::once(first_unit(metric)).chain(second).chain(covariates).collect()
 }
 
-/// The unit of a metric's values. Every event asks for it.
-fn first_unit(metric: &MetricSettings) -> Unit {
+/// The unit of a metric's values, without a list of all: every event asks for it.
+pub(super) fn first_unit(metric: &MetricSettings) -> Unit {
     match (&metric.statistic, &metric.value) {
         (Statistic::Quantile(_) | Statistic::Rate(_), _) | (_, MetricValue::Loss(Loss::Correct)) => {
             Unit::WHOLE
@@ -195,7 +195,7 @@ impl EventView<'_, '_> {
         }
         let raw = self.envelope.prediction.as_deref()?;
         match loose_value(raw)? {
-            LooseValue::Nested => loose_value(pointed(raw, &JsonPointer(vec!["class".to_owned()]))?),
+            LooseValue::Nested => loose_value(member(raw, "class")?),
             value => Some(value),
         }
     }
@@ -254,11 +254,6 @@ impl EventView<'_, '_> {
         };
         Unit::COARSE.count(value)
     }
-}
-
-/// A member of an object by its name.
-fn member<'m>(object: &'m [u8], name: &str) -> Option<&'m [u8]> {
-    pointed(object, &JsonPointer(vec![name.to_owned()]))
 }
 
 /// The first channel of a metric of this value.

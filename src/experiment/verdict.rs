@@ -9,9 +9,7 @@ use super::{
     judge::percent,
     settings::{ExperimentSettings, Margin, PromoteWhen},
 };
-use crate::result::{
-    Better, ChallengerResult, Decision, ExperimentHealth, MetricResult, MetricRole, MetricVerdict,
-};
+use crate::result::{ChallengerResult, Decision, ExperimentHealth, MetricResult, MetricRole, MetricVerdict};
 
 /// What is to be done with one challenger, why, and how much of promotion is proven.
 pub(super) fn of_challenger(
@@ -140,8 +138,7 @@ fn evidence(challenger: &ChallengerResult) -> f64 {
     let wanted = if has_goals { MetricRole::Goal } else { MetricRole::Guardrail };
     let gain = |metric: &MetricResult| {
         let difference = metric.challenger? - metric.control?;
-        let sign = if metric.better == Better::Higher { 1.0 } else { -1.0 };
-        Some(sign * difference / metric.std_error.filter(|error| *error > 0.0)?)
+        Some(metric.better.sign() * difference / metric.std_error.filter(|error| *error > 0.0)?)
     };
     let of_role = challenger.metrics.iter().filter(|metric| metric.role == wanted);
     of_role.filter_map(gain).fold(f64::INFINITY, f64::min)

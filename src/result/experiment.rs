@@ -101,6 +101,17 @@ pub enum Better {
 }
 
 impl Better {
+    /// 1 where more is better, else -1: what turns a difference into a gain.
+    #[must_use]
+    pub fn sign(self) -> f64 {
+        match self {
+            Self::Higher => 1.0,
+            Self::Lower => -1.0,
+        }
+    }
+}
+
+impl Better {
     /// The word in points and JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -1,3 +1,5 @@
+//! What people read at the end of a replay.
+
 mod experiments;
 mod why;
 

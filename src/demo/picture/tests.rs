@@ -1,3 +1,5 @@
+//! The demo's picture, for terminals of several sizes.
+
 use super::*;
 use crate::{
     demo::traffic::{START, Script},

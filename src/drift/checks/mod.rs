@@ -27,6 +27,7 @@ mod unit;
 mod unit_names;
 mod volume;
 
+pub(crate) use normal::upper_normal_quantile;
 pub use volume::volume_finding;
 
 use super::pair::count_to_f64;

@@ -62,7 +62,7 @@ impl Scale {
 }
 
 /// `ln(sum(exp(x)))` in one pass; minus infinity of nothing.
-pub(super) fn log_sum_exp(logs: impl Iterator<Item = f64>) -> f64 {
+pub(crate) fn log_sum_exp(logs: impl Iterator<Item = f64>) -> f64 {
     let (greatest, sum) = logs.fold((f64::NEG_INFINITY, 0.0), |(greatest, sum), log| {
         if log > greatest {
             (log, sum * (greatest - log).exp() + 1.0)

@@ -58,5 +58,6 @@ mod history;
 mod plausible;
 mod start;
 
+pub(crate) use alternative::log_sum_exp;
 pub use budget::{Budget, alarms, log_bar};
 pub use detector::{Detector, Pooled};

@@ -22,6 +22,7 @@ use crate::{
     event::EventTime,
     experiment::{ExperimentAction, ExperimentChange},
     ops::{
+        Status,
         alerts::{is_token, knows, unauthorised},
         http::{Shared, refusal},
     },
@@ -44,8 +45,11 @@ pub struct Changer {
 }
 
 /// Why a change is not made now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NotNow {
+    /// Events are not read, or by another member: it would change nothing but itself.
+    #[error("not now: {0}")]
+    Trouble(String),
     #[error("the daemon is stopping")]
     Stopping,
     #[error("there are more than {MOST_CHANGES} changes in a second")]
@@ -78,8 +82,16 @@ impl Changer {
     /// Has it done from now on, by the wall clock.
     ///
     /// # Errors
-    /// When nobody listens any more, or there are too many.
-    pub(super) fn change(&self, experiment: &str, action: ExperimentAction) -> Result<EventTime, NotNow> {
+    /// When events are not read here, nobody listens any more, or there are too many.
+    pub(super) fn change(
+        &self,
+        status: &Status,
+        experiment: &str,
+        action: ExperimentAction,
+    ) -> Result<EventTime, NotNow> {
+        if let Some(trouble) = Present::of(status).trouble {
+            return Err(NotNow::Trouble(trouble));
+        }
         if !self.has_room() {
             return Err(NotNow::TooMany);
         }
@@ -179,18 +191,13 @@ fn told(shared: &Shared, id: &str, headers: &HeaderMap, action: &ExperimentActio
     if !changer.admits(headers, None) {
         return unauthorised();
     }
-    // A member that stands by would change nothing but itself.
-    if let Some(trouble) = Present::of(&shared.status).trouble {
-        return refusal(
-            StatusCode::SERVICE_UNAVAILABLE,
-            format!("not now: {trouble}"),
-            "ask the member that reads",
-        );
-    }
-    match changer.change(id, action.clone()) {
+    match changer.change(&shared.status, id, action.clone()) {
         Ok(at) => {
             let answer = json!({ "experiment": id, "action": action, "at": at });
             (StatusCode::ACCEPTED, Json(answer)).into_response()
+        }
+        Err(error @ NotNow::Trouble(_)) => {
+            refusal(StatusCode::SERVICE_UNAVAILABLE, error.to_string(), "ask the member that reads")
         }
         Err(error @ NotNow::Stopping) => {
             refusal(StatusCode::SERVICE_UNAVAILABLE, error.to_string(), "ask again when it runs")

@@ -89,11 +89,12 @@ fn judged(
     let results = shared.status.experiments();
     let is_started = |result: &ExperimentResult| result.experiment == experiment && result.release.is_some();
     let hooks = shared.experiments.find(experiment).is_some_and(|served| served.hooks);
-    if hooks && results.iter().any(is_started) && payload.checksum.is_empty() {
+    // An experiment that was begun without naming a release is not told apart by it.
+    let has_release = hooks && results.iter().any(is_started);
+    if has_release && payload.checksum.is_empty() {
         return no("the payload has no checksum, so that it is not known which release is meant");
     }
-    // An experiment that was begun without naming a release is not told apart by it.
-    let release = (hooks && results.iter().any(is_started)).then_some(payload.checksum.as_str());
+    let release = has_release.then_some(payload.checksum.as_str());
     let question = Question { experiment, arm: payload.get("arm"), release };
     let standing = Standing::new(&shared.experiments, &results, question, &Present::of(&shared.status));
     let line = format!("{}: {}", standing.decision.as_str(), standing.reason);
@@ -162,10 +163,7 @@ pub(super) async fn event(
         Ok(None) => return yes("nothing changes"),
         Err(reason) => return no(&reason),
     };
-    if let Some(trouble) = Present::of(&shared.status).trouble {
-        return no(&format!("not now: {trouble}"));
-    }
-    match changer.change(experiment, action.clone()) {
+    match changer.change(&shared.status, experiment, action.clone()) {
         Ok(at) => {
             let answer = json!({ "experiment": experiment, "action": action, "at": at });
             (StatusCode::ACCEPTED, Json(answer)).into_response()

@@ -2,7 +2,7 @@
 
 use super::{Core, Outputs};
 use crate::{
-    event::{Message, PartitionId},
+    event::PartitionId,
     experiment::{ExperimentSettings, Experiments, ModelView},
     pipeline::{model::Model, snapshot::Snapshot},
     result::ExperimentResult,
@@ -14,48 +14,8 @@ pub(super) fn view(model: &Model) -> Option<ModelView<'_>> {
     Some(ModelView { reference: &basis.reference, drift: &basis.drift })
 }
 
-/// Messages that experiments have counted before a restart and that are read again
-/// for models whose windows begin anew: per partition, those before an offset. Empty
-/// when there are none.
-#[derive(Debug, Default)]
-pub(super) struct Counted(Vec<i64>);
-
-impl Counted {
-    fn expect(&mut self, partition: PartitionId, next: i64) {
-        let index = partition.0 as usize;
-        if index >= self.0.len() {
-            self.0.resize(index + 1, i64::MIN);
-        }
-        if let Some(until) = self.0.get_mut(index) {
-            *until = next;
-        }
-    }
-
-    #[inline]
-    pub(super) fn has(&self, message: &Message<'_>) -> bool {
-        self.0.get(message.partition.0 as usize).is_some_and(|until| message.offset < *until)
-    }
-
-    /// Whether a snapshot would be of one state.
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// `partition` was read up to before `next`.
-    #[inline]
-    pub(super) fn pass(&mut self, partition: PartitionId, next: i64) {
-        let Some(until) = self.0.get_mut(partition.0 as usize).filter(|until| next >= **until) else {
-            return;
-        };
-        *until = i64::MIN;
-        if self.0.iter().all(|until| *until == i64::MIN) {
-            self.0.clear();
-        }
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
-    }
+fn view_of<'m>(models: &'m [Model], name: &str) -> Option<ModelView<'m>> {
+    models.iter().find(|model| model.name() == name).and_then(view)
 }
 
 impl Core {
@@ -77,8 +37,7 @@ impl Core {
             return;
         }
         let models = &self.models;
-        let of = |name: &str| models.iter().find(|model| model.name() == name).and_then(view);
-        self.experiments.advance(watermark, of, &mut out.experiments);
+        self.experiments.advance(watermark, |name| view_of(models, name), &mut out.experiments);
     }
 
     /// Goes on with the experiments of a snapshot, unless fields are found elsewhere
@@ -88,8 +47,7 @@ impl Core {
             return;
         }
         let models = &self.models;
-        let of = |name: &str| models.iter().find(|model| model.name() == name).and_then(view);
-        self.experiments.restore(&snapshot.experiments, of);
+        self.experiments.restore(&snapshot.experiments, |name| view_of(models, name));
     }
 
     /// What is read again from these partitions up to before `next` was counted.
@@ -102,7 +60,7 @@ impl Core {
             return;
         }
         for (partition, next) in read {
-            self.counted.expect(partition, next);
+            self.counted.note(partition, next);
         }
     }
 }

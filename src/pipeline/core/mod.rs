@@ -11,10 +11,12 @@
 mod alerts;
 mod experiments;
 mod explanations;
+mod read_again;
 mod restore;
 
 use std::sync::Arc;
 
+use self::read_again::ReadAgain;
 use super::{
     commits::Commit,
     counters::{Counters, DropReason},
@@ -156,7 +158,7 @@ pub struct Core {
     holds: Holds,
     /// Per partition: messages before this offset are read again, for models
     /// that begin anew. Empty when none are.
-    replayed_until: Vec<i64>,
+    replayed: ReadAgain,
     floor: Option<i64>,
     counters: Counters,
     /// Whether any model is learning its reference.
@@ -164,7 +166,7 @@ pub struct Core {
     alerts: Alerts,
     explanations: Explanations,
     experiments: Experiments,
-    counted: experiments::Counted,
+    counted: ReadAgain,
     /// The task that this step brought the answer of.
     explained: Option<Arc<ExplainTask>>,
     /// End of the last window that would not be written again, at the last close
@@ -201,14 +203,14 @@ impl Core {
             alerts: Alerts::default(),
             explanations: Explanations::default(),
             experiments: Experiments::default(),
-            counted: experiments::Counted::default(),
+            counted: ReadAgain::default(),
             explained: None,
             closed_until: None,
             final_until: None,
             heard: vec![false; models.len()],
             models,
             holds: Holds::default(),
-            replayed_until: Vec::new(),
+            replayed: ReadAgain::default(),
             floor: settings.delivered_until.map(|time| time.0),
             counters: Counters::default(),
             next_due: i64::MAX,
@@ -227,7 +229,7 @@ impl Core {
             Input::Batch { batch, topics, now } => {
                 for (index, message) in batch.iter().enumerate() {
                     let topic = topics.get(message.partition.0 as usize).map_or("", String::as_str);
-                    let replayed = self.is_replayed(&message);
+                    let replayed = self.replayed.has(&message);
                     match self.take(message, topic, now, replayed, out) {
                         Ok(()) => {}
                         // It was refused before the restart already.
@@ -240,10 +242,7 @@ impl Core {
                     if !replayed {
                         self.holds.pass(message.partition, message.offset);
                     }
-                    if !self.replayed_until.is_empty() {
-                        self.pass_replayed(message.partition, message.offset + 1, out);
-                    }
-                    self.counted.pass(message.partition, message.offset + 1);
+                    self.pass_read_again(message.partition, message.offset + 1, out);
                 }
             }
             Input::Assigned(partition, now) => self.watermarks.assign(partition, now),
@@ -251,8 +250,7 @@ impl Core {
                 self.watermarks.set_caught_up(partition, caught_up);
                 if caught_up {
                     // What was there before the restart may be there no more.
-                    self.pass_replayed(partition, i64::MAX, out);
-                    self.counted.pass(partition, i64::MAX);
+                    self.pass_read_again(partition, i64::MAX, out);
                 }
             }
             Input::Tick(now) => {
@@ -324,7 +322,7 @@ impl Core {
         let wait_ms = model.join_timeout_ms();
         self.counters.decoded(envelope.kind);
         let is_counted = replayed || self.counted.has(&message);
-        if !is_counted && self.experiments.has_model(model.name()) {
+        if !is_counted {
             let event = EventView { envelope: &envelope, message: &message, topic };
             self.experiments.take(model.name(), event, &self.row, experiments::view(model));
         }
@@ -411,7 +409,7 @@ impl Core {
     /// Writes what late events have changed; when `is_time`, also what depends
     /// on it.
     fn rewrite_dirty(&mut self, is_time: bool, out: &mut Outputs) {
-        if !self.replayed_until.is_empty() {
+        if !self.replayed.is_empty() {
             // Points could leave only with a checkpoint, and there is none now.
             return;
         }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{Core, Outputs};
 use crate::{
-    event::{EventTime, Message, PartitionId},
+    event::{EventTime, PartitionId},
     pipeline::{
         holds::Holds,
         model::{Model, floor_end},
@@ -21,7 +21,7 @@ impl Core {
         }
         self.watermarks = Watermarks::new(&self.windows);
         self.holds = Holds::default();
-        self.replayed_until.clear();
+        self.replayed.clear();
         self.floor = delivered_until.map(|time| time.0);
         self.next_due = i64::MAX;
         self.alerts.restart();
@@ -34,7 +34,7 @@ impl Core {
     /// `None` while messages are read again, since a snapshot then would be of
     /// two states.
     pub fn snapshot(&mut self, names: &dyn Fn(PartitionId) -> Option<(String, i32)>) -> Option<Snapshot<'_>> {
-        if !self.replayed_until.is_empty() || !self.counted.is_empty() {
+        if !self.replayed.is_empty() || !self.counted.is_empty() {
             return None;
         }
         let (partitions, holds) = snapshot::partitions(&self.holds, &self.watermarks, names)?;
@@ -125,15 +125,9 @@ impl Core {
     /// Expects messages that were counted, for the models that begin anew.
     fn begin_replay<'s>(&mut self, states: impl Iterator<Item = (PartitionId, &'s PartitionState)>) {
         for (id, state) in states.filter(|(_, state)| state.replay < state.next) {
-            let index = id.0 as usize;
-            if index >= self.replayed_until.len() {
-                self.replayed_until.resize(index + 1, i64::MIN);
-            }
-            if let Some(until) = self.replayed_until.get_mut(index) {
-                *until = state.next;
-            }
+            self.replayed.note(id, state.next);
         }
-        if self.replayed_until.is_empty() {
+        if self.replayed.is_empty() {
             self.models.iter_mut().for_each(|model| model.set_begins_anew(false));
         } else {
             // What is read again is older than what the watermark has passed.
@@ -141,23 +135,12 @@ impl Core {
         }
     }
 
-    /// Whether a message was counted before the restart.
+    /// `partition` was read up to before `next`; ends the replay when all were read that
+    /// far.
     #[inline]
-    pub(super) fn is_replayed(&self, message: &Message<'_>) -> bool {
-        let until = self.replayed_until.get(message.partition.0 as usize);
-        until.is_some_and(|until| message.offset < *until)
-    }
-
-    /// `partition` was read up to before `next`; ends the replay when all were
-    /// read that far.
-    pub(super) fn pass_replayed(&mut self, partition: PartitionId, next: i64, out: &mut Outputs) {
-        let Some(until) = self.replayed_until.get_mut(partition.0 as usize) else { return };
-        if next < *until {
-            return;
-        }
-        *until = i64::MIN;
-        if self.replayed_until.iter().all(|until| *until == i64::MIN) {
-            self.replayed_until.clear();
+    pub(super) fn pass_read_again(&mut self, partition: PartitionId, next: i64, out: &mut Outputs) {
+        self.counted.pass(partition, next);
+        if self.replayed.pass(partition, next) {
             self.models.iter_mut().for_each(|model| model.set_begins_anew(false));
             self.watermarks.release();
             self.advance(out);

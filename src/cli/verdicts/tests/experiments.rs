@@ -1,3 +1,5 @@
+//! What is said of experiments at the end of a replay.
+
 use super::*;
 use crate::cli::verdicts::experiments;
 use crate::result::{

@@ -1,3 +1,5 @@
+//! What is said of explanations at the end of a replay.
+
 use std::collections::BTreeMap;
 
 use super::*;

@@ -16,7 +16,6 @@ impl Runner {
         };
         tracing::info!(experiment = change.experiment, action, at = %change.at, "an experiment is changed");
         self.step(Input::Experiment(change));
-        self.parts.status.set_experiments(self.parts.core.experiments());
     }
 }
 
