@@ -14,13 +14,10 @@ use datasketches::kll::{KllFloat, KllSketch};
 use driftline::{
     checkpoint::{Checkpoint, decode, encode},
     event::{EventTime, MessageBatch, PartitionId},
-    experiment::{
-        ArmSource, Condition, Design, ExperimentSettings, Inference, Method, MetricSettings, MetricValue,
-        PromoteWhen, Statistic, UnitSource,
-    },
+    experiment::{ArmSource, Condition, ExperimentSettings, MetricSettings, MetricValue, Statistic},
     pipeline::{Core, Input, Outputs},
     reference::Reference,
-    result::{Better, MetricRole},
+    result::Better,
 };
 use serde::Deserialize;
 use support::{Style, batches, core, events, load, median, reference, thread_ns};
@@ -187,44 +184,13 @@ fn decode_and_count(reference: &Arc<Reference>) {
 /// One experiment over the model: arms by version, with a mean and a rate of the
 /// prediction.
 fn experiment() -> ExperimentSettings {
-    let metric = |name: &str, statistic| MetricSettings {
-        name: name.to_owned(),
-        role: MetricRole::Goal,
-        better: Better::Lower,
-        statistic,
-        value: MetricValue::Prediction,
-        margin: None,
-        minimum_effect: None,
-        covariates: Vec::new(),
-        caps: (None, None),
-    };
+    let metric =
+        |name, statistic| MetricSettings::new(name, Better::Lower, statistic, MetricValue::Prediction);
+    let metrics =
+        vec![metric("mean", Statistic::Mean), metric("high", Statistic::Rate(Condition::Above(0.5)))];
     ExperimentSettings {
-        id: "versions".to_owned(),
-        model: "model-0".to_owned(),
         arm: ArmSource::Version,
-        arms: ["v1", "v2"].map(str::to_owned).into(),
-        unit: UnitSource::Envelope,
-        design: Design::Split,
-        splits: Vec::new(),
-        inference: Inference {
-            method: Method::AlwaysValid,
-            alpha: 0.05,
-            srm_alpha: 0.001,
-            power: 0.8,
-            planned_events: 5_000,
-            min_events: 100,
-            promote_when: PromoteWhen::AllGoals,
-        },
-        label_delay_ms: 0,
-        most_waiting: 1,
-        most_units: 1,
-        starts_at: None,
-        ends_at: None,
-        waits_for_start: false,
-        metrics: vec![
-            metric("mean", Statistic::Mean),
-            metric("high", Statistic::Rate(Condition::Above(0.5))),
-        ],
+        ..ExperimentSettings::new("versions", "model-0", &["v1", "v2"], metrics)
     }
 }
 

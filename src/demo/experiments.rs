@@ -5,8 +5,7 @@ use crate::{
     decode::{FieldSource, JsonPointer},
     event::EventTime,
     experiment::{
-        ArmSource, Condition, Design, ExperimentSettings, Inference, Margin, Method, MetricSettings,
-        MetricValue, PromoteWhen, Split, Statistic, UnitSource,
+        ArmSource, Condition, ExperimentSettings, Margin, MetricSettings, MetricValue, Split, Statistic,
     },
     result::{Better, MetricRole},
 };
@@ -27,45 +26,23 @@ fn experiment(release: Release) -> ExperimentSettings {
         weights: vec![f64::from(100 - share), f64::from(share)],
     };
     let raised = release.raised_at(START).map(|at| split(Some(at), Release::LAST_SHARE));
+    let id = format!("credit-{}", release.build());
     ExperimentSettings {
-        id: format!("credit-{}", release.build()),
-        model: MODEL.to_owned(),
         arm: ArmSource::Field(field("build")),
-        arms: vec![STABLE.to_owned(), release.build().to_owned()],
-        unit: UnitSource::Envelope,
-        design: Design::Split,
         splits: std::iter::once(split(None, Release::FIRST_SHARE)).chain(raised).collect(),
-        inference: Inference {
-            method: Method::AlwaysValid,
-            alpha: 0.05,
-            srm_alpha: 0.001,
-            power: 0.8,
-            planned_events: 5_000,
-            min_events: 100,
-            promote_when: PromoteWhen::AllGoals,
-        },
-        label_delay_ms: 0,
-        most_waiting: 1,
-        most_units: 1,
         starts_at: Some(from),
         ends_at: Some(until),
-        waits_for_start: false,
-        metrics: metrics(),
+        ..ExperimentSettings::new(&id, MODEL, &[STABLE, release.build()], metrics())
     }
 }
 
 fn metrics() -> Vec<MetricSettings> {
-    let accepted = MetricSettings {
-        name: "accepted".to_owned(),
-        role: MetricRole::Goal,
-        better: Better::Higher,
-        statistic: Statistic::Rate(Condition::IsTrue),
-        value: MetricValue::Field(field("accepted")),
-        margin: None,
-        minimum_effect: None,
-        covariates: Vec::new(),
-        caps: (None, None),
-    };
+    let accepted = MetricSettings::new(
+        "accepted",
+        Better::Higher,
+        Statistic::Rate(Condition::IsTrue),
+        MetricValue::Field(field("accepted")),
+    );
     let errors = MetricSettings {
         name: "errors".to_owned(),
         role: MetricRole::Guardrail,

@@ -229,7 +229,38 @@ pub enum Covariate {
     Field(FieldSource),
 }
 
+/// As the configuration has it where it says nothing.
+impl Default for Inference {
+    fn default() -> Self {
+        Self {
+            method: Method::AlwaysValid,
+            alpha: 0.05,
+            srm_alpha: 0.001,
+            power: 0.8,
+            planned_events: 5_000,
+            min_events: 100,
+            promote_when: PromoteWhen::AllGoals,
+        }
+    }
+}
+
 impl MetricSettings {
+    /// A goal with nothing else that is not by default.
+    #[must_use]
+    pub fn new(name: &str, better: Better, statistic: Statistic, value: MetricValue) -> Self {
+        Self {
+            name: name.to_owned(),
+            role: MetricRole::Goal,
+            better,
+            statistic,
+            value,
+            margin: None,
+            minimum_effect: None,
+            covariates: Vec::new(),
+            caps: (None, None),
+        }
+    }
+
     /// Whether it needs labels.
     #[must_use]
     pub fn needs_label(&self) -> bool {
@@ -245,6 +276,29 @@ impl MetricSettings {
 }
 
 impl ExperimentSettings {
+    /// Arms of `model` by the variant, the control first, with nothing else that is not
+    /// by default.
+    #[must_use]
+    pub fn new(id: &str, model: &str, arms: &[&str], metrics: Vec<MetricSettings>) -> Self {
+        Self {
+            id: id.to_owned(),
+            model: model.to_owned(),
+            arm: ArmSource::Variant,
+            arms: arms.iter().map(|arm| (*arm).to_owned()).collect(),
+            unit: UnitSource::Envelope,
+            design: Design::Split,
+            splits: Vec::new(),
+            inference: Inference::default(),
+            label_delay_ms: 3_600_000,
+            most_waiting: 200_000,
+            most_units: 1_000_000,
+            starts_at: None,
+            ends_at: None,
+            waits_for_start: false,
+            metrics,
+        }
+    }
+
     /// Whether any metric needs labels.
     #[must_use]
     pub fn needs_labels(&self) -> bool {

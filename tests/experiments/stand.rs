@@ -10,12 +10,12 @@ use driftline::{
     drift::DriftSettings,
     event::{EventTime, MessageBatch, PartitionId},
     experiment::{
-        ArmSource, Condition, Design, ExperimentAction, ExperimentChange, ExperimentSettings, Inference,
-        Loss, Method, MetricSettings, MetricValue, PromoteWhen, Statistic, UnitSource,
+        Condition, ExperimentAction, ExperimentChange, ExperimentSettings, Inference, Loss, MetricSettings,
+        MetricValue, Statistic,
     },
     pipeline::{Core, CoreSettings, Input, ModelSpec, Outputs, ReferenceSpec, Snapshot},
     reference::{BuilderSettings, ColumnRole, Reference, ReferenceBuilder, Value},
-    result::{Better, ChallengerResult, ExperimentResult, MetricResult, MetricRole},
+    result::{Better, ChallengerResult, ExperimentResult, MetricResult},
     window::WindowSettings,
 };
 
@@ -53,46 +53,19 @@ pub(crate) fn windows() -> WindowSettings {
 
 /// Arms `a` and `b` by variant, of which little is asked.
 pub(crate) fn experiment(metrics: Vec<MetricSettings>) -> ExperimentSettings {
+    let settings = ExperimentSettings::new("test", MODEL, &["a", "b"], metrics);
     ExperimentSettings {
-        id: "test".to_owned(),
-        model: MODEL.to_owned(),
-        arm: ArmSource::Variant,
-        arms: vec!["a".to_owned(), "b".to_owned()],
-        unit: UnitSource::Envelope,
-        design: Design::Split,
-        splits: Vec::new(),
-        inference: Inference {
-            method: Method::AlwaysValid,
-            alpha: 0.05,
-            srm_alpha: 0.001,
-            power: 0.8,
-            planned_events: 5_000,
-            min_events: 10,
-            promote_when: PromoteWhen::AllGoals,
-        },
+        inference: Inference { min_events: 10, ..settings.inference },
         label_delay_ms: 0,
         most_waiting: 100_000,
         most_units: 100_000,
-        starts_at: None,
-        ends_at: None,
-        waits_for_start: false,
-        metrics,
+        ..settings
     }
 }
 
 /// A goal that is better when it is higher.
 pub(crate) fn metric(name: &str, statistic: Statistic, value: MetricValue) -> MetricSettings {
-    MetricSettings {
-        name: name.to_owned(),
-        role: MetricRole::Goal,
-        better: Better::Higher,
-        statistic,
-        value,
-        margin: None,
-        minimum_effect: None,
-        covariates: Vec::new(),
-        caps: (None, None),
-    }
+    MetricSettings::new(name, Better::Higher, statistic, value)
 }
 
 /// The mean of a number that events carry as `value`.

@@ -20,11 +20,10 @@ use statrs::distribution::{Binomial as Exact, DiscreteCDF};
 
 use super::{
     Condition, Covariate, Design, ExperimentSettings, Inference, Margin, Method, MetricSettings, MetricValue,
-    PromoteWhen, Split, Statistic, UnitSource,
+    Split, Statistic,
     pane::Pane,
     quantiles,
     report::{self, Times},
-    settings::ArmSource,
     split_test,
     sums::Unit,
     totals::Totals,
@@ -36,54 +35,21 @@ const LOOKS: usize = 60;
 const EVENTS: u64 = 400;
 const ALPHA: f64 = 0.05;
 
-fn metric(role: MetricRole, better: Better, statistic: Statistic) -> MetricSettings {
-    MetricSettings {
-        name: "metric".to_owned(),
-        role,
-        better,
-        statistic,
-        value: MetricValue::Prediction,
-        margin: None,
-        minimum_effect: None,
-        covariates: Vec::new(),
-        caps: (None, None),
-    }
+fn metric(better: Better, statistic: Statistic) -> MetricSettings {
+    MetricSettings::new("metric", better, statistic, MetricValue::Prediction)
 }
 
 fn rate() -> MetricSettings {
-    metric(MetricRole::Goal, Better::Higher, Statistic::Rate(Condition::IsTrue))
+    metric(Better::Higher, Statistic::Rate(Condition::IsTrue))
 }
 
 fn mean() -> MetricSettings {
-    metric(MetricRole::Goal, Better::Lower, Statistic::Mean)
+    metric(Better::Lower, Statistic::Mean)
 }
 
 fn experiment(metrics: Vec<MetricSettings>) -> ExperimentSettings {
-    ExperimentSettings {
-        id: "test".to_owned(),
-        model: "model".to_owned(),
-        arm: ArmSource::Variant,
-        arms: vec!["a".to_owned(), "b".to_owned()],
-        unit: UnitSource::Envelope,
-        design: Design::Split,
-        splits: Vec::new(),
-        inference: Inference {
-            method: Method::AlwaysValid,
-            alpha: ALPHA,
-            srm_alpha: 0.001,
-            power: 0.8,
-            planned_events: 5_000,
-            min_events: 100,
-            promote_when: PromoteWhen::AllGoals,
-        },
-        label_delay_ms: 0,
-        most_waiting: 1_000,
-        most_units: 1_000,
-        starts_at: None,
-        ends_at: None,
-        waits_for_start: false,
-        metrics,
-    }
+    let settings = ExperimentSettings::new("test", "model", &["a", "b"], metrics);
+    ExperimentSettings { inference: Inference { alpha: ALPHA, ..settings.inference }, ..settings }
 }
 
 /// What came of many runs.
@@ -238,23 +204,24 @@ fn latency_cell(settings: &ExperimentSettings, name: &str, share: f64, factor: f
     )
 }
 
+fn assert_equal_laws(kind: &str, settings: &ExperimentSettings) {
+    for share in [0.5, 0.1, 0.01] {
+        let name = format!("{kind}, share {share}");
+        assert_false(&name, latency_cell(settings, &name, share, 1.0, 500));
+    }
+}
+
 #[test]
 fn equal_latencies_are_seldom_told_apart() {
     let settings = experiment(vec![mean()]);
-    for share in [0.5, 0.1, 0.01] {
-        let name = format!("log-normal mean, share {share}");
-        assert_false(&name, latency_cell(&settings, &name, share, 1.0, 500));
-    }
+    assert_equal_laws("log-normal mean", &settings);
     assert_found("20 % less", latency_cell(&settings, "20 % less", 0.5, 0.8, 200), 0.9);
 }
 
 #[test]
 fn equal_tails_are_seldom_told_apart() {
-    let settings = experiment(vec![metric(MetricRole::Goal, Better::Lower, Statistic::Quantile(0.95))]);
-    for share in [0.5, 0.1, 0.01] {
-        let name = format!("95 % quantile, share {share}");
-        assert_false(&name, latency_cell(&settings, &name, share, 1.0, 500));
-    }
+    let settings = experiment(vec![metric(Better::Lower, Statistic::Quantile(0.95))]);
+    assert_equal_laws("95 % quantile", &settings);
     assert_found("25 % less", latency_cell(&settings, "tail 25 % less", 0.5, 0.75, 200), 0.9);
 }
 
@@ -493,8 +460,10 @@ fn covariates_find_more_and_keep_the_error() {
 
 #[test]
 fn pairs_keep_the_error_and_find_more() {
-    let settings =
-        ExperimentSettings { design: Design::Shadow { pair_timeout_ms: 0 }, ..experiment(vec![mean()]) };
+    let settings = ExperimentSettings {
+        design: Design::Shadow { pair_timeout_ms: 0 },
+        ..experiment(vec![mean()])
+    };
     let run = |name: &str, gain: f64, runs| {
         simulate(
             name,

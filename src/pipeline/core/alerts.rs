@@ -1,6 +1,6 @@
 //! Alerts as a part of the core: windows in, changes and notifications out.
 
-use super::{Before, Core, Input, Outputs};
+use super::{Core, Input, Outputs, outputs::Before};
 use crate::alert::{AlertSettings, Alerts, Vitals};
 
 impl Core {

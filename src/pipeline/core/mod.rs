@@ -11,28 +11,28 @@
 mod alerts;
 mod experiments;
 mod explanations;
+mod outputs;
 mod read_again;
 mod restore;
 
 use std::sync::Arc;
 
+pub use self::outputs::Outputs;
 use self::read_again::ReadAgain;
 use super::{
     commits::Commit,
     counters::{Counters, DropReason},
     explanations::{ExplainTask, Explained, Explanations},
     holds::{Holds, Position},
-    learn::LearnedReference,
     model::{Model, ModelSpec, ModelStatus, TakeContext, Taken},
     snapshot::{self, Meaning, Snapshot},
 };
 use crate::{
-    alert::{AlertOutputs, Alerts, SilenceChange, Vitals},
+    alert::{Alerts, SilenceChange, Vitals},
     decode::{Decoder, EventMapping, Row},
     event::{EventTime, Message, MessageBatch, PartitionId, Reject, RejectReason},
     experiment::{EventView, ExperimentChange, Experiments},
     profile::row_hash,
-    result::{EventExplanation, ExperimentResult, WindowExplanation, WindowResult},
     window::{Watermarks, WindowSettings},
 };
 
@@ -99,50 +99,6 @@ pub enum Input<'a> {
     },
     /// There will be no more messages: write all windows that have data.
     End,
-}
-
-/// What a step gave. Reused from step to step.
-#[derive(Debug, Default)]
-pub struct Outputs {
-    /// Windows, new and rewritten, in the order in which they are to be written.
-    pub results: Vec<WindowResult>,
-    /// Refused messages, by their index in the batch.
-    pub rejects: Vec<(usize, Reject)>,
-    /// References that were learned, to be stored before offsets are committed.
-    pub learned: Vec<LearnedReference>,
-    /// Sentences about references that could not be learned.
-    pub failures: Vec<String>,
-    /// Windows that were explained.
-    pub explanations: Vec<WindowExplanation>,
-    /// Events of alerts that were explained.
-    pub event_explanations: Vec<EventExplanation>,
-    /// Experiments, looked at anew.
-    pub experiments: Vec<ExperimentResult>,
-    /// Alerts that changed, and what is to be told.
-    pub alerts: AlertOutputs,
-}
-
-/// How much was in the outputs before a step.
-struct Before {
-    results: usize,
-    explanations: usize,
-    experiments: usize,
-    records: usize,
-}
-
-impl Outputs {
-    /// Forgets everything and keeps the memory.
-    pub fn clear(&mut self) {
-        self.results.clear();
-        self.rejects.clear();
-        self.learned.clear();
-        self.failures.clear();
-        self.explanations.clear();
-        self.event_explanations.clear();
-        self.experiments.clear();
-        self.alerts.records.clear();
-        self.alerts.notifications.clear();
-    }
 }
 
 /// The state of all models.
@@ -219,12 +175,7 @@ impl Core {
 
     /// Takes one input and appends what follows from it to `out`.
     pub fn step(&mut self, input: Input<'_>, out: &mut Outputs) {
-        let before = Before {
-            results: out.results.len(),
-            explanations: out.explanations.len(),
-            experiments: out.experiments.len(),
-            records: out.alerts.records.len(),
-        };
+        let before = out.lengths();
         match input {
             Input::Batch { batch, topics, now } => {
                 for (index, message) in batch.iter().enumerate() {
