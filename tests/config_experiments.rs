@@ -9,8 +9,8 @@ use driftline::{
     decode::{FieldSource, JsonPointer},
     event::EventTime,
     experiment::{
-        ArmSource, Condition, Covariate, Design, Inference, Loss, Margin, Method, MetricSettings,
-        MetricValue, PromoteWhen, Split, Statistic, UnitSource, Winsorise,
+        ArmSource, Condition, Covariate, Design, ExperimentSettings, Inference, Loss, Margin, Method,
+        MetricSettings, MetricValue, PromoteWhen, Split, Statistic, UnitSource, Winsorise,
     },
     ops::{OnStale, ServedExperiment},
     pipeline::{Learning, ModelSpec, ReferenceSpec},
@@ -122,7 +122,9 @@ fn defaults_are_those_that_are_told() {
         covariates: Vec::new(),
         caps: (None, None),
     };
-    assert_eq!(experiment.metrics, [metric]);
+    assert_eq!(experiment.metrics, [metric.clone()]);
+    // What the code takes for its defaults is what the configuration does.
+    assert_eq!(*experiment, ExperimentSettings::new("e", "credit", &["a", "b"], vec![metric]));
     // Ten slides of five minutes are more than ten minutes.
     let stale_after = Duration::from_secs(3_000);
     let served = ServedExperiment { id: "e".to_owned(), hooks: false, stale_after, on_stale: OnStale::Hold };
@@ -189,7 +191,7 @@ fn arms_are_versions_and_designs_are_shadows() {
         settings("arm = \"version\"\nmode = \"shadow\"\nmethod = \"fixed\"\nplanned_events = 200\n", GOAL);
     let experiment = &settings.experiments[0];
     assert_eq!(experiment.arm, ArmSource::Version);
-    assert_eq!(experiment.design, Design::Shadow { pair_timeout_ms: 600_000 });
+    assert_eq!(experiment.design, Design::Shadow { pair_timeout_ms: 600_000, max_unanswered: 0.01 });
     assert_eq!(experiment.inference.method, Method::FixedHorizon);
 }
 
@@ -595,8 +597,11 @@ fn what_can_be_used_but_hardly_is_meant_is_warned_of() {
     let own = format!("{GOAL}covariates = [\"prediction\"]");
     let parts = ["covariates[0]: the prediction is made by the arm", "the same model"];
     assert_told(&warnings("", &own), 17, &parts, &own);
-    let parts = ["pair_timeout: has no effect where arms share the traffic", "mode = \"shadow\""];
-    assert_told(&warnings("pair_timeout = \"1m\"\n", GOAL), 13, &parts, "");
+    for (key, value) in [("pair_timeout", "\"1m\""), ("max_unanswered", "0.5")] {
+        let no_effect = format!("{key}: has no effect where arms share the traffic");
+        let parts = [no_effect.as_str(), "mode = \"shadow\""];
+        assert_told(&warnings(&format!("{key} = {value}\n"), GOAL), 13, &parts, "");
+    }
 }
 
 #[test]

@@ -301,7 +301,7 @@ impl Experiment {
     fn wait_ms(&self) -> i64 {
         let pairs = match self.settings.design {
             Design::Split => 0,
-            Design::Shadow { pair_timeout_ms } => pair_timeout_ms,
+            Design::Shadow { pair_timeout_ms, .. } => pair_timeout_ms,
         };
         self.windows.grace_ms.saturating_add(pairs)
     }

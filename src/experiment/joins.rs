@@ -6,7 +6,8 @@
 //! window in whole windows: that is when the window's labels are looked at, and all
 //! that was before it has been read by then, whichever partition was faster. It may
 //! also be earlier than its prediction, by as much. Two answers are a pair when their
-//! times are no further apart than the pair timeout.
+//! times are no further apart than the pair timeout. What finds no counterpart is
+//! counted when none can come any more.
 
 use super::{
     experiment::Experiment,
@@ -14,7 +15,7 @@ use super::{
     settings::{Design, ExperimentSettings},
     sums::Unit,
     values::{EventView, Outcome, Reading, labelled},
-    waiting::{Answer, Entry},
+    waiting::{Answer, Entry, Room},
 };
 
 impl Experiment {
@@ -35,8 +36,8 @@ impl Experiment {
         };
         let answer =
             Answer { arm, bucket, time, score: event.score(), class: event.class(), values: values.into() };
-        let (in_time, most) = (self.in_time(), self.settings.most_waiting);
-        let offered = self.memory.waiting.answer(id, answer, most, in_time);
+        let (in_time, room) = (self.in_time(), self.room());
+        let offered = self.memory.waiting.answer(id, answer, room, in_time);
         if offered.lost > 0 || !offered.is_new {
             let lost = self.memory.lose(start);
             lost.crowded += offered.lost;
@@ -90,8 +91,8 @@ impl Experiment {
             self.memory.lose(window).unmatched += 1;
             return;
         };
-        let (in_time, most) = (self.in_time(), self.settings.most_waiting);
-        let offered = self.memory.waiting.label(id, (time, label), most, in_time);
+        let (in_time, room) = (self.in_time(), self.room());
+        let offered = self.memory.waiting.label(id, (time, label), room, in_time);
         if let Some(time) = offered.surplus {
             self.lose_label(time);
         }
@@ -115,10 +116,26 @@ impl Experiment {
 
     /// Lets go of answers from before `answers` and of labels from before `labels`.
     pub(super) fn expire(&mut self, (answers, labels): (i64, i64)) {
-        let lost = self.memory.waiting.expire(answers, labels);
+        let Self { settings, memory, .. } = self;
+        let mut strangers = Vec::new();
+        let lost = memory.waiting.expire(answers, labels, |entry| {
+            strangers.extend(without_control(settings, entry));
+        });
         for time in lost {
             self.lose_label(time);
         }
+        for time in strangers {
+            let window = self.start_of(time);
+            self.memory.lose(window).unmatched += 1;
+        }
+    }
+
+    fn room(&self) -> Room {
+        let answers = match self.settings.design {
+            Design::Split => 1,
+            Design::Shadow { .. } => self.settings.arms.len(),
+        };
+        Room { most: self.settings.most_waiting, answers, has_label: self.needs_labels() }
     }
 
     /// Whether an answer of a time counts with a label of another.
@@ -146,7 +163,7 @@ impl Experiment {
         for answer in entry.answers().filter(|answer| answer.arm != 0) {
             // The pairs that were complete before the last answer have their label.
             let is_new = only.is_none_or(|arm| arm == 0 || arm == answer.arm);
-            if is_new && self.are_near(control, answer) {
+            if is_new && are_near(&self.settings, control, answer) {
                 self.label_pair(control, answer, label);
             }
         }
@@ -173,19 +190,13 @@ impl Experiment {
         }
     }
 
-    /// Whether two answers are to the same request in time.
-    fn are_near(&self, one: &Answer, other: &Answer) -> bool {
-        let Design::Shadow { pair_timeout_ms } = self.settings.design else { return false };
-        one.time.abs_diff(other.time) <= pair_timeout_ms.unsigned_abs()
-    }
-
     /// Pairs the answer of `arm` with the control's, or the control's with all others.
     fn pair(&mut self, entry: &Entry, arm: u8) {
         let Some(control) = entry.answer_of(0) else { return };
         let start = self.start_of(control.time);
         let others = entry.answers().filter(|answer| answer.arm != 0 && (arm == 0 || answer.arm == arm));
         for answer in others {
-            if !self.are_near(control, answer) {
+            if !are_near(&self.settings, control, answer) {
                 continue;
             }
             let place = usize::from(answer.arm).saturating_sub(1);
@@ -209,6 +220,22 @@ impl Experiment {
             }
         }
     }
+}
+
+/// Whether two answers are to the same request in time.
+fn are_near(settings: &ExperimentSettings, one: &Answer, other: &Answer) -> bool {
+    let Design::Shadow { pair_timeout_ms, .. } = settings.design else { return false };
+    one.time.abs_diff(other.time) <= pair_timeout_ms.unsigned_abs()
+}
+
+/// Times of the answers of shadows that none of the control's belongs to.
+fn without_control(settings: &ExperimentSettings, entry: &Entry) -> Vec<i64> {
+    if settings.design == Design::Split {
+        return Vec::new();
+    }
+    let control = entry.answer_of(0);
+    let is_alone = |answer: &&Answer| control.is_none_or(|control| !are_near(settings, control, answer));
+    entry.answers().filter(|answer| answer.arm != 0).filter(is_alone).map(|answer| answer.time).collect()
 }
 
 /// Compares two answers to one request.

@@ -88,6 +88,9 @@ pub(super) struct PairMetric {
 #[serde(deny_unknown_fields)]
 pub(super) struct Agreement {
     pub(super) pairs: u64,
+    /// Requests of the control without an answer in time; of windows that were looked
+    /// at, since others may still be answered.
+    pub(super) unanswered: u64,
     /// Predictions: control and challenger.
     pub(super) scores: Sums,
     /// Pairs with classes, and those with different ones.
@@ -96,11 +99,13 @@ pub(super) struct Agreement {
 
 impl Agreement {
     pub(super) fn new() -> Self {
-        Self { pairs: 0, scores: Sums::new(2), classes: (0, 0) }
+        Self { pairs: 0, unanswered: 0, scores: Sums::new(2), classes: (0, 0) }
     }
 
-    pub(super) fn merge(&mut self, other: &Self) {
+    /// Takes a window in which the control has answered so many requests.
+    pub(super) fn take(&mut self, other: &Self, requests: u64) {
         self.pairs += other.pairs;
+        self.unanswered += requests.saturating_sub(other.pairs);
         self.scores.merge(&other.scores);
         self.classes = (self.classes.0 + other.classes.0, self.classes.1 + other.classes.1);
     }

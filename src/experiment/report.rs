@@ -166,6 +166,7 @@ fn disagreement(agreement: &Agreement) -> Disagreement {
     let class_share = (pairs > 0).then(|| different as f64 / pairs as f64);
     Disagreement {
         pairs: agreement.pairs,
+        unanswered: agreement.unanswered,
         class_share,
         mean_difference: has_scores.then_some(difference),
         rms_difference: has_scores.then(|| mean_square.sqrt()),

@@ -66,7 +66,7 @@ pub enum UnitSource {
 }
 
 /// How arms see traffic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Design {
     /// Every unit, or every request, is of one arm.
     Split,
@@ -75,6 +75,9 @@ pub enum Design {
     Shadow {
         /// How far apart in event time the two may be.
         pair_timeout_ms: i64,
+        /// Share of the control's requests that a challenger may leave unanswered, at
+        /// most: what it answers may be the easy ones.
+        max_unanswered: f64,
     },
 }
 

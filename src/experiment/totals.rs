@@ -16,10 +16,10 @@ use super::{
 };
 use crate::result::{ArmCounts, ExperimentHealth};
 
-/// Share of units seen in several arms from which on arms are not told apart, and how
-/// many it takes to say so.
-const SEVERAL_SHARE: u64 = 100;
-const SEVERAL_LEAST: u64 = 10;
+/// One in so many that is wrong is too many to trust the rest, and how many it takes to
+/// say so.
+const TOO_OFTEN: u64 = 100;
+const TELLING: u64 = 10;
 
 /// Sums over windows.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -168,8 +168,9 @@ impl Totals {
             keep_most(&mut self.split, log);
         }
         self.take_metrics(settings, pane, false);
+        let requests = pane.arms.first().map_or(0, |control| control.labelable);
         for (total, pair) in self.agreement.iter_mut().zip(&pane.pairs) {
-            total.merge(&pair.agreement);
+            total.take(&pair.agreement, requests);
         }
     }
 
@@ -261,6 +262,29 @@ impl Totals {
             .collect()
     }
 
+    /// The shadows that leave too many requests unanswered: what they answer may be the
+    /// easy ones.
+    fn silent(&self, settings: &ExperimentSettings) -> Vec<String> {
+        let Design::Shadow { max_unanswered, .. } = settings.design else { return Vec::new() };
+        let challengers = settings.challengers().zip(&self.agreement);
+        let silent = challengers.filter(|(_, agreement)| {
+            #[expect(clippy::cast_precision_loss, reason = "counts below 2^53")]
+            let most = max_unanswered * (agreement.pairs + agreement.unanswered) as f64;
+            #[expect(clippy::cast_precision_loss, reason = "counts below 2^53")]
+            let unanswered = agreement.unanswered as f64;
+            agreement.unanswered >= TELLING && unanswered > most
+        });
+        silent
+            .map(|((_, arm), Agreement { pairs, unanswered, .. })| {
+                let of = share(*unanswered, pairs + unanswered);
+                format!(
+                    "{arm} left {of} of the requests unanswered, and what it answers may be the easy ones: see \
+                     max_unanswered"
+                )
+            })
+            .collect()
+    }
+
     /// What was counted of each arm.
     pub(super) fn arm_counts(&self, settings: &ExperimentSettings, time: i64) -> Vec<ArmCounts> {
         let split = split_at(settings, time);
@@ -310,19 +334,20 @@ impl Totals {
         if label_p_value.is_some_and(|p| p < alpha) {
             problems.push("predictions of one arm get labels more often than those of another".to_owned());
         }
-        if several_units >= SEVERAL_LEAST && several_units * SEVERAL_SHARE >= units {
+        if several_units >= TELLING && several_units * TOO_OFTEN >= units {
             problems.push(format!("{} of the units were seen in several arms", share(several_units, units)));
         }
-        if unknown_units * SEVERAL_SHARE > events {
+        if unknown_units * TOO_OFTEN > events {
             let of = share(unknown_units, events);
             problems.push(format!("{of} of the events are of units that max_units leaves no memory for"));
         }
-        if crowded * SEVERAL_SHARE > events {
+        if crowded * TOO_OFTEN > events {
             let of = share(crowded, events);
             problems.push(format!(
                 "{of} of the events had to make room before their counterpart came: raise max_waiting"
             ));
         }
+        problems.extend(self.silent(settings));
         problems.extend(self.unusable(settings, alpha));
         ExperimentHealth {
             ok: problems.is_empty(),

@@ -57,6 +57,10 @@ impl Entry {
         self.answers().find(|answer| answer.arm == arm)
     }
 
+    fn is_complete(&self, room: Room) -> bool {
+        self.answers().count() >= room.answers && (self.label.is_some() || !room.has_label)
+    }
+
     fn of_answer(answer: Answer) -> Self {
         Self { time: answer.time, label: None, is_joined: false, first: Some(answer), others: Vec::new() }
     }
@@ -73,6 +77,14 @@ impl Entry {
             self.others.push(answer);
         }
     }
+}
+
+/// How many entries may wait, and what one has that waits for nothing more.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    pub(super) most: usize,
+    pub(super) answers: usize,
+    pub(super) has_label: bool,
 }
 
 /// What became of something that was offered.
@@ -148,11 +160,11 @@ impl Waiting {
         &mut self,
         id: u64,
         answer: Answer,
-        most: usize,
+        room: Room,
         in_time: impl Fn(i64, i64) -> bool,
     ) -> Offered {
         let time = answer.time;
-        let lost = self.make_room(id, most);
+        let lost = self.make_room(id, room);
         let Some(entry) = self.entries.get_mut(&id) else {
             self.by_time.insert((time, id));
             self.entries.insert(id, Entry::of_answer(answer));
@@ -181,10 +193,10 @@ impl Waiting {
         &mut self,
         id: u64,
         (time, label): (i64, Outcome),
-        most: usize,
+        room: Room,
         in_time: impl Fn(i64, i64) -> bool,
     ) -> Offered {
-        let lost = self.make_room(id, most);
+        let lost = self.make_room(id, room);
         let entry = self.entries.entry(id).or_insert_with(|| Entry::of_label(time));
         let before = entry.label.map(|(before, _)| before);
         let surplus = before.map(|before| before.max(time));
@@ -203,15 +215,15 @@ impl Waiting {
         Offered { is_new, lost, surplus }
     }
 
-    fn make_room(&mut self, id: u64, most: usize) -> u64 {
+    fn make_room(&mut self, id: u64, room: Room) -> u64 {
         let mut lost = 0;
-        while self.entries.len() >= most.max(1) && !self.entries.contains_key(&id) {
+        while self.entries.len() >= room.most.max(1) && !self.entries.contains_key(&id) {
             if let Some((_, oldest)) = self.labels.pop_first() {
                 self.drop_label(oldest);
                 lost += 1;
             } else if let Some((_, oldest)) = self.by_time.pop_first() {
                 let entry = self.entries.remove(&oldest);
-                lost += u64::from(entry.is_some_and(|entry| entry.label.is_none()));
+                lost += u64::from(entry.is_some_and(|entry| !entry.is_complete(room)));
             } else {
                 break;
             }
@@ -229,19 +241,18 @@ impl Waiting {
         }
     }
 
-    /// Lets go of answers from before `answers`, and of labels from before `labels`
-    /// that found none; the event times of those labels.
-    pub(super) fn expire(&mut self, answers: i64, labels: i64) -> Vec<i64> {
+    /// Lets go of answers from before `answers`, of which `gone` is told, and of labels
+    /// from before `labels` that found none; the event times of those labels.
+    pub(super) fn expire(&mut self, answers: i64, labels: i64, mut gone: impl FnMut(&Entry)) -> Vec<i64> {
         while let Some((_, id)) = pop_before(&mut self.by_time, answers) {
-            match self.entries.get_mut(&id) {
-                // The label may be of another prediction yet.
-                Some(entry) if entry.label.is_some() && !entry.is_joined => {
-                    entry.first = None;
-                    entry.others.clear();
-                }
-                _ => {
-                    self.entries.remove(&id);
-                }
+            let Some(entry) = self.entries.get_mut(&id) else { continue };
+            gone(entry);
+            // The label may be of another prediction yet.
+            if entry.label.is_some() && !entry.is_joined {
+                entry.first = None;
+                entry.others.clear();
+            } else {
+                self.entries.remove(&id);
             }
         }
         let mut lost = Vec::new();
@@ -265,6 +276,8 @@ mod tests {
         Answer { arm, bucket: None, time, score: Some(0.5), class: None, values: Box::default() }
     }
 
+    const ROOM: Room = Room { most: 10, answers: 1, has_label: true };
+
     const LABEL: Outcome = Outcome { number: Some(1.0), word: 1 };
 
     fn in_ten(answer: i64, label: i64) -> bool {
@@ -276,13 +289,13 @@ mod tests {
         for label_first in [true, false] {
             let mut waiting = Waiting::default();
             if label_first {
-                assert!(waiting.label(1, (5, LABEL), 10, in_ten).is_new);
+                assert!(waiting.label(1, (5, LABEL), ROOM, in_ten).is_new);
             }
-            assert!(waiting.answer(1, answer(0, 6), 10, in_ten).is_new);
-            assert!(!waiting.answer(1, answer(0, 7), 10, in_ten).is_new, "the first one counts");
-            assert!(waiting.answer(1, answer(1, 7), 10, in_ten).is_new);
+            assert!(waiting.answer(1, answer(0, 6), ROOM, in_ten).is_new);
+            assert!(!waiting.answer(1, answer(0, 7), ROOM, in_ten).is_new, "the first one counts");
+            assert!(waiting.answer(1, answer(1, 7), ROOM, in_ten).is_new);
             if !label_first {
-                assert!(waiting.label(1, (9, LABEL), 10, in_ten).is_new);
+                assert!(waiting.label(1, (9, LABEL), ROOM, in_ten).is_new);
             }
             let entry = waiting.get(1).expect("an entry");
             assert_eq!(entry.time, 7, "the last answer");
@@ -298,11 +311,11 @@ mod tests {
                 let mut surplus = Vec::new();
                 for (index, time) in times.into_iter().enumerate() {
                     if index == answer_after {
-                        waiting.answer(1, answer(0, 5), 10, in_ten);
+                        waiting.answer(1, answer(0, 5), ROOM, in_ten);
                     }
-                    surplus.extend(waiting.label(1, (time, LABEL), 10, in_ten).surplus);
+                    surplus.extend(waiting.label(1, (time, LABEL), ROOM, in_ten).surplus);
                 }
-                waiting.answer(1, answer(0, 5), 10, in_ten);
+                waiting.answer(1, answer(0, 5), ROOM, in_ten);
                 let entry = waiting.get(1).expect("an entry");
                 assert_eq!((entry.label.map(|(time, _)| time), surplus), (Some(8), vec![30]));
             }
@@ -313,20 +326,36 @@ mod tests {
     fn the_oldest_makes_room_and_is_counted() {
         let mut waiting = Waiting::default();
         for (id, time) in [(1, 10), (2, 20)] {
-            waiting.answer(id, answer(0, time), 2, in_ten);
+            waiting.answer(id, answer(0, time), Room { most: 2, ..ROOM }, in_ten);
         }
-        let offered = waiting.label(3, (30, LABEL), 2, in_ten);
+        let offered = waiting.label(3, (30, LABEL), Room { most: 2, ..ROOM }, in_ten);
         assert_eq!(offered, Offered { is_new: true, lost: 1, surplus: None });
         assert!(waiting.get(1).is_none());
-        assert_eq!((waiting.expire(21, 30), waiting.len()), (vec![], 1));
-        assert_eq!((waiting.expire(21, 31), waiting.len()), (vec![30], 0));
+        let mut gone = Vec::new();
+        let mut expire =
+            |waiting: &mut Waiting, labels| waiting.expire(21, labels, |entry| gone.push(entry.time));
+        assert_eq!((expire(&mut waiting, 30), waiting.len()), (vec![], 1));
+        assert_eq!((expire(&mut waiting, 31), waiting.len()), (vec![30], 0));
+        assert_eq!(gone, [20]);
+    }
+
+    #[test]
+    fn what_waits_for_nothing_more_is_not_lost_when_it_makes_room() {
+        for (arms, has_label, lost) in [(2, false, 0), (1, false, 1), (2, true, 1)] {
+            let room = Room { most: 1, answers: 2, has_label };
+            let mut waiting = Waiting::default();
+            for arm in 0..arms {
+                waiting.answer(1, answer(arm, 10), room, in_ten);
+            }
+            assert_eq!(waiting.answer(2, answer(0, 20), room, in_ten).lost, lost, "{arms} {has_label}");
+        }
     }
 
     #[test]
     fn it_comes_back_as_it_was_stored() {
         let mut waiting = Waiting::default();
-        waiting.answer(4, answer(2, 10), 9, in_ten);
-        waiting.label(5, (12, LABEL), 9, in_ten);
+        waiting.answer(4, answer(2, 10), ROOM, in_ten);
+        waiting.label(5, (12, LABEL), ROOM, in_ten);
         let text = serde_json::to_string(&waiting).expect("JSON");
         assert_eq!(serde_json::from_str::<Waiting>(&text).expect("the same"), waiting);
     }

@@ -405,6 +405,8 @@ pub struct ArmDistribution {
 pub struct Disagreement {
     /// Requests that both have answered.
     pub pairs: u64,
+    /// Requests that the control alone has answered in time.
+    pub unanswered: u64,
     /// Share of them with another class; absent without classes.
     pub class_share: Option<f64>,
     /// Mean difference of the predictions, challenger less control.

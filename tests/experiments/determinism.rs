@@ -69,7 +69,7 @@ fn shadow(label_delay_ms: i64, pair_timeout_ms: i64) -> ExperimentSettings {
         id: "shadow".to_owned(),
         arm: ArmSource::Version,
         arms: ["v1", "v2", "v3"].map(str::to_owned).to_vec(),
-        design: Design::Shadow { pair_timeout_ms },
+        design: Design::Shadow { pair_timeout_ms, max_unanswered: 0.01 },
         label_delay_ms,
         ..experiment(vec![score, high, brier()])
     }

@@ -131,7 +131,7 @@ fn no_event_makes_it_panic_or_say_what_is_no_number() {
         };
         let shadow = ExperimentSettings {
             id: "shadow".to_owned(),
-            design: Design::Shadow { pair_timeout_ms: 10 * SLIDE },
+            design: Design::Shadow { pair_timeout_ms: 10 * SLIDE, max_unanswered: 0.01 },
             ..split.clone()
         };
         let mut stand = Stand::of(vec![split, shadow], windows(), 3);

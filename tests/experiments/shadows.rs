@@ -2,7 +2,7 @@
 
 use driftline::{
     experiment::{Condition, Design, ExperimentSettings, Loss, MetricSettings, MetricValue, Statistic},
-    result::{Better, Decision},
+    result::{Better, Decision, ExperimentResult},
 };
 use rand::{RngExt, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
@@ -19,7 +19,7 @@ const TIMEOUT: i64 = 30_000;
 
 fn shadow(metrics: Vec<MetricSettings>) -> ExperimentSettings {
     ExperimentSettings {
-        design: Design::Shadow { pair_timeout_ms: TIMEOUT },
+        design: Design::Shadow { pair_timeout_ms: TIMEOUT, max_unanswered: 0.01 },
         label_delay_ms: SLIDE,
         ..experiment(metrics)
     }
@@ -129,8 +129,9 @@ fn answers_further_apart_than_the_timeout_are_no_pair() {
                 stand.feed_to(partition, &payload);
             }
             let result = stand.end();
-            let pairs = challenger(&result).disagreement.as_ref().unwrap().pairs;
-            assert_eq!(pairs, u64::from(is_pair), "{apart}");
+            let said = challenger(&result).disagreement.as_ref().unwrap();
+            assert_eq!((said.pairs, said.unanswered), if is_pair { (1, 0) } else { (0, 1) }, "{apart}");
+            assert_eq!(result.health.unmatched, u64::from(!is_pair), "the answer that is left over");
         }
     }
 }
@@ -171,8 +172,11 @@ fn every_shadow_is_held_against_the_control() {
         }
     }
     let result = stand.end();
-    let pairs = |index: usize| result.challengers[index].disagreement.as_ref().unwrap().pairs;
-    assert_eq!((pairs(0), pairs(1)), (100, 50));
+    let answered = |index: usize| {
+        let said = result.challengers[index].disagreement.as_ref().unwrap();
+        (said.pairs, said.unanswered)
+    };
+    assert_eq!((answered(0), answered(1)), ((100, 0), (50, 50)));
     assert_near(result.challengers[0].metrics[0].estimate, 0.25, 1e-7);
     let expected = mean(
         &(0..50)
@@ -207,4 +211,65 @@ fn a_shadow_with_smaller_losses_is_promoted() {
     let result = stand.end();
     assert_eq!((result.verdict, result.arm.as_deref()), (Decision::Promote, Some("b")), "{}", result.reason);
     assert!(result.reason.starts_with("brier: better than the control"), "{}", result.reason);
+}
+
+/// A shadow that is better wherever it answers, and leaves one request in `silent` out.
+fn selective(max_unanswered: f64, silent: usize) -> ExperimentResult {
+    let mut random = ChaCha8Rng::seed_from_u64(8);
+    let design = Design::Shadow { pair_timeout_ms: TIMEOUT, max_unanswered };
+    let mut stand = Stand::new(ExperimentSettings { design, ..shadow(vec![brier()]) });
+    for index in 0..2_000 {
+        let (id, after) = (format!("r{index}"), index as i64 * 100);
+        let chance: f64 = random.random();
+        stand.feed(&answer("a", after, &id, 0.5 * chance + 0.25));
+        if index % silent != 0 {
+            stand.feed(&answer("b", after, &id, chance));
+        }
+        stand.feed(&label(&id, after, if random.random_bool(chance) { "1" } else { "0" }));
+    }
+    stand.end()
+}
+
+#[test]
+fn a_shadow_that_leaves_out_requests_is_not_promoted_by_the_rest() {
+    let result = selective(0.01, 50);
+    assert_eq!(challenger(&result).disagreement.as_ref().unwrap().unanswered, 40);
+    assert_eq!(result.verdict, Decision::Hold, "{}", result.reason);
+    let problem = "b left 2 % of the requests unanswered, and what it answers may be the easy ones: see \
+                   max_unanswered";
+    assert_eq!(result.health.problems, [problem]);
+    for (most, silent) in [(0.02, 50), (0.01, 100), (1.0, 2)] {
+        let result = selective(most, silent);
+        assert_eq!(result.verdict, Decision::Promote, "{most} {silent}: {}", result.reason);
+    }
+}
+
+#[test]
+fn answers_to_requests_that_the_control_left_out_are_counted() {
+    let mut stand = Stand::new(shadow(vec![score()]));
+    for index in 0..30 {
+        let (id, after) = (format!("r{index}"), index * 10_000);
+        stand.feed(&answer("b", after, &id, 0.5));
+        if index % 3 > 0 {
+            stand.feed(&answer("a", after, &id, 0.5));
+        }
+    }
+    let result = stand.end();
+    let said = challenger(&result).disagreement.as_ref().unwrap();
+    assert_eq!((said.pairs, said.unanswered, result.health.unmatched), (20, 0, 10));
+}
+
+#[test]
+fn complete_answers_that_make_room_are_not_missed() {
+    for (arms, unmatched) in [(&["a", "b"][..], 0), (&["a"], 7)] {
+        let mut stand = Stand::new(ExperimentSettings { most_waiting: 3, ..shadow(vec![score()]) });
+        for index in 0..10 {
+            for arm in arms {
+                stand.feed(&answer(arm, index, &format!("r{index}"), 0.5));
+            }
+        }
+        let result = stand.end();
+        let said = challenger(&result).disagreement.as_ref().unwrap();
+        assert_eq!((said.pairs + said.unanswered, result.health.unmatched), (10, unmatched), "{arms:?}");
+    }
 }

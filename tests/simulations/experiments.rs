@@ -461,7 +461,7 @@ fn covariates_find_more_and_keep_the_error() {
 #[test]
 fn pairs_keep_the_error_and_find_more() {
     let settings = ExperimentSettings {
-        design: Design::Shadow { pair_timeout_ms: 0 },
+        design: Design::Shadow { pair_timeout_ms: 0, max_unanswered: 0.01 },
         ..experiment(vec![mean()])
     };
     let run = |name: &str, gain: f64, runs| {

@@ -130,6 +130,7 @@ pub fn experiment(model: &str, end_ms: i64) -> ExperimentResult {
             distributions: vec![column("prediction")],
             disagreement: Some(Disagreement {
                 pairs: 3_800,
+                unanswered: 12,
                 class_share: Some(0.125),
                 mean_difference: Some(-0.01),
                 rms_difference: Some(0.08),

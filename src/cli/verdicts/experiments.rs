@@ -227,8 +227,10 @@ fn short(e: f64) -> String {
 fn disagreement(challenger: &ChallengerResult, terminal: Terminal) -> String {
     let Some(shadow) = &challenger.disagreement else { return String::new() };
     let text = format!(
-        "{} answered by both; another class in {}, correlation of the predictions {}, mean difference {}",
+        "{} answered by both, {} by the control alone; another class in {}, correlation of the predictions \
+         {}, mean difference {}",
         crate::cli::event_files::plural(shadow.pairs, "request"),
+        crate::ops::grouped(shadow.unanswered),
         percent(shadow.class_share),
         significant(shadow.correlation),
         significant(shadow.mean_difference)

@@ -86,6 +86,13 @@ pub(super) const KEYS: &[KeySpec] = &[
         "of `shadow`: how far apart in event time two answers to one request may be",
     ),
     key(
+        "experiments[].max_unanswered",
+        Kind::Number { min: 0.0, max: 1.0 },
+        Number("0.01"),
+        "of `shadow`: share of the control's requests that a challenger may leave unanswered before nothing is \
+         promoted; higher where it is sent a random part of them",
+    ),
+    key(
         "experiments[].split",
         Kind::Text,
         Absent("the sample ratio is not tested"),

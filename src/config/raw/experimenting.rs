@@ -18,6 +18,7 @@ pub(in crate::config) struct Experiment {
     pub(in crate::config) by_unit: bool,
     pub(in crate::config) mode: Mode,
     pub(in crate::config) pair_timeout: i64,
+    pub(in crate::config) max_unanswered: f64,
     pub(in crate::config) split: Option<String>,
     #[serde(default)]
     pub(in crate::config) splits: Vec<Split>,

@@ -185,12 +185,16 @@ impl Resolver<'_> {
 
     fn design(&mut self, path: &str, raw: &raw::Experiment) -> Design {
         match raw.mode {
-            experimenting::Mode::Shadow => Design::Shadow { pair_timeout_ms: raw.pair_timeout },
+            experimenting::Mode::Shadow => {
+                Design::Shadow { pair_timeout_ms: raw.pair_timeout, max_unanswered: raw.max_unanswered }
+            }
             experimenting::Mode::Split => {
-                let (mode, key) = (join(path, "mode"), join(path, "pair_timeout"));
-                if self.places.is_set(&key) && self.are_known(&[&mode]) {
-                    let hint = "remove it, or write mode = \"shadow\"";
-                    self.warn(&key, "has no effect where arms share the traffic", hint);
+                let mode = join(path, "mode");
+                for key in ["pair_timeout", "max_unanswered"].map(|key| join(path, key)) {
+                    if self.places.is_set(&key) && self.are_known(&[&mode]) {
+                        let hint = "remove it, or write mode = \"shadow\"";
+                        self.warn(&key, "has no effect where arms share the traffic", hint);
+                    }
                 }
                 Design::Split
             }

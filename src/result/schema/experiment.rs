@@ -228,6 +228,12 @@ pub(super) const EXPERIMENT_ARM_FIELDS: &[Field<ArmRow>] = &[
         Read::Integer(|a| disagreement(a, |d| Some(d.pairs))),
     ),
     field(
+        "unanswered",
+        "requests",
+        "of a shadow: requests that the control alone has answered in time",
+        Read::Integer(|a| disagreement(a, |d| Some(d.unanswered))),
+    ),
+    field(
         "class_share",
         "share",
         "of a shadow: share of them with another class; absent without classes",

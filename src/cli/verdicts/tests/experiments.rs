@@ -75,6 +75,7 @@ fn experiment(name: &str, challengers: &[&str]) -> ExperimentResult {
         distributions: Vec::new(),
         disagreement: Some(Disagreement {
             pairs: 1_000,
+            unanswered: 7,
             class_share: Some(0.05),
             mean_difference: Some(0.001),
             rms_difference: None,
@@ -136,7 +137,10 @@ experiment brier of credit: windows of 1h from 2026-01-01 to 2026-01-01 05:00
         assert_eq!(squeezed(line), squeezed(expected), "in\n{text}");
     }
     assert!(text.contains("-0.001234 (-0.002346 … +12346)"), "{text}");
-    assert!(text.contains("1,000 requests answered by both; another class in 5.0%"), "{text}");
+    assert!(
+        text.contains("1,000 requests answered by both, 7 by the control alone; another class in 5.0%"),
+        "{text}"
+    );
 }
 
 #[test]
