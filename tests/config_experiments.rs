@@ -226,7 +226,7 @@ fn every_value_has_a_word_or_a_place() {
         (
             "of = \"predicted_class\"\nkind = \"rate\"\nequals = \"yes\"\nbetter = \"lower\"",
             MetricValue::PredictedClass,
-            Statistic::Rate(Condition::Equals("yes".to_owned())),
+            Statistic::Rate(Condition::Equals("yes".into())),
             Better::Lower,
         ),
         (

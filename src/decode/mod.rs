@@ -31,5 +31,5 @@ pub use decoder::Decoder;
 pub use envelope::Envelope;
 pub use loose::{LooseValue, loose_features, loose_value, raw_members};
 pub use mapping::{EventMapping, FieldSource, JsonPointer};
-pub use pointed::{field, member};
+pub use pointed::{field, member, name_field};
 pub use schema::{ColumnPlace, Row, Schema};

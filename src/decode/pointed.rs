@@ -1,8 +1,11 @@
 //! Single fields of a message, for those who ask for few of them.
 //!
 //! The envelope's fields are found in the one walk that every message takes; what an
-//! experiment alone looks at is looked up here, in another walk that ends where the
-//! field is. Nothing is allocated, except for strings and keys with escapes.
+//! experiment alone looks at is looked up here, in another walk over the whole object
+//! for each, since of a key that is there twice the last value counts. Nothing is
+//! allocated, except for strings and keys with escapes.
+
+use std::borrow::Cow;
 
 use super::{
     FieldSource, JsonPointer,
@@ -63,14 +66,40 @@ fn is_key(key: &RawString<'_>, token: &str) -> bool {
 /// has none, or is not UTF-8. What comes from outside the payload is text.
 #[must_use]
 pub fn field<'m>(message: &Message<'m>, topic: &'m str, source: &'m FieldSource) -> Option<LooseValue<'m>> {
-    let outside = match source {
-        FieldSource::Pointer(pointer) => return loose_value(pointed(message.value?, pointer)?),
+    match source {
+        FieldSource::Pointer(pointer) => loose_value(pointed(message.value?, pointer)?),
+        outside => from_outside(message, topic, outside).map(|text| LooseValue::Text(text.into())),
+    }
+}
+
+/// The same of a field that names something: text, or a number with its digits as they
+/// stand there, as names of the envelope are read.
+#[must_use]
+pub fn name_field<'m>(
+    message: &Message<'m>,
+    topic: &'m str,
+    source: &'m FieldSource,
+) -> Option<Cow<'m, str>> {
+    let FieldSource::Pointer(pointer) = source else {
+        return from_outside(message, topic, source).map(Cow::Borrowed);
+    };
+    let raw = pointed(message.value?, pointer)?;
+    match loose_value(raw)? {
+        LooseValue::Text(text) => Some(text),
+        LooseValue::Number(_) => std::str::from_utf8(raw).ok().map(Cow::Borrowed),
+        LooseValue::Missing | LooseValue::Bool(_) | LooseValue::Nested => None,
+    }
+}
+
+fn from_outside<'m>(message: &Message<'m>, topic: &'m str, source: &'m FieldSource) -> Option<&'m str> {
+    let bytes = match source {
+        FieldSource::Pointer(_) => return None,
         FieldSource::Header(name) => message.header(name.as_bytes())?,
         FieldSource::Key => message.key?,
         FieldSource::Topic => topic.as_bytes(),
         FieldSource::Constant(text) => text.as_bytes(),
     };
-    std::str::from_utf8(outside).ok().map(|text| LooseValue::Text(text.into()))
+    std::str::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

@@ -14,12 +14,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    arm::ArmIndex,
     change::{ExperimentAction, ExperimentChange},
     exposure::{Exposure, Exposures},
     pane::Pane,
     report,
     run::Run,
     settings::{Design, ExperimentSettings},
+    timing::Timing,
     totals::{Lost, Totals, split_at},
     values::EventView,
     waiting::Waiting,
@@ -30,7 +32,7 @@ use crate::{
     event::{EventKind, EventTime},
     reference::Reference,
     result::ExperimentResult,
-    window::{WindowSettings, pane_start},
+    window::WindowSettings,
 };
 
 /// What counting and comparing distributions needs of the model.
@@ -46,8 +48,19 @@ pub struct ModelView<'a> {
 #[derive(Debug, Clone)]
 pub struct Experiment {
     pub(super) settings: ExperimentSettings,
-    windows: WindowSettings,
+    pub(super) timing: Timing,
     pub(super) memory: Memory,
+}
+
+/// What an event is the first of, of what a split assigns to arms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Assigned {
+    /// Itself: it names no unit.
+    Event,
+    /// Its unit.
+    Unit,
+    /// Nothing: its unit was assigned before, or is not remembered.
+    Before,
 }
 
 /// What a restart goes on from.
@@ -73,16 +86,31 @@ pub(super) struct Memory {
 const FURTHEST_MS: i64 = 1 << 44;
 
 impl Memory {
+    /// Nothing counted yet.
+    fn new(settings: &ExperimentSettings, timing: &Timing) -> Self {
+        Self {
+            id: settings.id.clone(),
+            meaning: meaning(settings, timing),
+            run: Run::default(),
+            panes: BTreeMap::new(),
+            waiting: Waiting::default(),
+            exposures: Exposures::default(),
+            lost: BTreeMap::new(),
+            totals: Totals::new(settings),
+            looked_until: None,
+            latest: None,
+        }
+    }
+
     pub(super) fn id(&self) -> &str {
         &self.id
     }
 
     /// Whether one that was read back can be gone on from with these settings.
-    fn fits(&self, settings: &ExperimentSettings, windows: &WindowSettings) -> bool {
-        let is_start = |start: &i64| {
-            (-FURTHEST_MS..=FURTHEST_MS).contains(start) && start.rem_euclid(windows.slide_ms) == 0
-        };
-        self.meaning == meaning(settings, windows)
+    fn fits(&self, settings: &ExperimentSettings, timing: &Timing) -> bool {
+        let is_start =
+            |start: &i64| (-FURTHEST_MS..=FURTHEST_MS).contains(start) && timing.start_of(*start) == *start;
+        self.meaning == meaning(settings, timing)
             && self.totals.fits(settings)
             && self.panes.iter().all(|(start, pane)| is_start(start) && pane.fits(settings))
     }
@@ -97,19 +125,9 @@ impl Experiment {
     /// Nothing counted yet.
     #[must_use]
     pub fn new(settings: ExperimentSettings, windows: WindowSettings) -> Self {
-        let memory = Memory {
-            id: settings.id.clone(),
-            meaning: meaning(&settings, &windows),
-            run: Run::default(),
-            panes: BTreeMap::new(),
-            waiting: Waiting::default(),
-            exposures: Exposures::default(),
-            lost: BTreeMap::new(),
-            totals: Totals::new(&settings),
-            looked_until: None,
-            latest: None,
-        };
-        Self { settings, windows, memory }
+        let timing = Timing::new(&settings, windows);
+        let memory = Memory::new(&settings, &timing);
+        Self { settings, timing, memory }
     }
 
     /// What it is.
@@ -125,8 +143,7 @@ impl Experiment {
     /// Forgets all that came from events; whether it was started did not.
     pub fn restart(&mut self) {
         let run = std::mem::take(&mut self.memory.run);
-        *self = Self::new(self.settings.clone(), self.windows.clone());
-        self.memory.run = run;
+        self.memory = Memory { run, ..Memory::new(&self.settings, &self.timing) };
     }
 
     /// Goes on from a memory. Of one of other settings nothing is kept but whether it
@@ -139,7 +156,7 @@ impl Experiment {
         let goes_on = own.is_some() && *own == memory.run.release && memory.run.until.is_none();
         let run = if goes_on && self.memory.run.until.is_none() { memory.run.clone() } else { run.clone() };
         let is_same_run = (&run.release, run.from) == (&memory.run.release, memory.run.from);
-        if is_same_run && memory.fits(&self.settings, &self.windows) {
+        if is_same_run && memory.fits(&self.settings, &self.timing) {
             self.memory = memory.clone();
             self.memory.panes.values_mut().for_each(|pane| pane.keep_columns_of(reference));
         } else {
@@ -161,9 +178,9 @@ impl Experiment {
                 }
                 self.restart();
                 self.memory.run = Run { release, from: Some(change.at.0), until: None };
-                let start = self.start_of(change.at.0);
+                let start = self.timing.start_of(change.at.0);
                 let nothing = ExperimentResult {
-                    start: EventTime(start - self.windows.slide_ms),
+                    start: EventTime(start - self.timing.slide()),
                     end: EventTime(start),
                     ..self.latest()
                 };
@@ -187,90 +204,92 @@ impl Experiment {
         self.memory.run.times(&self.settings)
     }
 
-    /// Takes an event of its model.
-    pub fn take(&mut self, event: EventView<'_, '_>, row: &Row, model: Option<ModelView<'_>>) {
-        let Some((from, until)) = self.times() else { return };
+    /// Takes an event of its model, and says whether a window begins with it.
+    pub fn take(&mut self, event: EventView<'_, '_>, row: &Row, model: Option<ModelView<'_>>) -> bool {
+        let Some((from, until)) = self.times() else { return false };
         let time = event.envelope.time.0;
         match event.envelope.kind {
-            EventKind::Label if time >= from => self.take_label(event),
             EventKind::Prediction if (from..until).contains(&time) => {
-                self.take_prediction(event, row, model);
+                return self.take_prediction(event, row, model);
             }
+            EventKind::Label if time >= from => self.take_label(event),
             _ => {}
         }
+        false
     }
 
-    pub(super) fn needs_labels(&self) -> bool {
-        self.settings.needs_labels()
-    }
-
-    /// Start of the window of a time.
-    pub(super) fn start_of(&self, time: i64) -> i64 {
-        pane_start(&self.windows, EventTime(time)).0
-    }
-
-    pub(super) fn slide_ms(&self) -> i64 {
-        self.windows.slide_ms
-    }
-
-    fn take_prediction(&mut self, event: EventView<'_, '_>, row: &Row, model: Option<ModelView<'_>>) {
+    fn take_prediction(&mut self, event: EventView<'_, '_>, row: &Row, model: Option<ModelView<'_>>) -> bool {
         let time = event.envelope.time.0;
-        let (start, slide) = (self.start_of(time), self.slide_ms());
-        let Self { settings, memory, .. } = self;
-        let Some(arm) = event.arm(settings) else {
-            memory.lose(start).other_arms += 1;
-            return;
+        let start = self.timing.start_of(time);
+        let Some(arm) = event.arm(&self.settings) else {
+            self.memory.lose(start).other_arms += 1;
+            return false;
         };
-        if let Some(until) = memory.looked_until.filter(|until| start < *until) {
-            memory.lose(until - slide).late += 1;
-            return;
+        if let Some(until) = self.memory.looked_until.filter(|until| start < *until) {
+            let window = until - self.timing.slide();
+            self.memory.lose(window).late += 1;
+            return false;
         }
-        let unit = event.unit(settings);
-        let Ok(arm_number) = u8::try_from(arm) else { return };
-        let is_split = settings.design == Design::Split;
-        let exposure = unit
-            .filter(|_| is_split)
-            .map(|unit| memory.exposures.see(unit, (arm_number, time), settings.most_units));
-        match exposure {
-            Some(Exposure::Crossed | Exposure::Several) => {
-                let lost = memory.lose(start);
-                lost.several_units += u64::from(exposure == Some(Exposure::Crossed));
-                lost.several_events += 1;
-                return;
-            }
-            Some(Exposure::Unknown) => memory.lose(start).unknown_units += 1,
-            Some(Exposure::Earlier(before)) => self.unexpose(arm, before),
-            Some(Exposure::First | Exposure::Again) | None => {}
-        }
+        let unit = event.unit(&self.settings);
+        let Some(assigned) = self.assign(unit, arm, time) else { return false };
         let Self { settings, memory, .. } = self;
         let bucket = unit.and_then(|unit| u8::try_from(unit >> 56).ok());
+        let is_begun = !memory.panes.contains_key(&start);
         let pane = memory.panes.entry(start).or_insert_with(|| Pane::new(settings));
-        let Some(counted) = pane.arms.get_mut(arm) else { return };
+        let Some(counted) = pane.arms.get_mut(arm.index()) else { return is_begun };
         counted.events += 1;
-        let is_new_unit = matches!(exposure, Some(Exposure::First | Exposure::Earlier(_)));
-        if is_new_unit || exposure.is_none() {
-            counted.expose(split_at(settings, time).map(|(from, _)| from), is_new_unit);
+        if assigned != Assigned::Before {
+            let split = split_at(settings, time).map(|(from, _)| from);
+            counted.expose(split, assigned == Assigned::Unit);
         }
         if let Some(model) = model {
             counted.count_columns(model.reference, &row.cells);
         }
+        let is_split = settings.design == Design::Split;
         if is_split {
             let metrics = settings.metrics.iter().zip(&mut counted.metrics);
             for (metric, sums) in metrics.filter(|(metric, _)| !metric.needs_label()) {
                 sums.take(metric, event.reading(metric), bucket);
             }
         }
-        if self.needs_labels() || !is_split {
-            self.wait(event, arm_number, bucket);
+        if self.timing.needs_labels() || !is_split {
+            self.wait(event, arm, bucket);
         }
+        is_begun
+    }
+
+    /// What an event assigns to its arm; nothing of a unit that was seen in several,
+    /// whose events are left out.
+    fn assign(&mut self, unit: Option<u64>, arm: ArmIndex, time: i64) -> Option<Assigned> {
+        let Some(unit) = unit.filter(|_| self.settings.design == Design::Split) else {
+            return Some(Assigned::Event);
+        };
+        let start = self.timing.start_of(time);
+        let Self { settings, memory, .. } = self;
+        let exposure = memory.exposures.see(unit, (arm, time), settings.most_units);
+        match exposure {
+            Exposure::Crossed | Exposure::Several => {
+                let lost = memory.lose(start);
+                lost.several_units += u64::from(exposure == Exposure::Crossed);
+                lost.several_events += 1;
+                return None;
+            }
+            Exposure::Unknown => memory.lose(start).unknown_units += 1,
+            Exposure::Earlier(before) => self.unexpose(arm, before),
+            Exposure::First | Exposure::Again => {}
+        }
+        Some(match exposure {
+            Exposure::First | Exposure::Earlier(_) => Assigned::Unit,
+            _ => Assigned::Before,
+        })
     }
 
     /// A unit that was counted at `time` has an earlier event.
-    fn unexpose(&mut self, arm: usize, time: i64) {
-        let start = self.start_of(time);
+    fn unexpose(&mut self, arm: ArmIndex, time: i64) {
+        let start = self.timing.start_of(time);
         let split = split_at(&self.settings, time).map(|(from, _)| from);
         let pane = self.memory.panes.get_mut(&start).filter(|pane| !pane.is_looked_at);
-        if let Some(counted) = pane.and_then(|pane| pane.arms.get_mut(arm)) {
+        if let Some(counted) = pane.and_then(|pane| pane.arms.get_mut(arm.index())) {
             counted.unexpose(split);
         }
     }
@@ -283,7 +302,7 @@ impl Experiment {
         model: Option<ModelView<'_>>,
         results: &mut Vec<ExperimentResult>,
     ) {
-        let settled = watermark.saturating_sub(self.wait_ms());
+        let settled = watermark.saturating_sub(self.timing.wait());
         while let Some(end) = self.next_end().filter(|end| *end <= settled) {
             let result = self.look(end, watermark == i64::MAX, model);
             self.memory.latest = Some(result.clone());
@@ -294,43 +313,24 @@ impl Experiment {
     /// Lower bound of the watermark at which there is something to look at.
     #[must_use]
     pub fn next_look(&self) -> Option<i64> {
-        Some(self.next_end()?.saturating_add(self.wait_ms()))
-    }
-
-    /// How long after its end a window may still change.
-    fn wait_ms(&self) -> i64 {
-        let pairs = match self.settings.design {
-            Design::Split => 0,
-            Design::Shadow { pair_timeout_ms, .. } => pair_timeout_ms,
-        };
-        self.windows.grace_ms.saturating_add(pairs)
-    }
-
-    /// By how many windows' time labels are waited for.
-    pub(super) fn label_wait_ms(&self) -> i64 {
-        if !self.needs_labels() {
-            return 0;
-        }
-        let slide = self.windows.slide_ms;
-        self.settings.label_delay_ms.saturating_add(slide - 1).div_euclid(slide).saturating_mul(slide)
+        Some(self.next_end()?.saturating_add(self.timing.wait()))
     }
 
     fn next_end(&self) -> Option<i64> {
-        let slide = self.windows.slide_ms;
+        let slide = self.timing.slide();
         // Panes that begin before were looked at.
         let from = self.memory.looked_until.unwrap_or(i64::MIN);
         let unseen = self.memory.panes.range(from..).find(|(_, pane)| !pane.is_looked_at);
         let unseen = unseen.map(|(start, _)| start + slide);
-        let labelled = self.memory.panes.iter().next().filter(|_| self.needs_labels());
-        let labelled = labelled.map(|(start, _)| (start + slide).saturating_add(self.label_wait_ms()));
+        let labelled = self.memory.panes.iter().next().filter(|_| self.timing.needs_labels());
+        let labelled = labelled.map(|(start, _)| (start + slide).saturating_add(self.timing.label_wait()));
         [unseen, labelled].into_iter().flatten().min()
     }
 
     /// Looks at the window that ends at `end`, and at the labels of the one that is
     /// old enough then. With `is_all_read` no further event comes.
     fn look(&mut self, end: i64, is_all_read: bool, model: Option<ModelView<'_>>) -> ExperimentResult {
-        let slide = self.windows.slide_ms;
-        let label_wait = self.label_wait_ms();
+        let (slide, label_wait) = (self.timing.slide(), self.timing.label_wait());
         let matured = end.saturating_sub(label_wait);
         let Self { settings, memory, .. } = self;
         let start = end - slide;
@@ -376,13 +376,13 @@ impl Experiment {
         let Memory { latest, run, .. } = &self.memory;
         latest.clone().unwrap_or_else(|| ExperimentResult {
             release: run.release.clone(),
-            ..report::nothing(&self.settings, self.windows.slide_ms, run.phase(&self.settings, 0))
+            ..report::nothing(&self.settings, self.timing.slide(), run.phase(&self.settings, 0))
         })
     }
 }
 
 /// What its numbers depend on: all but when it ends and which splits come later.
-fn meaning(settings: &ExperimentSettings, windows: &WindowSettings) -> String {
+fn meaning(settings: &ExperimentSettings, timing: &Timing) -> String {
     let constant = ExperimentSettings { ends_at: None, splits: Vec::new(), ..settings.clone() };
-    format!("{:?} {constant:?}", windows.slide_ms)
+    format!("{:?} {constant:?}", timing.slide())
 }

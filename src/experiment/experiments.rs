@@ -78,10 +78,10 @@ impl Experiments {
     /// Takes an event of the model of this name.
     pub fn take(&mut self, model: &str, event: EventView<'_, '_>, row: &Row, view: Option<ModelView<'_>>) {
         for experiment in self.list.iter_mut().filter(|one| one.settings().model == model) {
-            experiment.take(event, row, view);
-            // An event begins windows and ends none.
-            let next = experiment.next_look();
-            self.next_look = [self.next_look, next].into_iter().flatten().min();
+            // An event ends no window.
+            if experiment.take(event, row, view) {
+                self.next_look = [self.next_look, experiment.next_look()].into_iter().flatten().min();
+            }
         }
     }
 

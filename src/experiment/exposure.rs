@@ -16,19 +16,18 @@
 use ahash::AHashMap;
 use serde::{Deserialize, Serialize, Serializer};
 
-/// In place of an arm: the unit was seen in several.
-const SEVERAL: u8 = u8::MAX;
+use super::arm::ArmIndex;
 
 /// The units so far.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(from = "Vec<(u64, u8, i64)>")]
+#[serde(from = "Vec<(u64, Option<ArmIndex>, i64)>")]
 pub(super) struct Exposures {
-    /// Arm, and event time of the first event.
-    arms: AHashMap<u64, (u8, i64)>,
+    /// Arm, unless it was seen in several, and event time of the first event.
+    arms: AHashMap<u64, (Option<ArmIndex>, i64)>,
 }
 
-impl From<Vec<(u64, u8, i64)>> for Exposures {
-    fn from(list: Vec<(u64, u8, i64)>) -> Self {
+impl From<Vec<(u64, Option<ArmIndex>, i64)>> for Exposures {
+    fn from(list: Vec<(u64, Option<ArmIndex>, i64)>) -> Self {
         Self { arms: list.into_iter().map(|(unit, arm, time)| (unit, (arm, time))).collect() }
     }
 }
@@ -60,14 +59,16 @@ pub(super) enum Exposure {
 
 impl Exposures {
     /// Notes that `unit` is seen in `arm`.
-    pub(super) fn see(&mut self, unit: u64, (arm, time): (u8, i64), most: usize) -> Exposure {
+    pub(super) fn see(&mut self, unit: u64, (arm, time): (ArmIndex, i64), most: usize) -> Exposure {
         if let Some((first, since)) = self.arms.get_mut(&unit) {
             return match *first {
-                SEVERAL => Exposure::Several,
-                first if first == arm && time < *since => Exposure::Earlier(std::mem::replace(since, time)),
-                first if first == arm => Exposure::Again,
-                _ => {
-                    *first = SEVERAL;
+                None => Exposure::Several,
+                Some(first) if first == arm && time < *since => {
+                    Exposure::Earlier(std::mem::replace(since, time))
+                }
+                Some(first) if first == arm => Exposure::Again,
+                Some(_) => {
+                    *first = None;
                     Exposure::Crossed
                 }
             };
@@ -75,7 +76,7 @@ impl Exposures {
         if self.arms.len() >= most {
             return Exposure::Unknown;
         }
-        self.arms.insert(unit, (arm, time));
+        self.arms.insert(unit, (Some(arm), time));
         Exposure::First
     }
 }
@@ -88,7 +89,8 @@ mod tests {
     fn a_unit_keeps_its_first_arm_until_it_is_seen_in_another() {
         let mut exposures = Exposures::default();
         let events = [(7, 0, 5), (7, 0, 6), (7, 0, 3), (7, 1, 9), (7, 0, 9), (8, 1, 9), (9, 1, 9)];
-        let seen = events.map(|(unit, arm, time)| exposures.see(unit, (arm, time), 2));
+        let seen = events
+            .map(|(unit, arm, time)| exposures.see(unit, (ArmIndex::new(arm).expect("an arm"), time), 2));
         let expected = [
             Exposure::First,
             Exposure::Again,

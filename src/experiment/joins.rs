@@ -9,67 +9,69 @@
 //! times are no further apart than the pair timeout. What finds no counterpart is
 //! counted when none can come any more.
 
+use std::collections::BTreeMap;
+
 use super::{
-    experiment::Experiment,
-    pane::PairPane,
+    arm::ArmIndex,
+    class::Class,
+    experiment::{Experiment, Memory},
+    losses::labelled,
+    pane::{PairPane, Pane},
     settings::{Design, ExperimentSettings},
     sums::Unit,
-    values::{EventView, Outcome, Reading, labelled},
+    timing::Timing,
+    values::{EventView, Reading},
     waiting::{Answer, Entry, Room},
 };
 
 impl Experiment {
     /// Has a prediction wait for its label and for other answers.
-    pub(super) fn wait(&mut self, event: EventView<'_, '_>, arm: u8, bucket: Option<u8>) {
+    pub(super) fn wait(&mut self, event: EventView<'_, '_>, arm: ArmIndex, bucket: Option<u8>) {
         let time = event.envelope.time.0;
-        let start = self.start_of(time);
+        let start = self.timing.start_of(time);
         let Some(id) = event.id() else {
             self.memory.lose(start).unmatched += 1;
             return;
         };
         let is_split = self.settings.design == Design::Split;
-        let values: Vec<Option<i64>> = if is_split {
+        let values = if is_split {
             let labelled = self.settings.metrics.iter().filter(|metric| metric.needs_label());
             labelled.flat_map(|metric| &metric.covariates).map(|of| event.covariate(of)).collect()
         } else {
             self.shadow_values(event, start, arm)
         };
-        let answer =
-            Answer { arm, bucket, time, score: event.score(), class: event.class(), values: values.into() };
-        let (in_time, room) = (self.in_time(), self.room());
-        let offered = self.memory.waiting.answer(id, answer, room, in_time);
+        let room = self.room();
+        let Self { settings, timing, memory } = self;
+        let answer = Answer { arm, bucket, time, predicted: event.prediction(), values };
+        let offered =
+            memory.waiting.answer(id, answer, room, |answer, label| timing.is_in_time(answer, label));
         if offered.lost > 0 || !offered.is_new {
-            let lost = self.memory.lose(start);
+            let lost = memory.lose(start);
             lost.crowded += offered.lost;
             lost.unmatched += u64::from(!offered.is_new);
         }
         if !offered.is_new {
             return;
         }
-        let pane = self.memory.panes.get_mut(&start);
-        if let Some(counted) = pane.and_then(|pane| pane.arms.get_mut(usize::from(arm))) {
+        let Memory { panes, waiting, .. } = memory;
+        if let Some(counted) = panes.get_mut(&start).and_then(|pane| pane.arms.get_mut(arm.index())) {
             counted.labelable += 1;
             if bucket.is_some() {
                 counted.coverage.add(&[0, 1], bucket);
             }
         }
-        let Some(entry) = self.memory.waiting.get(id) else { return };
-        if is_split && !entry.is_joined {
-            return;
-        }
-        let entry = entry.clone();
-        if !is_split {
-            self.pair(&entry, arm);
-        }
+        let Some(entry) = waiting.get(id) else { return };
+        let mut joins = Joins { settings, timing, panes };
+        joins.pair(entry, arm);
         if let Some(label) = entry.label {
-            self.join_label(&entry, Some(arm), label);
+            joins.join_label(entry, Some(arm), label);
         }
     }
 
     /// What one of several answers says to the metrics that need no label.
-    fn shadow_values(&mut self, event: EventView<'_, '_>, start: i64, arm: u8) -> Vec<Option<i64>> {
+    fn shadow_values(&mut self, event: EventView<'_, '_>, start: i64, arm: ArmIndex) -> Box<[Option<i64>]> {
         let Self { settings, memory, .. } = self;
-        let pane = memory.panes.get_mut(&start).and_then(|pane| pane.arms.get_mut(usize::from(arm)));
+        let pane = memory.panes.get_mut(&start).and_then(|pane| pane.arms.get_mut(arm.index()));
         let mut sums = pane.map(|pane| pane.metrics.iter_mut()).into_iter().flatten();
         let metrics = settings.metrics.iter().map(|metric| {
             let reading = event.reading(metric);
@@ -82,51 +84,55 @@ impl Experiment {
     }
 
     pub(super) fn take_label(&mut self, event: EventView<'_, '_>) {
-        if !self.needs_labels() {
+        if !self.timing.needs_labels() {
             return;
         }
         let time = event.envelope.time.0;
+        let window = self.timing.start_of(time);
         let (Some(id), Some(label)) = (event.id(), event.label()) else {
-            let window = self.start_of(time);
             self.memory.lose(window).unmatched += 1;
             return;
         };
-        let (in_time, room) = (self.in_time(), self.room());
-        let offered = self.memory.waiting.label(id, (time, label), room, in_time);
+        let room = self.room();
+        let Self { settings, timing, memory } = self;
+        let offered =
+            memory.waiting.label(id, (time, label), room, |answer, label| timing.is_in_time(answer, label));
+        if offered.lost > 0 {
+            memory.lose(window).crowded += offered.lost;
+        }
+        let Memory { panes, waiting, .. } = memory;
+        if offered.is_new
+            && let Some(entry) = waiting.get(id).filter(|entry| entry.is_joined)
+        {
+            Joins { settings, timing, panes }.join_label(entry, None, (time, label));
+        }
         if let Some(time) = offered.surplus {
             self.lose_label(time);
-        }
-        if offered.lost > 0 {
-            let window = self.start_of(time);
-            self.memory.lose(window).crowded += offered.lost;
-        }
-        if offered.is_new
-            && let Some(entry) = self.memory.waiting.get(id).filter(|entry| entry.is_joined).cloned()
-        {
-            self.join_label(&entry, None, (time, label));
         }
     }
 
     /// A label that counts nowhere is said to be lost when no prediction can come any
     /// more that it could be of.
     fn lose_label(&mut self, time: i64) {
-        let window = self.start_of(time).saturating_add(self.slide_ms());
-        self.memory.lose(window.saturating_add(self.label_wait_ms())).unmatched += 1;
+        let window = self.timing.start_of(time).saturating_add(self.timing.slide());
+        self.memory.lose(window.saturating_add(self.timing.label_wait())).unmatched += 1;
     }
 
     /// Lets go of answers from before `answers` and of labels from before `labels`.
     pub(super) fn expire(&mut self, (answers, labels): (i64, i64)) {
-        let Self { settings, memory, .. } = self;
-        let mut strangers = Vec::new();
+        let Self { settings, timing, memory } = self;
+        let is_shadow = settings.design != Design::Split;
+        let mut alone = Vec::new();
         let lost = memory.waiting.expire(answers, labels, |entry| {
-            strangers.extend(without_control(settings, entry));
+            if is_shadow {
+                alone.extend(without_control(timing, entry));
+            }
         });
+        for time in alone {
+            memory.lose(timing.start_of(time)).unmatched += 1;
+        }
         for time in lost {
             self.lose_label(time);
-        }
-        for time in strangers {
-            let window = self.start_of(time);
-            self.memory.lose(window).unmatched += 1;
         }
     }
 
@@ -135,107 +141,101 @@ impl Experiment {
             Design::Split => 1,
             Design::Shadow { .. } => self.settings.arms.len(),
         };
-        Room { most: self.settings.most_waiting, answers, has_label: self.needs_labels() }
+        Room { most: self.settings.most_waiting, answers, has_label: self.timing.needs_labels() }
     }
+}
 
-    /// Whether an answer of a time counts with a label of another.
-    fn in_time(&self) -> impl Fn(i64, i64) -> bool + use<> {
-        let (slide, wait) = (self.slide_ms(), self.label_wait_ms());
-        move |answer: i64, label: i64| {
-            let start = answer.div_euclid(slide) * slide;
-            let reach = slide.saturating_add(wait);
-            (start.saturating_sub(reach)..start.saturating_add(reach)).contains(&label)
-        }
-    }
+/// Times of the answers of shadows that none of the control's belongs to.
+fn without_control<'a>(timing: &'a Timing, entry: &'a Entry) -> impl Iterator<Item = i64> + use<'a> {
+    let control = entry.answer_of(ArmIndex::CONTROL).map(|control| control.time);
+    let is_alone = move |time: &i64| control.is_none_or(|control| !timing.is_pair(control, *time));
+    let shadows = entry.answers().filter(|answer| answer.arm != ArmIndex::CONTROL);
+    shadows.map(|answer| answer.time).filter(is_alone)
+}
 
+/// Where what was joined is counted.
+struct Joins<'a> {
+    settings: &'a ExperimentSettings,
+    timing: &'a Timing,
+    panes: &'a mut BTreeMap<i64, Pane>,
+}
+
+impl Joins<'_> {
     /// Counts the label of an entry: for all of its answers, or for the one that came
     /// last.
-    fn join_label(&mut self, entry: &Entry, only: Option<u8>, (time, label): (i64, Outcome)) {
-        let in_time = self.in_time();
+    fn join_label(&mut self, entry: &Entry, only: Option<ArmIndex>, (time, label): (i64, Class)) {
+        let timing = self.timing;
         let is_wanted = |answer: &&Answer| only.is_none_or(|arm| arm == answer.arm);
-        for answer in entry.answers().filter(is_wanted).filter(|answer| in_time(answer.time, time)) {
+        let in_time = |answer: &&Answer| timing.is_in_time(answer.time, time);
+        for answer in entry.answers().filter(is_wanted).filter(in_time) {
             self.label_answer(answer, label);
         }
-        if self.settings.design == Design::Split {
+        let Some(control) = entry.answer_of(ArmIndex::CONTROL).filter(|control| in_time(&control)) else {
             return;
-        }
-        let Some(control) = entry.answer_of(0).filter(|control| in_time(control.time, time)) else { return };
-        for answer in entry.answers().filter(|answer| answer.arm != 0) {
+        };
+        let settings = self.settings;
+        for answer in entry.answers() {
             // The pairs that were complete before the last answer have their label.
-            let is_new = only.is_none_or(|arm| arm == 0 || arm == answer.arm);
-            if is_new && are_near(&self.settings, control, answer) {
-                self.label_pair(control, answer, label);
+            let is_new = only.is_none_or(|arm| arm == ArmIndex::CONTROL || arm == answer.arm);
+            if is_new && let Some((pairs, _)) = self.pairs_of(control, answer) {
+                label_pair(settings, pairs, (control, answer), label);
             }
         }
     }
 
-    fn label_answer(&mut self, answer: &Answer, label: Outcome) {
-        let start = self.start_of(answer.time);
-        let Self { settings, memory, .. } = self;
-        let pane = memory.panes.get_mut(&start);
-        let Some(counted) = pane.and_then(|pane| pane.arms.get_mut(usize::from(answer.arm))) else { return };
+    fn label_answer(&mut self, answer: &Answer, label: Class) {
+        let pane = self.panes.get_mut(&self.timing.start_of(answer.time));
+        let Some(counted) = pane.and_then(|pane| pane.arms.get_mut(answer.arm.index())) else { return };
         counted.labelled += 1;
         if answer.bucket.is_some() {
             counted.coverage.add(&[1, 0], answer.bucket);
         }
-        if settings.design != Design::Split {
+        if self.settings.design != Design::Split {
             return;
         }
-        let mut covariates = answer.values.iter();
-        let metrics = settings.metrics.iter().zip(&mut counted.metrics);
+        let mut covariates = &*answer.values;
+        let metrics = self.settings.metrics.iter().zip(&mut counted.metrics);
         for (metric, sums) in metrics.filter(|(metric, _)| metric.needs_label()) {
-            let own: Vec<Option<i64>> = covariates.by_ref().take(metric.covariates.len()).copied().collect();
-            let reading = labelled(metric, (answer.score, answer.class), label).with(&own);
-            sums.take(metric, reading, answer.bucket);
+            let (own, rest) = covariates.split_at_checked(metric.covariates.len()).unwrap_or_default();
+            covariates = rest;
+            sums.take(metric, labelled(metric, answer.predicted, label).with(own), answer.bucket);
         }
     }
 
     /// Pairs the answer of `arm` with the control's, or the control's with all others.
-    fn pair(&mut self, entry: &Entry, arm: u8) {
-        let Some(control) = entry.answer_of(0) else { return };
-        let start = self.start_of(control.time);
-        let others = entry.answers().filter(|answer| answer.arm != 0 && (arm == 0 || answer.arm == arm));
-        for answer in others {
-            if !are_near(&self.settings, control, answer) {
-                continue;
-            }
-            let place = usize::from(answer.arm).saturating_sub(1);
-            let pane = self.memory.panes.get_mut(&start).filter(|pane| !pane.is_looked_at);
-            let Some(pairs) = pane.and_then(|pane| pane.pairs.get_mut(place)) else { continue };
-            compare(&self.settings, pairs, control, answer);
-        }
-    }
-
-    fn label_pair(&mut self, control: &Answer, answer: &Answer, label: Outcome) {
-        let place = usize::from(answer.arm).saturating_sub(1);
-        let start = self.start_of(control.time);
-        let pane = self.memory.panes.get_mut(&start);
-        let Some(pairs) = pane.and_then(|pane| pane.pairs.get_mut(place)) else { return };
-        let metrics = self.settings.metrics.iter().zip(&mut pairs.metrics);
-        for (metric, sums) in metrics.filter(|(metric, _)| metric.needs_label()) {
-            let of = |answer: &Answer| labelled(metric, (answer.score, answer.class), label).first();
-            match of(control).zip(of(answer)) {
-                Some((mine, theirs)) => sums.take(mine, theirs, control.bucket),
-                None => sums.invalid += 1,
+    fn pair(&mut self, entry: &Entry, arm: ArmIndex) {
+        let Some(control) = entry.answer_of(ArmIndex::CONTROL) else { return };
+        let settings = self.settings;
+        for answer in entry.answers().filter(|answer| arm == ArmIndex::CONTROL || answer.arm == arm) {
+            if let Some((pairs, false)) = self.pairs_of(control, answer) {
+                compare(settings, pairs, control, answer);
             }
         }
     }
-}
 
-/// Whether two answers are to the same request in time.
-fn are_near(settings: &ExperimentSettings, one: &Answer, other: &Answer) -> bool {
-    let Design::Shadow { pair_timeout_ms, .. } = settings.design else { return false };
-    one.time.abs_diff(other.time) <= pair_timeout_ms.unsigned_abs()
-}
-
-/// Times of the answers of shadows that none of the control's belongs to.
-fn without_control(settings: &ExperimentSettings, entry: &Entry) -> Vec<i64> {
-    if settings.design == Design::Split {
-        return Vec::new();
+    /// Where a pair is counted, and whether that has been looked at; nothing of answers
+    /// that are none.
+    fn pairs_of(&mut self, control: &Answer, answer: &Answer) -> Option<(&mut PairPane, bool)> {
+        let place = answer.arm.challenger().filter(|_| self.timing.is_pair(control.time, answer.time))?;
+        let pane = self.panes.get_mut(&self.timing.start_of(control.time))?;
+        Some((pane.pairs.get_mut(place)?, pane.is_looked_at))
     }
-    let control = entry.answer_of(0);
-    let is_alone = |answer: &&Answer| control.is_none_or(|control| !are_near(settings, control, answer));
-    entry.answers().filter(|answer| answer.arm != 0).filter(is_alone).map(|answer| answer.time).collect()
+}
+
+fn label_pair(
+    settings: &ExperimentSettings,
+    pairs: &mut PairPane,
+    (control, answer): (&Answer, &Answer),
+    label: Class,
+) {
+    let metrics = settings.metrics.iter().zip(&mut pairs.metrics);
+    for (metric, sums) in metrics.filter(|(metric, _)| metric.needs_label()) {
+        let of = |answer: &Answer| labelled(metric, answer.predicted, label).first();
+        match of(control).zip(of(answer)) {
+            Some((mine, theirs)) => sums.take(mine, theirs, control.bucket),
+            None => sums.invalid += 1,
+        }
+    }
 }
 
 /// Compares two answers to one request.
@@ -249,12 +249,12 @@ fn compare(settings: &ExperimentSettings, pairs: &mut PairPane, control: &Answer
         }
     }
     pairs.agreement.pairs += 1;
-    let score = |answer: &Answer| answer.score.and_then(|score| Unit::COARSE.count(score));
+    let score = |answer: &Answer| answer.predicted.score.and_then(|score| Unit::COARSE.count(score));
     if let Some((mine, theirs)) = score(control).zip(score(answer)) {
         pairs.agreement.scores.add(&[mine, theirs], None);
     }
-    if let Some((mine, theirs)) = control.class.zip(answer.class) {
+    if let Some((mine, theirs)) = control.predicted.class.zip(answer.predicted.class) {
         pairs.agreement.classes.0 += 1;
-        pairs.agreement.classes.1 += u64::from(mine.word != theirs.word);
+        pairs.agreement.classes.1 += u64::from(mine != theirs);
     }
 }

@@ -7,10 +7,11 @@
 //! The way of an event: `values` reads its arm, its unit and what it contributes to
 //! each metric; `exposure` keeps units to their first arm; `pane` sums up windows,
 //! exactly and in any order; what needs a label or another arm's answer waits in
-//! `waiting`, and `joins` puts it together. When a window can't change any more,
-//! `experiment` looks at it, once:
-//! `totals` adds it up, `metric` and `evidence` say what is proven of each
-//! metric, `verdict` what is to be done.
+//! `waiting`, and `joins` puts it together, with `losses` for how wrong a prediction
+//! was. When a window can't change any more (`timing`), `experiment` looks at it, once:
+//! `totals` adds it up, `metric` and `evidence` say what is proven of each metric,
+//! `judge` how much error each may have and what is said of it, `verdict` what is to be
+//! done, and `report` puts the result together.
 //!
 //! The statistics stand for themselves: [`confidence`] (means, ratios, quantiles,
 //! pairs), [`rate_ratio`] (rates), [`spending`] (a planned end), [`strata`] (windows,
@@ -27,7 +28,9 @@
 //! Refuses: to guess. What a setting can't mean is an error before anything runs, and
 //! values that can't be used are counted.
 
+mod arm;
 mod change;
+mod class;
 pub mod confidence;
 mod evidence;
 #[expect(clippy::module_inception, reason = "one experiment, beside all of them")]
@@ -37,6 +40,7 @@ mod exposure;
 mod freeze;
 mod joins;
 mod judge;
+mod losses;
 mod metric;
 mod pane;
 pub mod quantiles;
@@ -48,19 +52,21 @@ pub mod spending;
 pub mod split_test;
 pub mod strata;
 pub mod sums;
+mod timing;
 mod totals;
 mod values;
 mod verdict;
 mod waiting;
 
 pub use change::{ExperimentAction, ExperimentChange};
+pub use class::Class;
 pub use experiment::{Experiment, ModelView};
 pub use experiments::{ExperimentMemory, Experiments};
 pub(crate) use freeze::NEEDS_FILE;
 pub use freeze::{FreezeError, Winsorise, freeze_caps};
 pub use settings::{
-    ArmSource, Condition, Covariate, Design, ExperimentSettings, Inference, Loss, Margin, Method,
-    MetricSettings, MetricValue, PromoteWhen, Split, Statistic, UnitSource,
+    ArmSource, Condition, Covariate, Design, ExperimentSettings, Inference, Loss, MOST_COVARIATES, Margin,
+    Method, MetricSettings, MetricValue, PromoteWhen, Split, Statistic, UnitSource,
 };
 pub use values::EventView;
 

@@ -1,10 +1,14 @@
 //! What an experiment is, as the core is told about it.
 
+use super::class::Class;
 use crate::{
     decode::FieldSource,
     event::EventTime,
     result::{Better, MetricRole},
 };
+
+/// Covariates of a metric, at most: more explain little more and cost their square.
+pub const MOST_COVARIATES: usize = 8;
 
 /// One experiment: the arms of one model, and by what they are told apart.
 #[derive(Debug, Clone, PartialEq)]
@@ -148,7 +152,7 @@ pub struct MetricSettings {
     /// The difference that is worth finding; for how many events are still needed.
     pub minimum_effect: Option<f64>,
     /// What explains a part of the values' scatter without being a consequence of
-    /// the arm; at most 8. Means only.
+    /// the arm; [`MOST_COVARIATES`] of them at most. Means only.
     pub covariates: Vec<Covariate>,
     /// Values beyond are taken for these, least and greatest.
     pub caps: (Option<f64>, Option<f64>),
@@ -177,7 +181,7 @@ pub enum Condition {
     /// A number below this.
     Below(f64),
     /// This word, number or truth value.
-    Equals(String),
+    Equals(Class),
 }
 
 /// What an event contributes to a metric.

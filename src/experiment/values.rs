@@ -4,27 +4,26 @@
 //! What is of the wrong type, or no number, is [`Reading::Invalid`] and counted; what
 //! an event does not carry is no value.
 
-use std::borrow::Cow;
-
 use super::{
+    arm::ArmIndex,
+    class::Class,
+    losses::Predicted,
     quantiles,
     settings::{
-        ArmSource, Condition, Covariate, ExperimentSettings, Loss, MetricSettings, MetricValue, Statistic,
-        UnitSource,
+        ArmSource, Condition, Covariate, ExperimentSettings, Loss, MOST_COVARIATES, MetricSettings,
+        MetricValue, Statistic, UnitSource,
     },
     sums::Unit,
 };
 use crate::{
-    decode::{Envelope, FieldSource, LooseValue, field, loose_value, member},
+    decode::{Envelope, FieldSource, LooseValue, field, loose_value, member, name_field},
     event::Message,
     profile::row_hash,
     result::UNNAMED,
 };
 
-/// Channels of a metric, at most: a value and eight covariates.
-pub(super) const MOST_CHANNELS: usize = 9;
-/// Probabilities of a logarithmic loss are kept so far away from 0 and 1.
-const CLIP: f64 = 1e-15;
+/// Channels of a metric, at most: a value, and covariates or what it is divided by.
+pub(super) const MOST_CHANNELS: usize = 1 + MOST_COVARIATES;
 
 /// One event, as far as an experiment reads it.
 #[derive(Debug, Clone, Copy)]
@@ -100,15 +99,6 @@ impl Channels {
     }
 }
 
-/// A label, or a predicted class, as what it is compared by.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
-pub(super) struct Outcome {
-    /// As a number, where it is one; a truth value is 0 or 1.
-    pub(super) number: Option<f64>,
-    /// Hash of it as a word.
-    pub(super) word: u64,
-}
-
 /// The units of a metric's channels.
 pub(super) fn units(metric: &MetricSettings) -> Vec<Unit> {
     let second = matches!(metric.statistic, Statistic::Ratio(_)).then_some(Unit::COARSE);
@@ -128,22 +118,25 @@ pub(super) fn first_unit(metric: &MetricSettings) -> Unit {
 }
 
 impl EventView<'_, '_> {
-    /// The place of the event's arm among the experiment's.
-    pub(super) fn arm(&self, settings: &ExperimentSettings) -> Option<usize> {
+    /// The event's arm, if it is one of the experiment's.
+    pub(super) fn arm(&self, settings: &ExperimentSettings) -> Option<ArmIndex> {
         let position = |name: &str| settings.arms.iter().position(|arm| arm == name);
         let named = |name: &str| position(if name.is_empty() { UNNAMED } else { name });
-        match &settings.arm {
+        let place = match &settings.arm {
             ArmSource::Variant => named(&self.envelope.variant),
             ArmSource::Version => named(&self.envelope.version),
             ArmSource::Field(source) => match field(self.message, self.topic, source) {
                 Some(LooseValue::Text(text)) => named(&text),
-                Some(LooseValue::Number(number)) => position(&number.to_string()),
+                Some(LooseValue::Number(number)) => {
+                    settings.arms.iter().position(|arm| arm.parse() == Ok(number))
+                }
                 Some(LooseValue::Bool(truth)) => position(if truth { "true" } else { "false" }),
                 // A field that is not there names no arm, as a variant that is not.
                 Some(LooseValue::Missing) | None => position(UNNAMED),
                 Some(LooseValue::Nested) => None,
             },
-        }
+        };
+        place.and_then(ArmIndex::new)
     }
 
     /// Hash of the event's unit of randomisation.
@@ -155,11 +148,11 @@ impl EventView<'_, '_> {
                 let unit = self.envelope.unit.as_deref().filter(|unit| !unit.is_empty());
                 unit.map(|unit| row_hash(unit.as_bytes()))
             }
-            UnitSource::Field(source) => match field(self.message, self.topic, source)? {
-                LooseValue::Text(text) if !text.is_empty() => Some(row_hash(text.as_bytes())),
-                LooseValue::Number(number) => Some(row_hash(number.to_string().as_bytes())),
-                _ => None,
-            },
+            UnitSource::Field(source) => {
+                // As it is written: two customers of 20 digits can be one number.
+                let unit = name_field(self.message, self.topic, source).filter(|unit| !unit.is_empty());
+                unit.map(|unit| row_hash(unit.as_bytes()))
+            }
         }
     }
 
@@ -169,23 +162,24 @@ impl EventView<'_, '_> {
     }
 
     /// The label.
-    pub(super) fn label(&self) -> Option<Outcome> {
-        outcome(&loose_value(self.envelope.label.as_deref()?)?)
+    pub(super) fn label(&self) -> Option<Class> {
+        Class::of(&loose_value(self.envelope.label.as_deref()?)?)
     }
 
-    /// The prediction, where it is a number.
-    pub(super) fn score(&self) -> Option<f64> {
+    /// The prediction as a number, where it is one, and the predicted class.
+    pub(super) fn prediction(&self) -> Predicted {
+        let score = self.score();
+        let has_own = self.envelope.prediction_class.is_some();
+        // A number alone is a score.
+        let is_class =
+            |value: &LooseValue<'_>| has_own || score.is_none() || matches!(value, LooseValue::Text(_));
+        let class = self.class_value().filter(is_class);
+        Predicted { score, class: class.and_then(|value| Class::of(&value)) }
+    }
+
+    fn score(&self) -> Option<f64> {
         let raw = self.envelope.prediction.as_deref()?;
         number(&loose_value(raw)?)
-    }
-
-    /// The predicted class.
-    pub(super) fn class(&self) -> Option<Outcome> {
-        let has_own = self.envelope.prediction_class.is_some();
-        let value = self.class_value()?;
-        // A number alone is a score.
-        let is_class = has_own || self.score().is_none() || matches!(value, LooseValue::Text(_));
-        outcome(&value).filter(|_| is_class)
     }
 
     /// The class as the event gives it, else the prediction.
@@ -257,7 +251,7 @@ impl EventView<'_, '_> {
 }
 
 /// The first channel of a metric of this value.
-fn first_channel(metric: &MetricSettings, value: &LooseValue<'_>) -> Reading {
+pub(super) fn first_channel(metric: &MetricSettings, value: &LooseValue<'_>) -> Reading {
     if matches!(value, LooseValue::Missing) {
         return Reading::Absent;
     }
@@ -297,85 +291,16 @@ fn meets(condition: &Condition, value: &LooseValue<'_>) -> Option<bool> {
         },
         Condition::Above(bound) => number(value).filter(|number| !number.is_nan())? > *bound,
         Condition::Below(bound) => number(value).filter(|number| !number.is_nan())? < *bound,
-        Condition::Equals(word) => outcome(value)?.word == outcome(&LooseValue::Text(word.into()))?.word,
+        Condition::Equals(class) => Class::of(value)? == *class,
     })
 }
 
 /// A number, or text that is one; a truth value is 0 or 1.
-fn number(value: &LooseValue<'_>) -> Option<f64> {
+pub(super) fn number(value: &LooseValue<'_>) -> Option<f64> {
     match value {
         LooseValue::Number(number) => Some(*number),
         LooseValue::Bool(truth) => Some(f64::from(u8::from(*truth))),
         LooseValue::Text(text) => text.trim().parse().ok(),
         LooseValue::Missing | LooseValue::Nested => None,
-    }
-}
-
-fn outcome(value: &LooseValue<'_>) -> Option<Outcome> {
-    let number = number(value).filter(|number| number.is_finite());
-    let word: Cow<'_, str> = match (number, value) {
-        // 1, 1.0, "1" and true are the same class, and so are 0 and -0.
-        (Some(number), _) => (number + 0.0).to_string().into(),
-        (None, LooseValue::Text(text)) => Cow::Borrowed(text),
-        _ => return None,
-    };
-    Some(Outcome { number, word: row_hash(word.as_bytes()) })
-}
-
-/// What a label of 0 or 1 says; nothing of another one.
-fn truth_of(label: f64) -> Option<bool> {
-    [(0.0, false), (1.0, true)]
-        .into_iter()
-        .find(|(number, _)| (label + 0.0).total_cmp(number).is_eq())
-        .map(|(_, truth)| truth)
-}
-
-/// What a prediction and its label contribute to a metric.
-pub(super) fn labelled(
-    metric: &MetricSettings,
-    (score, class): (Option<f64>, Option<Outcome>),
-    label: Outcome,
-) -> Reading {
-    let of = |number: Option<f64>| match number {
-        Some(number) => first_channel(metric, &LooseValue::Number(number)),
-        None => Reading::Invalid,
-    };
-    match &metric.value {
-        MetricValue::Label => match (&metric.statistic, label.number) {
-            (Statistic::Rate(Condition::Equals(word)), _) => {
-                let word = outcome(&LooseValue::Text(word.into())).map(|outcome| outcome.word);
-                Reading::Values(Channels::new(i64::from(word == Some(label.word))))
-            }
-            (_, number) => of(number),
-        },
-        MetricValue::Loss(loss) => {
-            let truth = label.number.and_then(truth_of);
-            let is_binary = truth.is_some();
-            let is_share = score.is_some_and(|score| (0.0..=1.0).contains(&score));
-            match loss {
-                Loss::Correct => {
-                    let by_half = score.filter(|_| is_share && is_binary).map(|score| score >= 0.5);
-                    let correct = match (class, by_half) {
-                        (Some(class), _) => Some(class.word == label.word),
-                        (None, Some(one)) => Some(truth == Some(one)),
-                        (None, None) => None,
-                    };
-                    correct.map_or(Reading::Invalid, |is| Reading::Values(Channels::new(i64::from(is))))
-                }
-                Loss::Brier | Loss::LogLoss if !(is_binary && is_share) => Reading::Invalid,
-                Loss::Brier => of(score.zip(label.number).map(|(score, label)| (score - label).powi(2))),
-                Loss::LogLoss => of(score.zip(label.number).map(|(score, label)| {
-                    let given = if label > 0.5 { score } else { 1.0 - score };
-                    -given.clamp(CLIP, 1.0 - CLIP).ln()
-                })),
-                Loss::AbsoluteError => {
-                    of(score.zip(label.number).map(|(score, label)| (score - label).abs()))
-                }
-                Loss::SquaredError => {
-                    of(score.zip(label.number).map(|(score, label)| (score - label).powi(2)))
-                }
-            }
-        }
-        _ => Reading::Absent,
     }
 }

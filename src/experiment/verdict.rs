@@ -7,20 +7,25 @@
 
 use super::{
     judge::percent,
-    settings::{ExperimentSettings, Margin, PromoteWhen},
+    settings::{ExperimentSettings, MetricSettings, PromoteWhen},
 };
 use crate::result::{ChallengerResult, Decision, ExperimentHealth, MetricResult, MetricRole, MetricVerdict};
 
-/// What is to be done with one challenger, why, and how much of promotion is proven.
+/// A metric as it is set, and what is said of it.
+type Judged<'a> = (&'a MetricSettings, &'a MetricResult);
+
+/// What is to be done with one challenger, why, and how much of promotion is proven, by
+/// what is said of the experiment's metrics, one after another.
 pub(super) fn of_challenger(
     settings: &ExperimentSettings,
     metrics: &[MetricResult],
     health: &ExperimentHealth,
 ) -> (Decision, String, f64) {
-    let of = |role: MetricRole| metrics.iter().filter(move |metric| metric.role == role);
+    let of = |role: MetricRole| settings.metrics.iter().zip(metrics).filter(move |(set, _)| set.role == role);
     let score = score(settings, metrics);
     let worse: Vec<&MetricResult> = of(MetricRole::Goal)
         .chain(of(MetricRole::Guardrail))
+        .map(|(_, metric)| metric)
         .filter(|metric| metric.verdict == MetricVerdict::Worse)
         .collect();
     if !worse.is_empty() {
@@ -30,22 +35,22 @@ pub(super) fn of_challenger(
         return (Decision::Hold, format!("the data can't be trusted: {}", health.problems.join("; ")), score);
     }
     let is_better = |metric: &&MetricResult| metric.verdict == MetricVerdict::Better;
-    let goals: Vec<&MetricResult> = of(MetricRole::Goal).collect();
+    let goals: Vec<&MetricResult> = of(MetricRole::Goal).map(|(_, metric)| metric).collect();
     let better = goals.iter().filter(|goal| is_better(goal)).count();
     let goals_reached = match settings.inference.promote_when {
         PromoteWhen::AllGoals => better == goals.len(),
         PromoteWhen::AnyGoal => better > 0 || goals.is_empty(),
     };
     let open: Vec<&MetricResult> =
-        of(MetricRole::Guardrail).filter(|metric| !passes(settings, metric)).collect();
-    let proves = !goals.is_empty() || of(MetricRole::Guardrail).any(|metric| metric.margin.is_some());
+        of(MetricRole::Guardrail).filter(|one| !passes(*one)).map(|(_, metric)| metric).collect();
+    let proves = !goals.is_empty() || of(MetricRole::Guardrail).any(|(set, _)| set.margin.is_some());
     if !proves {
         let reason = "no goal and no guardrail with a margin: nothing could prove that it may be promoted";
         return (Decision::Hold, reason.to_owned(), score);
     }
     if goals_reached && open.is_empty() {
         let shown: Vec<&MetricResult> = if goals.is_empty() {
-            of(MetricRole::Guardrail).collect()
+            of(MetricRole::Guardrail).map(|(_, metric)| metric).collect()
         } else {
             goals.into_iter().filter(is_better).collect()
         };
@@ -58,13 +63,10 @@ pub(super) fn of_challenger(
 
 /// A guardrail with a margin has to be proven not worse; one without must not be
 /// proven worse, with enough values for that.
-fn passes(settings: &ExperimentSettings, metric: &MetricResult) -> bool {
-    let configured = settings.metrics.iter().find(|known| known.name == metric.metric);
-    let has_margin = configured
-        .is_some_and(|known| matches!(known.margin, Some(Margin::Absolute(_) | Margin::Relative(_))));
+fn passes((set, metric): Judged<'_>) -> bool {
     match metric.verdict {
         MetricVerdict::NotWorse | MetricVerdict::Better => true,
-        MetricVerdict::Undecided => !has_margin,
+        MetricVerdict::Undecided => set.margin.is_none(),
         MetricVerdict::Insufficient | MetricVerdict::Worse => false,
     }
 }
@@ -77,12 +79,10 @@ fn sentences(metrics: &[&MetricResult]) -> String {
 /// How far what promotion asks for is proven, on average: evidence counts by its
 /// logarithm.
 fn score(settings: &ExperimentSettings, metrics: &[MetricResult]) -> f64 {
-    let shares: Vec<f64> = metrics
-        .iter()
-        .filter_map(|metric| {
-            let configured = settings.metrics.iter().find(|known| known.name == metric.metric)?;
-            let level = super::judge::levels(settings, configured).better;
-            let e = match (metric.role, configured.margin) {
+    let shares: Vec<f64> = (settings.metrics.iter().zip(metrics))
+        .filter_map(|(set, metric)| {
+            let level = super::judge::levels(settings, set).better;
+            let e = match (set.role, set.margin) {
                 (MetricRole::Goal, _) => metric.e_better,
                 (MetricRole::Guardrail, Some(_)) => metric.e_not_worse,
                 _ => return None,

@@ -16,18 +16,17 @@ use std::collections::BTreeSet;
 use ahash::AHashMap;
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeSeq};
 
-use super::values::Outcome;
+use super::{arm::ArmIndex, class::Class, losses::Predicted};
 
 /// One arm's answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Answer {
-    pub(super) arm: u8,
+    pub(super) arm: ArmIndex,
     pub(super) bucket: Option<u8>,
     /// Event time.
     pub(super) time: i64,
-    pub(super) score: Option<f64>,
-    pub(super) class: Option<Outcome>,
+    pub(super) predicted: Predicted,
     /// Covariates of the metrics that need a label, one after another; of shadows,
     /// the values of the metrics that need none. Mostly empty, which takes no memory.
     pub(super) values: Box<[Option<i64>]>,
@@ -40,7 +39,7 @@ pub(super) struct Entry {
     /// Event time of the last answer, while there is one.
     pub(super) time: i64,
     /// The label with its event time.
-    pub(super) label: Option<(i64, Outcome)>,
+    pub(super) label: Option<(i64, Class)>,
     /// Whether the label is in time for any answer.
     pub(super) is_joined: bool,
     /// By arm, in the order in which they came; one for all but shadows.
@@ -53,7 +52,7 @@ impl Entry {
         self.first.iter().chain(&self.others)
     }
 
-    pub(super) fn answer_of(&self, arm: u8) -> Option<&Answer> {
+    pub(super) fn answer_of(&self, arm: ArmIndex) -> Option<&Answer> {
         self.answers().find(|answer| answer.arm == arm)
     }
 
@@ -192,7 +191,7 @@ impl Waiting {
     pub(super) fn label(
         &mut self,
         id: u64,
-        (time, label): (i64, Outcome),
+        (time, label): (i64, Class),
         room: Room,
         in_time: impl Fn(i64, i64) -> bool,
     ) -> Offered {
@@ -272,13 +271,18 @@ fn pop_before(list: &mut BTreeSet<(i64, u64)>, time: i64) -> Option<(i64, u64)> 
 mod tests {
     use super::*;
 
+    fn at(place: u8) -> ArmIndex {
+        ArmIndex::new(usize::from(place)).expect("an arm")
+    }
+
     fn answer(arm: u8, time: i64) -> Answer {
-        Answer { arm, bucket: None, time, score: Some(0.5), class: None, values: Box::default() }
+        let predicted = Predicted { score: Some(0.5), class: None };
+        Answer { arm: at(arm), bucket: None, time, predicted, values: Box::default() }
     }
 
     const ROOM: Room = Room { most: 10, answers: 1, has_label: true };
 
-    const LABEL: Outcome = Outcome { number: Some(1.0), word: 1 };
+    const LABEL: Class = Class::Number(1.0);
 
     fn in_ten(answer: i64, label: i64) -> bool {
         label < answer + 10
@@ -299,7 +303,9 @@ mod tests {
             }
             let entry = waiting.get(1).expect("an entry");
             assert_eq!(entry.time, 7, "the last answer");
-            assert!(entry.label.is_some() && entry.answer_of(0).is_some() && entry.answer_of(1).is_some());
+            assert!(
+                entry.label.is_some() && entry.answer_of(at(0)).is_some() && entry.answer_of(at(1)).is_some()
+            );
         }
     }
 

@@ -89,8 +89,8 @@ fn every_metric() -> Vec<MetricSettings> {
         Statistic::Rate(Condition::IsTrue),
         Statistic::Rate(Condition::Above(0.5)),
         Statistic::Rate(Condition::Below(-1e300)),
-        Statistic::Rate(Condition::Equals("a".to_owned())),
-        Statistic::Rate(Condition::Equals("-0".to_owned())),
+        Statistic::Rate(Condition::Equals("a".into())),
+        Statistic::Rate(Condition::Equals("-0".into())),
         Statistic::Ratio(at("/per")),
         Statistic::Quantile(0.5),
     ];
@@ -104,7 +104,7 @@ fn every_metric() -> Vec<MetricSettings> {
         metrics.push(metric(&format!("m{}", metrics.len()), Statistic::Mean, MetricValue::Loss(loss)));
     }
     metrics.push(metric("label", Statistic::Mean, MetricValue::Label));
-    metrics.push(metric("rate", Statistic::Rate(Condition::Equals("a".to_owned())), MetricValue::Label));
+    metrics.push(metric("rate", Statistic::Rate(Condition::Equals("a".into())), MetricValue::Label));
     metrics.push(MetricSettings {
         covariates: vec![
             Covariate::Prediction,

@@ -69,7 +69,7 @@ fn losses_of_probabilities() {
         loss("correct", Loss::Correct),
         metric("label", Statistic::Mean, MetricValue::Label),
         metric("rate", Statistic::Rate(Condition::IsTrue), MetricValue::Label),
-        metric("equal", Statistic::Rate(Condition::Equals("1".to_owned())), MetricValue::Label),
+        metric("equal", Statistic::Rate(Condition::Equals("1".into())), MetricValue::Label),
     ];
     let truths = [["0", "false", "\"0\""], ["1", "true", "\"1\""]];
     let result = result_of(losses, &windows, |(score, label)| {

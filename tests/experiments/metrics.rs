@@ -100,11 +100,10 @@ fn truth_values_are_0_and_1_and_true_in_many_ways() {
 fn rates_of_words_count_whatever_reads_the_same() {
     let windows = traffic::windows(&traffic::RAMP, |random, _| f64::from(random.random_range(0..6_u8)));
     let texts = ["1", "1.0", "\"1\"", "true", "\"one\"", "2"];
-    let one =
-        metric("one", Statistic::Rate(Condition::Equals("1".to_owned())), MetricValue::Field(at("/value")));
+    let one = metric("one", Statistic::Rate(Condition::Equals("1".into())), MetricValue::Field(at("/value")));
     let name = MetricSettings {
         name: "name".to_owned(),
-        statistic: Statistic::Rate(Condition::Equals("one".to_owned())),
+        statistic: Statistic::Rate(Condition::Equals("one".into())),
         ..one.clone()
     };
     let result =
@@ -117,7 +116,7 @@ fn rates_of_words_count_whatever_reads_the_same() {
 fn predicted_classes_stand_where_predictions_have_them() {
     let windows = traffic::windows(&traffic::RAMP, |random, _| f64::from(random.random_range(0..3_u8)));
     let fraud =
-        metric("fraud", Statistic::Rate(Condition::Equals("fraud".to_owned())), MetricValue::PredictedClass);
+        metric("fraud", Statistic::Rate(Condition::Equals("fraud".into())), MetricValue::PredictedClass);
     let class = |value: &f64| ["fraud", "fine", "unsure"][*value as usize];
     let writes: [&dyn Fn(&f64) -> String; 3] = [
         &|value| format!(r#","prediction_class":"{}""#, class(value)),

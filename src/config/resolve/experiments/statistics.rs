@@ -8,12 +8,11 @@ use crate::{
         raw::{self, experimenting::MetricKind, experimenting::Of},
     },
     decode::{EventMapping, FieldSource, JsonPointer},
-    experiment::{Condition, Covariate, Loss, MetricValue, NEEDS_FILE, Statistic, Winsorise},
+    experiment::{
+        Class, Condition, Covariate, Loss, MOST_COVARIATES, MetricValue, NEEDS_FILE, Statistic, Winsorise,
+    },
     result::PREDICTION,
 };
-
-/// More covariates than this explain little more and cost their square.
-const MOST_COVARIATES: usize = 8;
 
 impl Resolver<'_> {
     /// Exactly one of `of` and `field`.
@@ -147,7 +146,7 @@ impl Resolver<'_> {
         let found = [
             raw.above.map(Condition::Above),
             raw.below.map(Condition::Below),
-            raw.equals.take().map(Condition::Equals),
+            raw.equals.take().map(|text| Condition::Equals(Class::from(text.as_str()))),
         ];
         let mut found = keys.iter().zip(found).filter_map(|(key, condition)| Some((key, condition?)));
         let Some((key, condition)) = found.next() else {
