@@ -122,7 +122,7 @@ fn defaults_are_those_that_are_told() {
         covariates: Vec::new(),
         caps: (None, None),
     };
-    assert_eq!(experiment.metrics, [metric.clone()]);
+    assert_eq!(experiment.metrics, std::slice::from_ref(&metric));
     // What the code takes for its defaults is what the configuration does.
     assert_eq!(*experiment, ExperimentSettings::new("e", "credit", &["a", "b"], vec![metric]));
     // Ten slides of five minutes are more than ten minutes.

@@ -12,7 +12,6 @@ use super::{
     confidence::{ConfidenceSequence, Estimate},
     settings::{Inference, Method},
     spending::SpendingBounds,
-    strata::Difference,
 };
 use crate::drift::upper_normal_quantile;
 
@@ -64,33 +63,25 @@ pub(super) struct Logs {
 
 /// A difference in the direction that is better, and how much worse is allowed.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Directed {
+pub(super) struct Gain {
     pub(super) gain: f64,
     pub(super) std_error: f64,
     pub(super) n: f64,
-    /// The allowed loss, and the standard error of the gain with it added.
-    pub(super) margin: Option<(f64, f64)>,
+    pub(super) allowed: Option<AllowedLoss>,
 }
 
-impl Directed {
-    /// `sign` is 1 where more is better; a relative margin is known as well as the
-    /// control is. Of two arms the control's error is a part of the difference's, which
-    /// so gets larger by at most the margin; of pairs it is given.
-    pub(super) fn new(
-        difference: &Difference,
-        sign: f64,
-        margin: Option<(f64, bool)>,
-        control_error: Option<f64>,
-    ) -> Self {
-        let std_error = difference.variance.sqrt();
-        let margin = margin.map(|(margin, is_relative)| {
-            if is_relative {
-                (margin * difference.control.abs(), std_error + margin * control_error.unwrap_or(std_error))
-            } else {
-                (margin, std_error)
-            }
-        });
-        Self { gain: sign * difference.difference, std_error, n: difference.n, margin }
+/// How much worse is allowed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct AllowedLoss {
+    pub(super) loss: f64,
+    /// Standard error of the gain with it added, were the gain just this loss.
+    pub(super) std_error: f64,
+}
+
+impl Gain {
+    /// With nothing but a gain allowed, or with this loss.
+    fn with_loss(self) -> AllowedLoss {
+        self.allowed.unwrap_or(AllowedLoss { loss: 0.0, std_error: self.std_error })
     }
 
     fn estimate(self, difference: f64, std_error: f64) -> Estimate {
@@ -162,76 +153,78 @@ impl Evidence {
     }
 
     /// Looks at a difference by `inference`.
-    pub(super) fn look(&mut self, directed: Directed, inference: &Inference, levels: Levels, end: i64) {
-        if directed.std_error <= 0.0 || directed.n <= 0.0 {
+    pub(super) fn look(&mut self, gain: Gain, inference: &Inference, levels: Levels, end: i64) {
+        if gain.with_loss().std_error <= 0.0 || gain.n <= 0.0 {
             return;
         }
         match inference.method {
-            Method::AlwaysValid => self.see(logs(directed, inference, levels), levels, end),
+            Method::AlwaysValid => self.see(logs(gain, inference, levels), levels, end),
             Method::GroupSequential => {
-                let time = directed.n / planned(inference);
+                let time = gain.n / planned(inference);
                 let Some((better, worse)) = &mut self.spending else { return };
                 let bounds = (better.look(time), worse.look(time));
-                self.cross(directed, bounds, end);
+                self.cross(gain, bounds, end);
             }
             Method::FixedHorizon => {
-                if !self.is_over && directed.n >= planned(inference) {
+                if !self.is_over && gain.n >= planned(inference) {
                     self.is_over = true;
                     let bounds = (
                         Some(upper_normal_quantile(levels.better)),
                         Some(upper_normal_quantile(levels.worse)),
                     );
-                    self.cross(directed, bounds, end);
+                    self.cross(gain, bounds, end);
                 }
             }
         }
     }
 
-    fn cross(&mut self, directed: Directed, (better, worse): (Option<f64>, Option<f64>), end: i64) {
-        let Directed { gain, std_error, margin, .. } = directed;
+    fn cross(&mut self, seen: Gain, (better, worse): (Option<f64>, Option<f64>), end: i64) {
+        let Gain { gain, std_error, allowed, .. } = seen;
         if let Some((better, worse)) = better.zip(worse) {
             self.bounds = Some((gain - better * std_error, gain + worse * std_error));
         }
-        let (allowed, with_margin) = margin.unwrap_or((0.0, std_error));
+        let with_loss = seen.with_loss();
+        let above_loss = (gain + with_loss.loss) / with_loss.std_error;
         if let Some(bound) = better {
-            self.better.prove(gain / std_error >= bound, end);
-            self.not_worse.prove(margin.is_some() && (gain + allowed) / with_margin >= bound, end);
+            self.better.prove(std_error > 0.0 && gain / std_error >= bound, end);
+            self.not_worse.prove(allowed.is_some() && above_loss >= bound, end);
         }
         if let Some(bound) = worse {
-            self.worse.prove((-gain - allowed) / with_margin >= bound, end);
+            self.worse.prove(-above_loss >= bound, end);
         }
     }
 
     /// Least and greatest gain: now, or of the other methods at the last look that was
     /// due.
-    pub(super) fn bounds(
-        &self,
-        directed: Directed,
-        inference: &Inference,
-        levels: Levels,
-    ) -> Option<(f64, f64)> {
-        let Directed { gain, std_error, n, .. } = directed;
+    pub(super) fn bounds(&self, seen: Gain, inference: &Inference, levels: Levels) -> Option<(f64, f64)> {
+        let Gain { gain, std_error, n, .. } = seen;
         if inference.method != Method::AlwaysValid {
             return self.bounds;
+        }
+        if std_error <= 0.0 {
+            return None;
         }
         let reach = |alpha| sequence(inference, alpha).one_sided_half_width(std_error, n);
         Some((gain - reach(levels.better), gain + reach(levels.worse)))
     }
 }
 
-fn logs(directed: Directed, inference: &Inference, levels: Levels) -> Logs {
-    let Directed { gain, std_error, margin, .. } = directed;
-    let (allowed, with_margin) = margin.unwrap_or((0.0, std_error));
+/// Evidence at all times together, by a difference that is nearly normal.
+pub(super) fn logs(seen: Gain, inference: &Inference, levels: Levels) -> Logs {
+    let Gain { gain, std_error, allowed, .. } = seen;
+    let with_loss = seen.with_loss();
     let better = sequence(inference, levels.better);
     let worse = sequence(inference, levels.worse);
-    let above = |sequence: &ConfidenceSequence, difference, std_error| {
-        sequence.log_e_above(directed.estimate(difference, std_error))
+    // Without any scatter nothing is known.
+    let above = |sequence: &ConfidenceSequence, difference, std_error: f64| {
+        if std_error > 0.0 { sequence.log_e_above(seen.estimate(difference, std_error)) } else { 0.0 }
     };
+    let any = sequence(inference, inference.alpha);
     Logs {
         better: above(&better, gain, std_error),
-        worse: above(&worse, -gain - allowed, with_margin),
-        not_worse: margin.map(|_| above(&better, gain + allowed, with_margin)),
-        any: sequence(inference, inference.alpha).log_e_value(directed.estimate(gain, std_error)),
+        worse: above(&worse, -gain - with_loss.loss, with_loss.std_error),
+        not_worse: allowed.map(|_| above(&better, gain + with_loss.loss, with_loss.std_error)),
+        any: if std_error > 0.0 { any.log_e_value(seen.estimate(gain, std_error)) } else { 0.0 },
     }
 }
 

@@ -22,7 +22,7 @@ use super::{
     run::Run,
     settings::{Design, ExperimentSettings},
     timing::Timing,
-    totals::{Lost, Totals, split_at},
+    totals::{LeftOut, Totals, split_at},
     values::EventView,
     waiting::Waiting,
 };
@@ -75,7 +75,7 @@ pub(super) struct Memory {
     pub(super) waiting: Waiting,
     exposures: Exposures,
     /// What was left out, by the start of the window with which it is said.
-    lost: BTreeMap<i64, Lost>,
+    left_out: BTreeMap<i64, LeftOut>,
     totals: Totals,
     /// End of the last window that was looked at.
     looked_until: Option<i64>,
@@ -95,7 +95,7 @@ impl Memory {
             panes: BTreeMap::new(),
             waiting: Waiting::default(),
             exposures: Exposures::default(),
-            lost: BTreeMap::new(),
+            left_out: BTreeMap::new(),
             totals: Totals::new(settings),
             looked_until: None,
             latest: None,
@@ -116,8 +116,8 @@ impl Memory {
     }
 
     /// Where something is counted that is left out; `window` is its start.
-    pub(super) fn lose(&mut self, window: i64) -> &mut Lost {
-        self.lost.entry(window).or_default()
+    pub(super) fn leave_out(&mut self, window: i64) -> &mut LeftOut {
+        self.left_out.entry(window).or_default()
     }
 }
 
@@ -222,12 +222,12 @@ impl Experiment {
         let time = event.envelope.time.0;
         let start = self.timing.start_of(time);
         let Some(arm) = event.arm(&self.settings) else {
-            self.memory.lose(start).other_arms += 1;
+            self.memory.leave_out(start).other_arms += 1;
             return false;
         };
         if let Some(until) = self.memory.looked_until.filter(|until| start < *until) {
             let window = until - self.timing.slide();
-            self.memory.lose(window).late += 1;
+            self.memory.leave_out(window).note_late(arm);
             return false;
         }
         let unit = event.unit(&self.settings);
@@ -269,12 +269,12 @@ impl Experiment {
         let exposure = memory.exposures.see(unit, (arm, time), settings.most_units);
         match exposure {
             Exposure::Crossed | Exposure::Several => {
-                let lost = memory.lose(start);
+                let lost = memory.leave_out(start);
                 lost.several_units += u64::from(exposure == Exposure::Crossed);
                 lost.several_events += 1;
                 return None;
             }
-            Exposure::Unknown => memory.lose(start).unknown_units += 1,
+            Exposure::Unknown => memory.leave_out(start).unknown_units += 1,
             Exposure::Earlier(before) => self.unexpose(arm, before),
             Exposure::First | Exposure::Again => {}
         }
@@ -354,11 +354,10 @@ impl Experiment {
         let labels = start.saturating_sub(label_wait);
         self.expire(if is_last { (i64::MAX, i64::MAX) } else { (matured, labels) });
         let Self { settings, memory, .. } = self;
-        while let Some(lost) = memory.lost.first_entry()
-            && (is_last || *lost.key() < end)
+        while let Some(left_out) = memory.left_out.first_entry()
+            && (is_last || *left_out.key() < end)
         {
-            let lost = lost.remove();
-            memory.totals.lost.add(lost);
+            memory.totals.left_out.add(&left_out.remove());
         }
         let run = memory.run.clone();
         let result = report::result(

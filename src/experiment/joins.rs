@@ -30,7 +30,7 @@ impl Experiment {
         let time = event.envelope.time.0;
         let start = self.timing.start_of(time);
         let Some(id) = event.id() else {
-            self.memory.lose(start).unmatched += 1;
+            self.memory.leave_out(start).unmatched += 1;
             return;
         };
         let is_split = self.settings.design == Design::Split;
@@ -46,7 +46,7 @@ impl Experiment {
         let offered =
             memory.waiting.answer(id, answer, room, |answer, label| timing.is_in_time(answer, label));
         if offered.lost > 0 || !offered.is_new {
-            let lost = memory.lose(start);
+            let lost = memory.leave_out(start);
             lost.crowded += offered.lost;
             lost.unmatched += u64::from(!offered.is_new);
         }
@@ -90,7 +90,7 @@ impl Experiment {
         let time = event.envelope.time.0;
         let window = self.timing.start_of(time);
         let (Some(id), Some(label)) = (event.id(), event.label()) else {
-            self.memory.lose(window).unmatched += 1;
+            self.memory.leave_out(window).unmatched += 1;
             return;
         };
         let room = self.room();
@@ -98,7 +98,7 @@ impl Experiment {
         let offered =
             memory.waiting.label(id, (time, label), room, |answer, label| timing.is_in_time(answer, label));
         if offered.lost > 0 {
-            memory.lose(window).crowded += offered.lost;
+            memory.leave_out(window).crowded += offered.lost;
         }
         let Memory { panes, waiting, .. } = memory;
         if offered.is_new
@@ -115,7 +115,7 @@ impl Experiment {
     /// more that it could be of.
     fn lose_label(&mut self, time: i64) {
         let window = self.timing.start_of(time).saturating_add(self.timing.slide());
-        self.memory.lose(window.saturating_add(self.timing.label_wait())).unmatched += 1;
+        self.memory.leave_out(window.saturating_add(self.timing.label_wait())).unmatched += 1;
     }
 
     /// Lets go of answers from before `answers` and of labels from before `labels`.
@@ -129,7 +129,7 @@ impl Experiment {
             }
         });
         for time in alone {
-            memory.lose(timing.start_of(time)).unmatched += 1;
+            memory.leave_out(timing.start_of(time)).unmatched += 1;
         }
         for time in lost {
             self.lose_label(time);
@@ -231,10 +231,9 @@ fn label_pair(
     let metrics = settings.metrics.iter().zip(&mut pairs.metrics);
     for (metric, sums) in metrics.filter(|(metric, _)| metric.needs_label()) {
         let of = |answer: &Answer| labelled(metric, answer.predicted, label).first();
-        match of(control).zip(of(answer)) {
-            Some((mine, theirs)) => sums.take(mine, theirs, control.bucket),
-            None => sums.invalid += 1,
-        }
+        let (mine, theirs) = (of(control), of(answer));
+        sums.invalid += u64::from(mine.is_none() || theirs.is_none());
+        sums.take(mine, theirs, control.bucket);
     }
 }
 
@@ -242,10 +241,8 @@ fn label_pair(
 fn compare(settings: &ExperimentSettings, pairs: &mut PairPane, control: &Answer, answer: &Answer) {
     let values = control.values.iter().zip(&answer.values);
     for ((metric, sums), (mine, theirs)) in settings.metrics.iter().zip(&mut pairs.metrics).zip(values) {
-        if !metric.needs_label()
-            && let Some((mine, theirs)) = mine.zip(*theirs)
-        {
-            sums.take(mine, theirs, control.bucket);
+        if !metric.needs_label() {
+            sums.take(*mine, *theirs, control.bucket);
         }
     }
     pairs.agreement.pairs += 1;

@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    evidence::{Directed, Evidence, Levels, Logs, keep_most, planned},
+    equal_rates::{EqualRates, Positives, average},
+    evidence::{AllowedLoss, Evidence, Gain, Levels, Logs, keep_most, logs, planned},
     pane::{MetricPane, PairMetric},
     quantiles::QuantileStrata,
-    rate_ratio::{Positives, RateRatio},
+    rate_ratio::RateRatio,
     settings::{Design, ExperimentSettings, Inference, Margin, Method, MetricSettings, Statistic},
     strata::{Difference, LEAST_BUCKETS, Shape, Strata},
     sums::{Sums, Unit},
@@ -22,34 +23,33 @@ const EXPECTED: f64 = 5.0;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MetricState {
-    totals: Totals,
+    totals: MetricTotals,
     pub(super) evidence: Evidence,
     pub(super) invalid: u64,
     pub(super) clamped: u64,
-    /// How often values can't be used, of both arms, and the largest logarithm of the
-    /// evidence that arms differ in it.
-    unusable_rates: RateRatio,
+    /// How often there is no value that can be used, of both arms, and the largest
+    /// logarithm of the evidence that arms differ in it.
+    unusable_rates: EqualRates,
     pub(super) unusable: Option<f64>,
+    /// Pairs of which the control's value can be used and the challenger's can't.
+    pub(super) one_sided: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Totals {
+enum MetricTotals {
     /// Means, ratios and rates; of rates with the evidence about their ratio.
     Values {
         strata: Strata,
         rates: Option<RateRatio>,
     },
-    /// The strata are of the bins' numbers: how far the events of a unit go together.
-    Quantile {
-        strata: Strata,
-        bins: QuantileStrata,
-    },
+    Quantile(QuantileStrata),
+    /// Of rates with the evidence of which arm alone was positive.
     Pairs {
         control: Sums,
         challenger: Sums,
         difference: Sums,
-        rates: Option<RateRatio>,
+        rates: Option<EqualRates>,
     },
 }
 
@@ -82,43 +82,45 @@ fn margin_ratio(metric: &MetricSettings) -> f64 {
     }
 }
 
-impl Totals {
+impl MetricTotals {
     /// Whether rates are judged by their ratio.
     fn by_ratio(&self, metric: &MetricSettings, inference: &Inference) -> Option<&RateRatio> {
-        let Totals::Values { rates: Some(rates), .. } = self else { return None };
+        let Self::Values { rates: Some(rates), .. } = self else { return None };
         let is_absolute = matches!(metric.margin, Some(Margin::Absolute(_)));
         (inference.method == Method::AlwaysValid && !is_absolute).then_some(rates)
     }
 
     /// Pairs of a rate are judged by which arm alone was positive: that says more than
     /// a mean when it is seldom.
-    fn by_pairs(&self, metric: &MetricSettings, inference: &Inference) -> Option<&RateRatio> {
-        let Totals::Pairs { rates: Some(rates), .. } = self else { return None };
+    fn by_pairs(&self, metric: &MetricSettings, inference: &Inference) -> Option<&EqualRates> {
+        let Self::Pairs { rates: Some(rates), .. } = self else { return None };
         (inference.method == Method::AlwaysValid && metric.margin.is_none()).then_some(rates)
     }
 }
 
 impl MetricState {
     pub(super) fn new(settings: &ExperimentSettings, metric: &MetricSettings, levels: Levels) -> Self {
-        let rates = metric.is_rate().then(|| RateRatio::new(margin_ratio(metric)));
-        let strata = Strata::new(shape(metric), metric.covariates.len());
+        let is_rate = metric.is_rate();
         let totals = match (settings.design, &metric.statistic) {
             (Design::Shadow { .. }, _) => {
                 let sums = || Sums::new(1);
-                Totals::Pairs { control: sums(), challenger: sums(), difference: sums(), rates }
+                let rates = is_rate.then(EqualRates::default);
+                MetricTotals::Pairs { control: sums(), challenger: sums(), difference: sums(), rates }
             }
-            (Design::Split, Statistic::Quantile(_)) => {
-                Totals::Quantile { strata, bins: QuantileStrata::default() }
-            }
-            (Design::Split, _) => Totals::Values { strata, rates },
+            (Design::Split, Statistic::Quantile(_)) => MetricTotals::Quantile(QuantileStrata::default()),
+            (Design::Split, _) => MetricTotals::Values {
+                strata: Strata::new(shape(metric), metric.covariates.len()),
+                rates: is_rate.then(|| RateRatio::new(margin_ratio(metric))),
+            },
         };
         Self {
             totals,
             evidence: Evidence::new(settings.inference.method, levels),
             invalid: 0,
             clamped: 0,
-            unusable_rates: RateRatio::default(),
+            unusable_rates: EqualRates::default(),
             unusable: None,
+            one_sided: 0,
         }
     }
 
@@ -129,24 +131,24 @@ impl MetricState {
         metric: &MetricSettings,
         levels: Levels,
     ) -> bool {
-        let of_rates = |rates: &Option<RateRatio>| {
-            rates.is_some() == metric.is_rate() && rates.as_ref().is_none_or(RateRatio::is_plausible)
-        };
-        let strata_fit = |strata: &Strata| strata.fits(shape(metric), metric.covariates.len());
+        let is_quantile = matches!(metric.statistic, Statistic::Quantile(_));
         let is_shadow = settings.design != Design::Split;
         self.evidence.is_plausible(settings.inference.method, levels)
             && self.unusable_rates.is_plausible()
             && self.unusable.is_none_or(f64::is_finite)
             && match &self.totals {
-                Totals::Values { strata, rates } => !is_shadow && strata_fit(strata) && of_rates(rates),
-                Totals::Quantile { strata, bins } => {
-                    matches!(metric.statistic, Statistic::Quantile(_))
-                        && strata_fit(strata)
-                        && bins.is_plausible()
+                MetricTotals::Values { strata, rates } => {
+                    !is_shadow
+                        && !is_quantile
+                        && strata.fits(shape(metric), metric.covariates.len())
+                        && rates.is_some() == metric.is_rate()
+                        && rates.as_ref().is_none_or(RateRatio::is_plausible)
                 }
-                Totals::Pairs { control, challenger, difference, rates } => {
+                MetricTotals::Quantile(bins) => !is_shadow && is_quantile && bins.is_plausible(),
+                MetricTotals::Pairs { control, challenger, difference, rates } => {
                     is_shadow
-                        && of_rates(rates)
+                        && rates.is_some() == metric.is_rate()
+                        && rates.as_ref().is_none_or(EqualRates::is_plausible)
                         && [control, challenger, difference].iter().all(|sums| sums.fits(1))
                 }
             }
@@ -156,16 +158,17 @@ impl MetricState {
     pub(super) fn take(&mut self, metric: &MetricSettings, control: &MetricPane, challenger: &MetricPane) {
         self.invalid += control.invalid + challenger.invalid;
         self.clamped += control.clamped + challenger.clamped;
+        let unusable = |pane: &MetricPane| pane.invalid + pane.absent;
         self.unusable_rates.add(Positives {
-            control: control.invalid,
-            challenger: challenger.invalid,
-            n_control: control.invalid + control.sums.n(),
-            n_challenger: challenger.invalid + challenger.sums.n(),
+            control: unusable(control),
+            challenger: unusable(challenger),
+            n_control: unusable(control) + control.sums.n(),
+            n_challenger: unusable(challenger) + challenger.sums.n(),
         });
         let log = self.unusable_rates.log_e_value(self.difference(metric).map_or(1.0, |d| d.design_effect));
         keep_most(&mut self.unusable, log);
         match &mut self.totals {
-            Totals::Values { strata, rates } => {
+            MetricTotals::Values { strata, rates } => {
                 strata.take(&control.sums, &challenger.sums, &units(metric));
                 if let Some(rates) = rates {
                     rates.add(Positives {
@@ -176,18 +179,16 @@ impl MetricState {
                     });
                 }
             }
-            Totals::Quantile { strata, bins } => {
-                strata.take(&control.sums, &challenger.sums, &units(metric));
-                bins.take(&control.bins, &challenger.bins);
-            }
-            Totals::Pairs { .. } => {}
+            MetricTotals::Quantile(bins) => bins.take(&control.bins, &challenger.bins),
+            MetricTotals::Pairs { .. } => {}
         }
     }
 
     /// Takes the pairs of a window.
     pub(super) fn take_pairs(&mut self, window: &PairMetric, invalid: u64) {
         self.invalid += invalid + window.invalid;
-        if let Totals::Pairs { control, challenger, difference, rates } = &mut self.totals {
+        self.one_sided += window.one_sided;
+        if let MetricTotals::Pairs { control, challenger, difference, rates } = &mut self.totals {
             control.merge(&window.control);
             challenger.merge(&window.challenger);
             difference.merge(&window.difference);
@@ -197,22 +198,23 @@ impl MetricState {
         }
     }
 
-    fn n(&self) -> (u64, u64) {
+    /// Values of the control and of the challenger.
+    pub(super) fn n(&self) -> (u64, u64) {
         match &self.totals {
-            Totals::Values { strata, .. } => strata.n(),
-            Totals::Quantile { bins, .. } => bins.n(),
-            Totals::Pairs { difference, .. } => (difference.n(), difference.n()),
+            MetricTotals::Values { strata, .. } => strata.n(),
+            MetricTotals::Quantile(bins) => bins.n(),
+            MetricTotals::Pairs { difference, .. } => (difference.n(), difference.n()),
         }
     }
 
     fn difference(&self, metric: &MetricSettings) -> Option<Difference> {
         match &self.totals {
-            Totals::Values { strata, .. } => strata.difference(),
-            Totals::Quantile { strata, bins } => {
+            MetricTotals::Values { strata, .. } => strata.difference(),
+            MetricTotals::Quantile(bins) => {
                 let Statistic::Quantile(q) = metric.statistic else { return None };
-                bins.difference(q, strata.difference()?.design_effect)
+                bins.difference(q)
             }
-            Totals::Pairs { control, challenger, difference, .. } => {
+            MetricTotals::Pairs { control, challenger, difference, .. } => {
                 let unit = first_unit(metric);
                 paired(control, challenger, difference, unit)
             }
@@ -242,16 +244,14 @@ impl MetricState {
             is_enough: has_events && difference.is_some(),
         };
         let Some(difference) = difference else { return seen };
+        let gain = self.gain(metric, &difference);
+        let is_nearly_normal = is_nearly_normal(&difference, gain, n_control.min(n));
         if let Some(rates) = self.totals.by_ratio(metric, inference) {
-            look_at_ratio((rates, &mut self.evidence), metric, (levels, end), &mut seen);
+            let nearly = is_nearly_normal.then(|| logs(gain, inference, levels));
+            look_at_ratio((rates, &mut self.evidence), metric, nearly, (levels, end), &mut seen);
             return seen;
         }
-        seen.is_enough &= !metric.is_rate() || is_nearly_normal(&difference, n_control.min(n));
-        let margin = metric.margin.map(|margin| match margin {
-            Margin::Absolute(margin) => (margin, false),
-            Margin::Relative(margin) => (margin, true),
-        });
-        let directed = Directed::new(&difference, metric.better.sign(), margin, self.control_error(metric));
+        seen.is_enough &= !metric.is_rate() || is_nearly_normal;
         let by_pairs = self
             .totals
             .by_pairs(metric, inference)
@@ -259,11 +259,10 @@ impl MetricState {
         if seen.is_enough {
             match by_pairs {
                 Some(logs) => self.evidence.see(logs, levels, end),
-                None => self.evidence.look(directed, inference, levels, end),
+                None => self.evidence.look(gain, inference, levels, end),
             }
         }
-        if let Some((least, most)) =
-            self.evidence.bounds(directed, inference, levels).filter(|_| seen.is_enough)
+        if let Some((least, most)) = self.evidence.bounds(gain, inference, levels).filter(|_| seen.is_enough)
         {
             let (mut least, mut most) = (least, most);
             if by_pairs.is_some() {
@@ -279,21 +278,67 @@ impl MetricState {
         seen
     }
 
-    /// Standard error of the control's own value, where its difference is of pairs: it is
-    /// not a part of the difference's error then.
-    fn control_error(&self, metric: &MetricSettings) -> Option<f64> {
-        let Totals::Pairs { control, difference, .. } = &self.totals else { return None };
+    /// The difference in the direction that is better, with what the margin allows. A
+    /// relative margin is known as well as the control is.
+    fn gain(&self, metric: &MetricSettings, difference: &Difference) -> Gain {
+        let std_error = difference.variance.sqrt();
+        let allowed = metric.margin.map(|margin| {
+            let (loss, of_loss) = match margin {
+                Margin::Absolute(loss) => (loss, 0.0),
+                Margin::Relative(share) => {
+                    (share * difference.control.abs(), share * self.control_error(metric, difference))
+                }
+            };
+            let at_loss = self.variance_at(metric, difference, loss).sqrt();
+            AllowedLoss { loss, std_error: std_error.max(at_loss) + of_loss }
+        });
+        Gain { gain: metric.better.sign() * difference.difference, std_error, n: difference.n, allowed }
+    }
+
+    /// Standard error of the control's own value. Of two arms it is a part of the
+    /// difference's, as that would be without covariates; of pairs it is not.
+    fn control_error(&self, metric: &MetricSettings, difference: &Difference) -> f64 {
+        let MetricTotals::Pairs { control, .. } = &self.totals else {
+            return (difference.variance / (1.0 - difference.explained).max(1e-6)).sqrt();
+        };
         let unit = first_unit(metric);
         let deviations = control.deviations(None, &[unit]);
         let independent = deviations.product(0, 0) / (deviations.n - 1.0) / deviations.n;
-        let effect = paired_design_effect(difference, unit)?;
-        Some((independent * effect).sqrt()).filter(|error| error.is_finite())
+        // With too few units to tell it is not known, as the difference is not.
+        let effect = paired_design_effect(control, unit).unwrap_or(f64::INFINITY);
+        (independent * effect).sqrt()
+    }
+
+    /// Variance that the difference of two rates has at least where the challenger is worse
+    /// by `loss`: where hardly any event differs, what was seen says nothing of how much
+    /// might. 0 of what is no rate.
+    fn variance_at(&self, metric: &MetricSettings, difference: &Difference, loss: f64) -> f64 {
+        if !metric.is_rate() || difference.n <= 0.0 {
+            return 0.0;
+        }
+        let variance_of = |rate: f64| rate.clamp(0.0, 1.0) * (1.0 - rate.clamp(0.0, 1.0));
+        match &self.totals {
+            // A pair differs by 1 or not at all, and so in as many cases as `loss` at least.
+            MetricTotals::Pairs { .. } => variance_of(loss) / difference.n,
+            _ => {
+                #[expect(clippy::cast_precision_loss, reason = "counts below 2^53")]
+                let (n_control, n) = (self.n().0 as f64, self.n().1 as f64);
+                let challenger = difference.control - metric.better.sign() * loss;
+                let weighted = n * variance_of(difference.control) + n_control * variance_of(challenger);
+                4.0 * weighted / (n_control + n) / difference.n
+            }
+        }
     }
 }
 
+/// Against equal rates nothing is approximated. Against a margin the evidence is half
+/// that of the ratio of rates, which is exact and blind where rates are large, and half that
+/// of the difference (`nearly`), which is good once it is nearly normal: the average of two
+/// is evidence.
 fn look_at_ratio(
     (rates, evidence): (&RateRatio, &mut Evidence),
     metric: &MetricSettings,
+    nearly: Option<Logs>,
     (levels, end): (Levels, i64),
     seen: &mut Seen,
 ) {
@@ -303,11 +348,15 @@ fn look_at_ratio(
     let effect = difference.design_effect;
     let is_more = metric.better.sign() > 0.0;
     if seen.is_enough {
-        let mut logs = logs_of(rates, metric.better.sign(), &difference);
+        let mut logs = logs_of(rates.equal(), metric.better.sign(), &difference);
         if metric.margin.is_some() {
             let (above, below) = (rates.log_e_above_margin(effect), rates.log_e_below_margin(effect));
-            logs.not_worse = Some(if is_more { above } else { below });
-            logs.worse = if is_more { below } else { above };
+            let (not_worse, worse) = if is_more { (above, below) } else { (below, above) };
+            let half = |exact: f64, nearly: Option<f64>| {
+                average([(exact, 0.0), (nearly.unwrap_or(f64::NEG_INFINITY), 0.0)].into_iter())
+            };
+            logs.not_worse = Some(half(not_worse, nearly.and_then(|logs| logs.not_worse)));
+            logs.worse = half(worse, nearly.map(|logs| logs.worse));
         }
         evidence.see(logs, levels, end);
     }
@@ -322,7 +371,7 @@ fn look_at_ratio(
 }
 
 /// Evidence about equal rates in the direction that is better.
-fn logs_of(rates: &RateRatio, sign: f64, difference: &Difference) -> Logs {
+fn logs_of(rates: &EqualRates, sign: f64, difference: &Difference) -> Logs {
     let effect = difference.design_effect;
     let (above, below) = (rates.log_e_above(effect), rates.log_e_below(effect));
     let (better, worse) = if sign > 0.0 { (above, below) } else { (below, above) };
@@ -337,11 +386,13 @@ fn method(inference: &Inference) -> InferenceMethod {
     }
 }
 
-fn is_nearly_normal(difference: &Difference, least: u64) -> bool {
+/// Whether the difference of two rates is nearly normal, and so is one at the margin.
+fn is_nearly_normal(difference: &Difference, gain: Gain, least: u64) -> bool {
     #[expect(clippy::cast_precision_loss, reason = "counts below 2^53")]
     let least = least as f64;
     let rate = 0.5 * (difference.control + difference.challenger);
-    rate.min(1.0 - rate) * least >= EXPECTED
+    let at_margin = gain.allowed.map_or(0.0, |allowed| allowed.loss.min(0.5));
+    rate.min(1.0 - rate).max(at_margin) * least >= EXPECTED
 }
 
 /// The mean of paired differences; `None` below two pairs.

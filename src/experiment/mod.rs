@@ -10,11 +10,12 @@
 //! `waiting`, and `joins` puts it together, with `losses` for how wrong a prediction
 //! was. When a window can't change any more (`timing`), `experiment` looks at it, once:
 //! `totals` adds it up, `metric` and `evidence` say what is proven of each metric,
-//! `judge` how much error each may have and what is said of it, `verdict` what is to be
+//! `judge` how much error each may have and what is said of it, `health` whether the data can
+//! be trusted, `verdict` what is to be
 //! done, and `report` puts the result together.
 //!
 //! The statistics stand for themselves: [`confidence`] (means, ratios, quantiles,
-//! pairs), [`rate_ratio`] (rates), [`spending`] (a planned end), [`strata`] (windows,
+//! pairs), [`equal_rates`] and [`rate_ratio`] (rates), [`spending`] (a planned end), [`strata`] (windows,
 //! units, covariates), [`quantiles`], [`split_test`] (whether arms have the traffic
 //! that they should have).
 //!
@@ -32,12 +33,14 @@ mod arm;
 mod change;
 mod class;
 pub mod confidence;
+pub mod equal_rates;
 mod evidence;
 #[expect(clippy::module_inception, reason = "one experiment, beside all of them")]
 mod experiment;
 mod experiments;
 mod exposure;
 mod freeze;
+mod health;
 mod joins;
 mod judge;
 mod losses;

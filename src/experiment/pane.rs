@@ -57,6 +57,8 @@ pub(super) struct MetricPane {
     /// Of quantiles only.
     pub(super) bins: Histogram,
     pub(super) invalid: u64,
+    /// Events that do not carry what it is of.
+    pub(super) absent: u64,
     /// Values beyond what can be summed.
     pub(super) clamped: u64,
 }
@@ -81,6 +83,8 @@ pub(super) struct PairMetric {
     pub(super) alone: (u64, u64),
     /// Pairs with a label that can't be used.
     pub(super) invalid: u64,
+    /// Pairs of which the control's value can be used and the challenger's can't.
+    pub(super) one_sided: u64,
 }
 
 /// How far two arms agree.
@@ -91,6 +95,9 @@ pub(super) struct Agreement {
     /// Requests of the control without an answer in time; of windows that were looked
     /// at, since others may still be answered.
     pub(super) unanswered: u64,
+    /// Pairs, and requests without an answer, of windows after that with the first answer:
+    /// in that one the challenger may have begun half-way.
+    pub(super) since_first: (u64, u64),
     /// Predictions: control and challenger.
     pub(super) scores: Sums,
     /// Pairs with classes, and those with different ones.
@@ -99,13 +106,17 @@ pub(super) struct Agreement {
 
 impl Agreement {
     pub(super) fn new() -> Self {
-        Self { pairs: 0, unanswered: 0, scores: Sums::new(2), classes: (0, 0) }
+        Self { pairs: 0, unanswered: 0, since_first: (0, 0), scores: Sums::new(2), classes: (0, 0) }
     }
 
     /// Takes a window in which the control has answered so many requests.
     pub(super) fn take(&mut self, other: &Self, requests: u64) {
+        let unanswered = requests.saturating_sub(other.pairs);
+        if self.pairs > 0 {
+            self.since_first = (self.since_first.0 + other.pairs, self.since_first.1 + unanswered);
+        }
+        self.unanswered += unanswered;
         self.pairs += other.pairs;
-        self.unanswered += requests.saturating_sub(other.pairs);
         self.scores.merge(&other.scores);
         self.classes = (self.classes.0 + other.classes.0, self.classes.1 + other.classes.1);
     }
@@ -113,21 +124,27 @@ impl Agreement {
 
 impl MetricPane {
     pub(super) fn new(metric: &MetricSettings) -> Self {
-        Self { sums: Sums::new(units(metric).len()), bins: Histogram::default(), invalid: 0, clamped: 0 }
+        Self {
+            sums: Sums::new(units(metric).len()),
+            bins: Histogram::default(),
+            invalid: 0,
+            absent: 0,
+            clamped: 0,
+        }
     }
 
     pub(super) fn take(&mut self, metric: &MetricSettings, reading: Reading, bucket: Option<u8>) {
         match reading {
-            Reading::Absent => {}
+            Reading::Absent => self.absent += 1,
             Reading::Invalid => self.invalid += 1,
             Reading::Values(channels) => {
                 let is_clamped = channels.as_slice().iter().any(|value| value.abs() >= MOST_COUNT);
                 self.clamped += u64::from(is_clamped);
-                self.sums.add(channels.as_slice(), bucket);
-                if matches!(metric.statistic, Statistic::Quantile(_))
-                    && let Ok(bin) = i32::try_from(channels.first())
-                {
-                    self.bins.add(bin);
+                if !matches!(metric.statistic, Statistic::Quantile(_)) {
+                    self.sums.add(channels.as_slice(), bucket);
+                } else if let Ok(bin) = i32::try_from(channels.first()) {
+                    self.sums.add(channels.as_slice(), None);
+                    self.bins.add(bin, bucket);
                 }
             }
         }
@@ -137,11 +154,23 @@ impl MetricPane {
 impl PairMetric {
     pub(super) fn new() -> Self {
         let sums = || Sums::new(1);
-        Self { control: sums(), challenger: sums(), difference: sums(), alone: (0, 0), invalid: 0 }
+        Self {
+            control: sums(),
+            challenger: sums(),
+            difference: sums(),
+            alone: (0, 0),
+            invalid: 0,
+            one_sided: 0,
+        }
     }
 
-    pub(super) fn take(&mut self, control: i64, challenger: i64, bucket: Option<u8>) {
-        self.control.add(&[control], None);
+    /// Takes what the two have said; nothing of a pair of which not both can be used.
+    pub(super) fn take(&mut self, control: Option<i64>, challenger: Option<i64>, bucket: Option<u8>) {
+        let Some((control, challenger)) = control.zip(challenger) else {
+            self.one_sided += u64::from(control.is_some());
+            return;
+        };
+        self.control.add(&[control], bucket);
         self.challenger.add(&[challenger], None);
         self.difference.add(&[challenger - control], bucket);
         self.alone.0 += u64::from(control == 1 && challenger == 0);

@@ -14,6 +14,11 @@
 //! the quantile's own uncertainty, as GrowthBook does it with two further quantiles
 //! (`gbstats`, `QuantileStatistic`).
 //!
+//! Where units are known, how far their events go together is seen at the quantile
+//! itself: by the scatter between buckets of units of the share that lies below a value
+//! near it. A tail is often of few units, such as those far away, while what lies below is
+//! of all: the scatter of the values would not show that.
+//!
 //! When not to use it: with fewer than [`TAIL`] values of an arm beyond the quantile;
 //! then there is nothing ([`QuantileStrata::difference`] is `None`).
 
@@ -21,7 +26,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::strata::{Difference, LEAST};
+use super::{
+    strata::{Difference, LEAST, LEAST_BUCKETS},
+    sums::BUCKETS,
+};
 
 /// Ratio of the ends of a bin.
 const RATIO: f64 = 1.02;
@@ -35,11 +43,27 @@ const FURTHEST: f64 = 1e15;
 pub const TAIL: f64 = 20.0;
 /// So many standard errors of the quantile's share the density is read off.
 const AROUND: f64 = 1.96;
+/// Bins that are one for the counts of buckets of units: the ends are 37 % apart.
+const COARSE: i32 = 16;
 
 /// How often values were in each bin.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Histogram(BTreeMap<i32, u64>);
+#[serde(deny_unknown_fields)]
+pub struct Histogram {
+    bins: BTreeMap<i32, u64>,
+    /// Those of each bucket of units in coarser bins, by [`key`].
+    buckets: BTreeMap<i32, u64>,
+}
+
+/// A coarse bin and a bucket of units as one number, in the order of bins.
+fn key(bin: i32, bucket: u8) -> i32 {
+    (bin.div_euclid(COARSE) << 8) | i32::from(bucket)
+}
+
+/// The coarse bin and the bucket of a key.
+fn bin_and_bucket(key: i32) -> (i32, usize) {
+    (key >> 8, usize::from(key.to_le_bytes()[0]))
+}
 
 /// The bin of a value: 0 for 0, negative for values below it.
 #[must_use]
@@ -67,22 +91,40 @@ fn ends(bin: i32) -> (f64, f64) {
 }
 
 impl Histogram {
-    /// Counts a value by its bin.
-    pub fn add(&mut self, bin: i32) {
-        *self.0.entry(bin).or_insert(0) += 1;
+    /// Counts a value by its bin, and the bucket of its unit where it names one.
+    pub fn add(&mut self, bin: i32, bucket: Option<u8>) {
+        *self.bins.entry(bin).or_insert(0) += 1;
+        if let Some(bucket) = bucket {
+            *self.buckets.entry(key(bin, bucket)).or_insert(0) += 1;
+        }
     }
 
     /// Adds the counts of another part.
     pub fn merge(&mut self, other: &Self) {
-        for (bin, count) in &other.0 {
-            *self.0.entry(*bin).or_insert(0) += count;
+        let lists = [(&mut self.bins, &other.bins), (&mut self.buckets, &other.buckets)];
+        for (mine, theirs) in lists {
+            for (bin, count) in theirs {
+                *mine.entry(*bin).or_insert(0) += count;
+            }
         }
     }
 
     /// Values counted.
     #[must_use]
     pub fn n(&self) -> u64 {
-        self.0.values().sum()
+        self.bins.values().sum()
+    }
+
+    /// Whether it is enough for a stratum.
+    fn is_enough(&self) -> bool {
+        let mut is_used = [false; BUCKETS];
+        for key in self.buckets.keys() {
+            if let Some(used) = is_used.get_mut(bin_and_bucket(*key).1) {
+                *used = true;
+            }
+        }
+        let used = is_used.into_iter().filter(|used| *used).count();
+        self.n() >= LEAST && (used == 0 || used >= LEAST_BUCKETS)
     }
 }
 
@@ -95,13 +137,16 @@ pub struct QuantileStrata {
     n: (u64, u64),
     /// Sum of the weighted shares of each bin: control and challenger.
     shares: BTreeMap<i32, (f64, f64)>,
+    /// The same of buckets of units and coarser bins; empty without units.
+    buckets: BTreeMap<i32, (f64, f64)>,
 }
 
 impl QuantileStrata {
     /// Whether what was read back can be calculated with.
     #[must_use]
     pub fn is_plausible(&self) -> bool {
-        self.weight.is_finite() && self.shares.values().all(|(a, b)| a.is_finite() && b.is_finite())
+        let mut shares = self.shares.values().chain(self.buckets.values());
+        self.weight.is_finite() && shares.all(|(a, b)| a.is_finite() && b.is_finite())
     }
 
     /// Values of the control and of the challenger, those of strata only.
@@ -110,38 +155,107 @@ impl QuantileStrata {
         self.n
     }
 
-    /// Takes a window.
+    /// Takes a window; small ones are put together as [`super::strata`] does.
     pub fn take(&mut self, control: &Histogram, challenger: &Histogram) {
+        if control.n() == 0 || challenger.n() == 0 || self.add_enough(control, challenger) {
+            return;
+        }
         let (mut mine, mut theirs) = self.pending.take().unwrap_or_default();
         mine.merge(control);
         theirs.merge(challenger);
-        let (n_mine, n_theirs) = (mine.n(), theirs.n());
-        if n_mine.min(n_theirs) < LEAST {
+        if !self.add_enough(&mine, &theirs) {
             self.pending = Some((mine, theirs));
-            return;
-        }
-        let (a, b) = (float(n_mine), float(n_theirs));
-        let weight = a * b / (a + b);
-        self.weight += weight;
-        self.n = (self.n.0 + n_mine, self.n.1 + n_theirs);
-        for (bin, count) in &mine.0 {
-            self.shares.entry(*bin).or_default().0 += weight * float(*count) / a;
-        }
-        for (bin, count) in &theirs.0 {
-            self.shares.entry(*bin).or_default().1 += weight * float(*count) / b;
         }
     }
 
-    /// The difference of the quantile `q`, for values whose variance is by
-    /// `design_effect` what it would be for independent events; `None` with too few
-    /// values beyond the quantile.
+    fn add_enough(&mut self, control: &Histogram, challenger: &Histogram) -> bool {
+        if !control.is_enough() || !challenger.is_enough() {
+            return false;
+        }
+        let (n_control, n_challenger) = (control.n(), challenger.n());
+        let (a, b) = (float(n_control), float(n_challenger));
+        let weight = a * b / (a + b);
+        self.weight += weight;
+        self.n = (self.n.0 + n_control, self.n.1 + n_challenger);
+        for (sums, mine, theirs) in [
+            (&mut self.shares, &control.bins, &challenger.bins),
+            (&mut self.buckets, &control.buckets, &challenger.buckets),
+        ] {
+            for (bin, count) in mine {
+                sums.entry(*bin).or_default().0 += weight * float(*count) / a;
+            }
+            for (bin, count) in theirs {
+                sums.entry(*bin).or_default().1 += weight * float(*count) / b;
+            }
+        }
+        true
+    }
+
+    /// By what the variance of the share below the quantile `q` exceeds that of independent
+    /// events; 1 or more, and `None` with too few units to tell.
+    fn design_effect(&self, q: f64) -> Option<f64> {
+        if self.buckets.is_empty() {
+            return Some(1.0);
+        }
+        let below = self.nearest_end(q);
+        // By bucket and arm: what lies below, and all.
+        let mut buckets = vec![[(0.0, 0.0); 2]; BUCKETS];
+        let mut arms = [(0.0, 0.0); 2];
+        for (key, (control, challenger)) in &self.buckets {
+            let (bin, bucket) = bin_and_bucket(*key);
+            for (arm, share) in [control, challenger].into_iter().enumerate() {
+                let sums = buckets.get_mut(bucket).and_then(|sums| sums.get_mut(arm));
+                for (low, all) in sums.into_iter().chain(arms.get_mut(arm)) {
+                    *low += if bin < below { *share } else { 0.0 };
+                    *all += share;
+                }
+            }
+        }
+        let [of_control, of_challenger] = arms.map(|(low, all)| if all > 0.0 { low / all } else { 0.0 });
+        let share = 0.5 * (of_control + of_challenger);
+        let used = buckets.iter().filter(|[a, b]| a.1 + b.1 > 0.0).count();
+        if used < LEAST_BUCKETS {
+            return None;
+        }
+        let scatter: f64 = buckets
+            .iter()
+            .map(|[a, b]| ((b.0 - of_challenger * b.1) - (a.0 - of_control * a.1)).powi(2))
+            .sum();
+        #[expect(clippy::cast_precision_loss, reason = "at most 256")]
+        let used = used as f64;
+        let independent = self.weight * share * (1.0 - share);
+        Some(if independent > 0.0 { (scatter * used / (used - 1.0) / independent).max(1.0) } else { 1.0 })
+    }
+
+    /// The coarse bin below which the share of both arms is the nearest to `q`.
+    fn nearest_end(&self, q: f64) -> i32 {
+        let wanted = 2.0 * q * self.weight;
+        let mut below = 0.0;
+        let mut nearest = (f64::INFINITY, 0);
+        let mut last = None;
+        for (key, (control, challenger)) in &self.buckets {
+            let (bin, _) = bin_and_bucket(*key);
+            if last.is_some_and(|last| last != bin) {
+                let distance = f64::abs(below - wanted);
+                if distance < nearest.0 {
+                    nearest = (distance, bin);
+                }
+            }
+            below += control + challenger;
+            last = Some(bin);
+        }
+        nearest.1
+    }
+
+    /// The difference of the quantile `q`; `None` with too few values beyond the quantile,
+    /// or too few units.
     #[must_use]
-    pub fn difference(&self, q: f64, design_effect: f64) -> Option<Difference> {
-        let design_effect = design_effect.max(1.0);
+    pub fn difference(&self, q: f64) -> Option<Difference> {
         let tail = float(self.n.0.min(self.n.1)) * q.min(1.0 - q);
         if tail < TAIL {
             return None;
         }
+        let design_effect = self.design_effect(q)?;
         let n = 4.0 * self.weight / design_effect;
         let share_variance = design_effect * q * (1.0 - q) / self.weight;
         let around = (AROUND * share_variance.sqrt()).min(0.5 * q.min(1.0 - q));
@@ -209,14 +323,31 @@ mod tests {
         let mut strata = QuantileStrata::default();
         let mut arms = (Histogram::default(), Histogram::default());
         for i in 1..=2_000 {
-            arms.0.add(bin(f64::from(i)).expect("a number"));
-            arms.1.add(bin(f64::from(i) * 1.5).expect("a number"));
+            arms.0.add(bin(f64::from(i)).expect("a number"), None);
+            arms.1.add(bin(f64::from(i) * 1.5).expect("a number"), None);
         }
         strata.take(&arms.0, &arms.1);
-        let difference = strata.difference(0.9, 1.0).expect("enough values");
+        let difference = strata.difference(0.9).expect("enough values");
         assert!((difference.control / 1_800.0 - 1.0).abs() < 0.01, "{}", difference.control);
         assert!((difference.challenger / 2_700.0 - 1.0).abs() < 0.01);
         assert!(difference.difference / difference.variance.sqrt() > 8.0);
-        assert_eq!(strata.difference(0.999, 1.0), None, "two values lie beyond");
+        assert_eq!(strata.difference(0.999), None, "two values lie beyond");
+    }
+
+    #[test]
+    fn a_tail_of_few_units_is_as_much_as_they_are() {
+        let mut strata = QuantileStrata::default();
+        let mut arms = [Histogram::default(), Histogram::default()];
+        for i in 0..20_000_u32 {
+            // A hundred values of each bucket, each of one arm; one bucket in twenty is slow.
+            let bucket = (i % 200) as u8;
+            let arm = usize::from(bucket / 20) % 2;
+            let value = if bucket % 20 == 0 { 900.0 } else { f64::from(i % 97) + 3.0 };
+            arms[arm].add(bin(value).expect("a number"), Some(bucket));
+        }
+        strata.take(&arms[0], &arms[1]);
+        let tail = strata.difference(0.95).expect("enough values").design_effect;
+        let middle = strata.difference(0.5).expect("enough values").design_effect;
+        assert!(tail > 40.0 && middle < 10.0, "{tail} {middle}");
     }
 }

@@ -74,7 +74,8 @@ pub(super) fn result(
     distributions: Vec<Vec<ArmDistribution>>,
     times: Times,
 ) -> ExperimentResult {
-    let health = totals.health(settings);
+    let problems = totals.problems(settings);
+    let health = totals.health(settings, &problems);
     let Totals { metrics, agreement, .. } = totals;
     let judged: Vec<Vec<MetricResult>> = metrics
         .iter_mut()
@@ -87,7 +88,7 @@ pub(super) fn result(
     let challengers = settings.challengers().zip(judged).enumerate();
     let challengers: Vec<ChallengerResult> = challengers
         .map(|(place, ((_, arm), metrics))| {
-            let (verdict, reason, score) = verdict::of_challenger(settings, &metrics, &health);
+            let (verdict, reason, score) = verdict::of_challenger(settings, &metrics, &problems.of(place));
             ChallengerResult {
                 arm: arm.to_owned(),
                 verdict,

@@ -22,9 +22,11 @@
 //! within arms and windows. The slopes only use what arms have in common, and what
 //! covariates explain goes out of the variance.
 //!
-//! Windows with few events of an arm are put together with the next until each arm
-//! has [`LEAST`], of [`LEAST_BUCKETS`] buckets where units are known; what is not
-//! together yet is not counted yet. So an arm of a few large units is never enough.
+//! Windows with few events of an arm are put together with other such windows until
+//! each arm has [`LEAST`], of [`LEAST_BUCKETS`] buckets where units are known; what is not
+//! together yet is not counted yet. So an arm of a few large units is never enough. A
+//! window in which an arm has nothing says nothing: a day before a challenger is there
+//! must not be compared with its first hour.
 
 use serde::{Deserialize, Serialize};
 
@@ -164,16 +166,23 @@ impl Strata {
 
     /// Takes a window.
     pub fn take(&mut self, control: &Sums, challenger: &Sums, units: &[Unit]) {
+        if control.n() == 0 || challenger.n() == 0 || self.add_enough(control, challenger, units) {
+            return;
+        }
         let (mut mine, mut theirs) =
             self.pending.take().unwrap_or_else(|| (Sums::new(self.channels()), Sums::new(self.channels())));
         mine.merge(control);
         theirs.merge(challenger);
-        let is_enough =
-            |sums: &Sums| sums.n() >= LEAST && (!sums.has_buckets() || sums.used_buckets() >= LEAST_BUCKETS);
-        let is_stratum = is_enough(&mine) && is_enough(&theirs);
-        if !(is_stratum && self.add(&mine, &theirs, units)) {
+        if !self.add_enough(&mine, &theirs, units) {
             self.pending = Some((mine, theirs));
         }
+    }
+
+    /// Takes what is large enough for a stratum.
+    fn add_enough(&mut self, control: &Sums, challenger: &Sums, units: &[Unit]) -> bool {
+        let is_enough =
+            |sums: &Sums| sums.n() >= LEAST && (!sums.has_buckets() || sums.used_buckets() >= LEAST_BUCKETS);
+        is_enough(control) && is_enough(challenger) && self.add(control, challenger, units)
     }
 
     /// Takes what is a stratum whatever its size; `false` when nothing follows from

@@ -3,23 +3,18 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    arm::ArmIndex,
+    equal_rates::{EqualRates, Positives},
     evidence::keep_most,
     judge,
     metric::MetricState,
     pane::{Agreement, Pane},
-    rate_ratio::{Positives, RateRatio},
     settings::{Design, ExperimentSettings},
     split_test,
     strata::{Shape, Strata},
     sums::Unit,
-    verdict::share,
 };
-use crate::result::{ArmCounts, ExperimentHealth};
-
-/// One in so many that is wrong is too many to trust the rest, and how many it takes to
-/// say so.
-const TOO_OFTEN: u64 = 100;
-const TELLING: u64 = 10;
+use crate::result::ArmCounts;
 
 /// Sums over windows.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -27,21 +22,21 @@ const TELLING: u64 = 10;
 pub(super) struct Totals {
     /// Start of the first window.
     pub(super) began: Option<i64>,
-    arms: Vec<ArmTotals>,
+    pub(super) arms: Vec<ArmTotals>,
     /// What was assigned to each arm, by the split that held.
     epochs: Vec<Epoch>,
     /// Largest logarithm of the evidence against the splits.
-    split: Option<f64>,
+    pub(super) split: Option<f64>,
     /// By challenger, whether its predictions get labels as often as the control's.
-    coverage: Vec<RateRatio>,
+    coverage: Vec<EqualRates>,
     /// How far labels of a unit go together.
     coverage_strata: Vec<Strata>,
-    labels: Option<f64>,
+    pub(super) labels: Option<f64>,
     /// By challenger and metric.
     pub(super) metrics: Vec<Vec<MetricState>>,
     /// By challenger; shadows only.
     pub(super) agreement: Vec<Agreement>,
-    pub(super) lost: Lost,
+    pub(super) left_out: LeftOut,
 }
 
 /// What was assigned while one split held. A split that is edited is another one.
@@ -61,41 +56,63 @@ impl Epoch {
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ArmTotals {
-    events: u64,
-    units: u64,
+pub(super) struct ArmTotals {
+    pub(super) events: u64,
+    pub(super) units: u64,
     matured: u64,
-    labelled: u64,
+    pub(super) labelled: u64,
 }
 
-/// What was not counted, by reason.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What was left out, by reason, and what was counted without its unit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Lost {
+pub(super) struct LeftOut {
     /// Units seen in several arms, and their events since.
     pub(super) several_units: u64,
     pub(super) several_events: u64,
-    /// Events of units that are not remembered.
+    /// Events of units that are not remembered; they are counted.
     pub(super) unknown_units: u64,
     /// Events of arms that are none of the experiment's.
     pub(super) other_arms: u64,
-    /// Labels and answers that found no counterpart.
+    /// Labels, and answers of shadows, that found no counterpart; predictions and labels
+    /// without an id, and those that came twice.
     pub(super) unmatched: u64,
     /// What waited for its counterpart and had to make room.
     pub(super) crowded: u64,
-    /// Events of windows that had been looked at.
-    pub(super) late: u64,
+    /// Events of windows that had been looked at, by arm; empty of none.
+    late: Vec<u64>,
 }
 
-impl Lost {
-    pub(super) fn add(&mut self, other: Self) {
+impl LeftOut {
+    pub(super) fn note_late(&mut self, arm: ArmIndex) {
+        self.add_late(arm.index(), 1);
+    }
+
+    pub(super) fn late_of(&self, arm: usize) -> u64 {
+        self.late.get(arm).copied().unwrap_or(0)
+    }
+
+    pub(super) fn late(&self) -> u64 {
+        self.late.iter().sum()
+    }
+
+    fn add_late(&mut self, arm: usize, count: u64) {
+        if self.late.len() <= arm {
+            self.late.resize(arm + 1, 0);
+        }
+        if let Some(late) = self.late.get_mut(arm) {
+            *late += count;
+        }
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
         self.several_units += other.several_units;
         self.several_events += other.several_events;
         self.unknown_units += other.unknown_units;
         self.other_arms += other.other_arms;
         self.unmatched += other.unmatched;
         self.crowded += other.crowded;
-        self.late += other.late;
+        other.late.iter().enumerate().for_each(|(arm, count)| self.add_late(arm, *count));
     }
 }
 
@@ -112,12 +129,12 @@ impl Totals {
             arms: vec![ArmTotals::default(); settings.arms.len()],
             epochs: Vec::new(),
             split: None,
-            coverage: vec![RateRatio::default(); challengers],
+            coverage: vec![EqualRates::default(); challengers],
             coverage_strata: vec![Strata::new(Shape::Ratio, 0); challengers],
             labels: None,
             metrics: (0..challengers).map(|_| metrics()).collect(),
             agreement: vec![Agreement::new(); pairs],
-            lost: Lost::default(),
+            left_out: LeftOut::default(),
         }
     }
 
@@ -141,7 +158,7 @@ impl Totals {
             && self.coverage_strata.iter().all(|strata| strata.fits(Shape::Ratio, 0))
             && [self.split, self.labels].iter().all(|log| log.is_none_or(f64::is_finite))
             && self.coverage.len() == empty.coverage.len()
-            && self.coverage.iter().all(RateRatio::is_plausible)
+            && self.coverage.iter().all(EqualRates::is_plausible)
             && self.metrics.len() == empty.metrics.len()
             && self.metrics.iter().all(of_challenger)
             && self.agreement.len() == empty.agreement.len()
@@ -244,47 +261,6 @@ impl Totals {
         self.epochs.iter().map(|epoch| split_test::log_evidence(&epoch.counts, &epoch.weights)).sum()
     }
 
-    /// The metrics of which one arm has more values that can't be used than another: the
-    /// rest is then of other events.
-    fn unusable(&self, settings: &ExperimentSettings, alpha: f64) -> Vec<String> {
-        let tests = self.metrics.len() * settings.metrics.len();
-        #[expect(clippy::cast_precision_loss, reason = "a handful of challengers and metrics")]
-        let wanted = (tests.max(1) as f64 / alpha).ln();
-        let is_uneven = |index: usize| {
-            let states = self.metrics.iter().filter_map(|states| states.get(index));
-            states.into_iter().any(|state| state.unusable.is_some_and(|log| log >= wanted))
-        };
-        let uneven = settings.metrics.iter().enumerate().filter(|(index, _)| is_uneven(*index));
-        uneven
-            .map(|(_, metric)| {
-                format!("values of {} that can't be used are more frequent in one arm", metric.name)
-            })
-            .collect()
-    }
-
-    /// The shadows that leave too many requests unanswered: what they answer may be the
-    /// easy ones.
-    fn silent(&self, settings: &ExperimentSettings) -> Vec<String> {
-        let Design::Shadow { max_unanswered, .. } = settings.design else { return Vec::new() };
-        let challengers = settings.challengers().zip(&self.agreement);
-        let silent = challengers.filter(|(_, agreement)| {
-            #[expect(clippy::cast_precision_loss, reason = "counts below 2^53")]
-            let most = max_unanswered * (agreement.pairs + agreement.unanswered) as f64;
-            #[expect(clippy::cast_precision_loss, reason = "counts below 2^53")]
-            let unanswered = agreement.unanswered as f64;
-            agreement.unanswered >= TELLING && unanswered > most
-        });
-        silent
-            .map(|((_, arm), Agreement { pairs, unanswered, .. })| {
-                let of = share(*unanswered, pairs + unanswered);
-                format!(
-                    "{arm} left {of} of the requests unanswered, and what it answers may be the easy ones: see \
-                     max_unanswered"
-                )
-            })
-            .collect()
-    }
-
     /// What was counted of each arm.
     pub(super) fn arm_counts(&self, settings: &ExperimentSettings, time: i64) -> Vec<ArmCounts> {
         let split = split_at(settings, time);
@@ -313,55 +289,6 @@ impl Totals {
                 share: share_of(index),
             })
             .collect()
-    }
-
-    /// Whether what was counted can be trusted.
-    pub(super) fn health(&self, settings: &ExperimentSettings) -> ExperimentHealth {
-        let alpha = settings.inference.srm_alpha;
-        let p_value = |log: Option<f64>| log.map(|log| (-log).exp().min(1.0));
-        let has_labels = self.arms.iter().any(|arm| arm.labelled > 0);
-        let srm_p_value = p_value(self.split);
-        let label_p_value = p_value(self.labels).filter(|_| settings.needs_labels() && has_labels);
-        let srm_ok = srm_p_value.is_none_or(|p| p >= alpha);
-        let Lost { several_units, several_events, unknown_units, other_arms, unmatched, crowded, late } =
-            self.lost;
-        let units: u64 = self.arms.iter().map(|arm| arm.units).sum();
-        let events: u64 = self.arms.iter().map(|arm| arm.events).sum();
-        let mut problems = Vec::new();
-        if !srm_ok {
-            problems.push("the arms do not have the shares of the traffic that they should have".to_owned());
-        }
-        if label_p_value.is_some_and(|p| p < alpha) {
-            problems.push("predictions of one arm get labels more often than those of another".to_owned());
-        }
-        if several_units >= TELLING && several_units * TOO_OFTEN >= units {
-            problems.push(format!("{} of the units were seen in several arms", share(several_units, units)));
-        }
-        if unknown_units * TOO_OFTEN > events {
-            let of = share(unknown_units, events);
-            problems.push(format!("{of} of the events are of units that max_units leaves no memory for"));
-        }
-        if crowded * TOO_OFTEN > events {
-            let of = share(crowded, events);
-            problems.push(format!(
-                "{of} of the events had to make room before their counterpart came: raise max_waiting"
-            ));
-        }
-        problems.extend(self.silent(settings));
-        problems.extend(self.unusable(settings, alpha));
-        ExperimentHealth {
-            ok: problems.is_empty(),
-            problems,
-            srm_p_value,
-            srm_ok,
-            label_p_value,
-            units_in_several_arms: several_units,
-            events_of_several_arms: several_events,
-            events_of_unknown_units: unknown_units,
-            events_of_other_arms: other_arms,
-            unmatched: unmatched + crowded,
-            late,
-        }
     }
 }
 

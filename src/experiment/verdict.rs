@@ -9,7 +9,7 @@ use super::{
     judge::percent,
     settings::{ExperimentSettings, MetricSettings, PromoteWhen},
 };
-use crate::result::{ChallengerResult, Decision, ExperimentHealth, MetricResult, MetricRole, MetricVerdict};
+use crate::result::{ChallengerResult, Decision, EffectScale, MetricResult, MetricRole, MetricVerdict};
 
 /// A metric as it is set, and what is said of it.
 type Judged<'a> = (&'a MetricSettings, &'a MetricResult);
@@ -19,7 +19,7 @@ type Judged<'a> = (&'a MetricSettings, &'a MetricResult);
 pub(super) fn of_challenger(
     settings: &ExperimentSettings,
     metrics: &[MetricResult],
-    health: &ExperimentHealth,
+    problems: &[&str],
 ) -> (Decision, String, f64) {
     let of = |role: MetricRole| settings.metrics.iter().zip(metrics).filter(move |(set, _)| set.role == role);
     let score = score(settings, metrics);
@@ -31,8 +31,8 @@ pub(super) fn of_challenger(
     if !worse.is_empty() {
         return (Decision::Rollback, sentences(&worse), 0.0);
     }
-    if !health.ok {
-        return (Decision::Hold, format!("the data can't be trusted: {}", health.problems.join("; ")), score);
+    if !problems.is_empty() {
+        return (Decision::Hold, format!("the data can't be trusted: {}", problems.join("; ")), score);
     }
     let is_better = |metric: &&MetricResult| metric.verdict == MetricVerdict::Better;
     let goals: Vec<&MetricResult> = of(MetricRole::Goal).map(|(_, metric)| metric).collect();
@@ -137,7 +137,9 @@ fn evidence(challenger: &ChallengerResult) -> f64 {
     let has_goals = challenger.metrics.iter().any(|metric| metric.role == MetricRole::Goal);
     let wanted = if has_goals { MetricRole::Goal } else { MetricRole::Guardrail };
     let gain = |metric: &MetricResult| {
-        let difference = metric.challenger? - metric.control?;
+        let plain = metric.challenger? - metric.control?;
+        // With covariates it is the adjusted difference that has this error.
+        let difference = metric.estimate.filter(|_| metric.scale == EffectScale::Difference).unwrap_or(plain);
         Some(metric.better.sign() * difference / metric.std_error.filter(|error| *error > 0.0)?)
     };
     let of_role = challenger.metrics.iter().filter(|metric| metric.role == wanted);

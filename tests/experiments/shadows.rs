@@ -245,6 +245,45 @@ fn a_shadow_that_leaves_out_requests_is_not_promoted_by_the_rest() {
 }
 
 #[test]
+fn what_was_asked_before_the_shadow_was_there_is_not_held_against_it() {
+    let mut stand = Stand::new(shadow(vec![score()]));
+    for index in 0..6_000 {
+        let (id, after) = (format!("r{index}"), index * 100);
+        stand.feed(&answer("a", after, &id, 0.5));
+        if index >= 3_200 {
+            stand.feed(&answer("b", after, &id, 0.5));
+        }
+    }
+    let result = stand.end();
+    assert_eq!(challenger(&result).disagreement.as_ref().unwrap().unanswered, 3_200);
+    assert_eq!(result.health.problems, Vec::<String>::new());
+}
+
+#[test]
+fn one_shadow_that_fails_does_not_hold_the_other() {
+    let arms = ["a", "b", "c"].map(str::to_owned).to_vec();
+    let mut random = ChaCha8Rng::seed_from_u64(8);
+    let mut stand = Stand::new(ExperimentSettings { arms, ..shadow(vec![brier()]) });
+    for index in 0..2_000 {
+        let (id, after) = (format!("r{index}"), index * 100);
+        let chance: f64 = random.random();
+        stand.feed(&answer("a", after, &id, 0.5 * chance + 0.25));
+        stand.feed(&answer("b", after, &id, chance));
+        // The third one answers in time, and with nothing where it is hard.
+        let hard = format!(r#","id":"{id}","prediction":null,"prediction_class":"?""#);
+        let theirs =
+            if chance < 0.2 { prediction("c", after, &hard) } else { answer("c", after, &id, chance) };
+        stand.feed(&theirs);
+        stand.feed(&label(&id, after, if random.random_bool(chance) { "1" } else { "0" }));
+    }
+    let result = stand.end();
+    assert_eq!((result.verdict, result.arm.as_deref()), (Decision::Promote, Some("b")), "{}", result.reason);
+    let third = &result.challengers[1];
+    assert_eq!(third.verdict, Decision::Hold, "{}", third.reason);
+    assert!(third.reason.contains("c has no value of brier that can be used for"), "{}", third.reason);
+}
+
+#[test]
 fn answers_to_requests_that_the_control_left_out_are_counted() {
     let mut stand = Stand::new(shadow(vec![score()]));
     for index in 0..30 {

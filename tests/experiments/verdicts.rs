@@ -97,6 +97,30 @@ fn nothing_is_decided_of_equal_arms_or_of_plain_metrics() {
 }
 
 #[test]
+fn a_margin_that_is_relative_could_prove_something_from_the_first_look_on() {
+    let settings = experiment(vec![guardrail(Some(Margin::Relative(0.2)))]);
+    let result = verdict(settings, &[("a", 0.0, 0.1)]);
+    assert!(result.reason.starts_with("clicked: 0 values"), "{}", result.reason);
+}
+
+#[test]
+fn an_arm_whose_events_come_late_is_not_compared_by_the_others() {
+    let mut stand = Stand::new(experiment(vec![value()]));
+    for round in 0..4 {
+        let from = round * SLIDE;
+        feed(&mut stand, BETTER, (from, from + SLIDE));
+        // What takes long is told when the window has been looked at.
+        let late = from - 3 * SLIDE;
+        (0..30).filter(|_| round >= 3).for_each(|_| {
+            stand.feed(&prediction("b", late, r#","value":0.1,"clicked":false"#));
+        });
+    }
+    let result = stand.end();
+    assert_eq!((result.health.late, result.verdict), (30, Decision::Hold), "{}", result.reason);
+    assert!(result.reason.contains("of the events of b came after their window"), "{}", result.reason);
+}
+
+#[test]
 fn too_few_events_say_nothing() {
     let mut settings = experiment(vec![value(), guardrail(None)]);
     settings.inference.min_events = 100_000;

@@ -34,8 +34,9 @@ from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
 mp.dps = 50
 CONCENTRATION = 10_000
-NEAREST, FURTHEST, SIDE, OUTERMOST = mpf("1.05"), mpf(8), 12, mpf(32)
-LEAST_RATE = mpf(10) ** -9
+NEAR, NEAR_WEIGHT = [mpf("1.01"), mpf("1.0175"), mpf("1.03")], mpf("0.1")
+NEAREST, FURTHEST, OTHERS, OUTERMOST = mpf("1.05"), mpf(8), 12, mpf(32)
+UNSEEN, HIGH_WEIGHT = mpf(10) ** -9, mpf("0.1")
 
 
 def close(one, other, tolerance=1e-9):
@@ -143,16 +144,20 @@ def confidence_sequence(rng):
 
 # Rates. Against any ratio: the challenger's share in the positive events of each window.
 # Against equal rates: Turner, Ly and Grünwald, "Generic E-variables for exact sequential
-# k-sample tests", 2024, about the rate of earlier windows.
+# k-sample tests", 2024, by odds ratios about the rate of earlier windows.
 
 
-def grid_ratios():
+def grid():
+    """The ratios of the grid with their weights."""
     near, far = mp.log(NEAREST), mp.log(FURTHEST)
-    logs = [near * (far / near) ** (mpf(i) / (SIDE - 1)) for i in range(SIDE)]
-    return [mp.exp(-log) for log in reversed(logs)] + [mp.exp(log) for log in logs]
+    logs = [near * (far / near) ** (mpf(i) / (OTHERS - 1)) for i in range(OTHERS)]
+    side = ([(ratio, NEAR_WEIGHT / len(NEAR)) for ratio in NEAR]
+            + [(mp.exp(log), (1 - NEAR_WEIGHT) / OTHERS) for log in logs])
+    return {1 / ratio: weight for ratio, weight in reversed(side)} | dict(side)
 
 
-RATIOS = grid_ratios()
+GRID = grid()
+RATIOS = list(GRID)
 
 
 def ratio_log(windows, ratio):
@@ -164,22 +169,40 @@ def ratio_log(windows, ratio):
     return total
 
 
-def log_mean(logs):
-    return mp.log(sum(mp.exp(log) for log in logs) / len(logs)) if logs else mp.ninf
+def log_mean(logs, weights):
+    return mp.log(sum(w * mp.exp(log) for log, w in zip(logs, weights)) / sum(weights)) if logs else mp.ninf
 
 
-def equal_log(windows, ratio):
+def log_mean_of(logs):
+    """The average of what there is by ratio."""
+    return log_mean(list(logs.values()), [GRID[ratio] for ratio in logs])
+
+
+def rates_with(q, rate, odds):
+    """The two rates with these odds and this average, by halving and not by the formula."""
+    of_challenger = lambda a: odds * a / (1 - a + odds * a)
+    low, high = mpf(0), mpf(1)
+    for _ in range(200):
+        middle = (low + high) / 2
+        low, high = (middle, high) if (1 - q) * middle + q * of_challenger(middle) < rate else (low, middle)
+    return low, of_challenger(low)
+
+
+def equal_log(windows, odds):
     total, positives, events = mpf(0), 0, 0
     for k_a, k_b, n_a, n_b in windows:
         if n_a and n_b:
-            rate = max(mpf(positives) / (events + 1), LEAST_RATE)
             q = mpf(n_b) / (n_a + n_b)
-            rate_a = rate / (1 - q + q * ratio)
-            rate_b = ratio * rate_a
-            if max(rate_a, rate_b) < 1:  # Otherwise it says nothing about this window.
+
+            def log_ratio(rate):
                 likelihood = lambda a, b: (k_a * mp.log(a) + (n_a - k_a) * mp.log(1 - a)
                                            + k_b * mp.log(b) + (n_b - k_b) * mp.log(1 - b))
-                total += likelihood(rate_a, rate_b) - likelihood(rate, rate)
+                return likelihood(*rates_with(q, rate, odds)) - likelihood(rate, rate)
+
+            if events:
+                total += log_ratio((positives + mpf(1) / 2) / (events + 1))
+            else:
+                total += log_mean([log_ratio(UNSEEN), log_ratio(1 - UNSEEN)], [1 - HIGH_WEIGHT, HIGH_WEIGHT])
             positives, events = positives + k_a + k_b, events + n_a + n_b
     return total
 
@@ -193,11 +216,17 @@ class RatioEvidence:
         self.equal_logs = [(ratio, equal_log(windows, ratio)) for ratio in RATIOS]
 
     def against_equal(self, counts):
-        return log_mean([log / self.deff for ratio, log in self.equal_logs if counts(ratio)])
+        return log_mean_of({ratio: log / self.deff for ratio, log in self.equal_logs if counts(ratio)})
 
     def against(self, null, counts):
         at_null = ratio_log(self.windows, null)
-        return log_mean([(log - at_null) / self.deff for ratio, log in self.logs if counts(ratio)])
+        return log_mean_of({ratio: (log - at_null) / self.deff for ratio, log in self.logs if counts(ratio)})
+
+    def against_margin(self, margin, counts):
+        """By a grid that begins at the margin."""
+        at_null = ratio_log(self.windows, margin)
+        log = lambda ratio: (ratio_log(self.windows, margin * ratio) - at_null) / self.deff
+        return log_mean_of({ratio: log(ratio) for ratio in RATIOS if counts(ratio)})
 
     def above(self, null):
         return self.against(null, lambda ratio: ratio > null)
@@ -233,16 +262,21 @@ def ratio_case(windows, alpha, design_effect, margin):
     is_above, is_below = (evidence.against_equal(lambda r: r > 1), evidence.against_equal(lambda r: r < 1))
     lower = evidence.bound(evidence.above, 1 / OUTERMOST, OUTERMOST, wanted)
     upper = evidence.bound(evidence.below, OUTERMOST, 1 / OUTERMOST, wanted)
-    # Evidence against equal rates is evidence against all ratios on its side.
+    # Evidence against equal rates is evidence against all ratios on its side, and without it
+    # nothing is said of the others.
     if is_above >= wanted:
         lower = mpf(1) if lower is None else max(lower, mpf(1))
+    elif lower is not None:
+        lower = min(lower, mpf(1))
     if is_below >= wanted:
         upper = mpf(1) if upper is None else min(upper, mpf(1))
+    elif upper is not None:
+        upper = max(upper, mpf(1))
     return {"windows": windows, "alpha": alpha, "design_effect": design_effect, "margin": margin,
             "log_e_above": number(is_above), "log_e_below": number(is_below),
             "log_e_value": number(evidence.against_equal(lambda _: True)),
-            "log_e_above_margin": number(evidence.above(mpf(margin))),
-            "log_e_below_margin": number(evidence.below(mpf(margin))),
+            "log_e_above_margin": number(evidence.against_margin(mpf(margin), lambda ratio: ratio > 1)),
+            "log_e_below_margin": number(evidence.against_margin(mpf(margin), lambda ratio: ratio < 1)),
             "lower": number(lower), "upper": number(upper)}
 
 
@@ -269,23 +303,22 @@ def ratios_are_evidence(rng):
             log = k_b * math.log(ratio / null) - (k_a + k_b) * math.log((1 - q + q * ratio) / (1 - q + q * null))
             assert (chance * np.exp(log)).sum() <= 1 + 1e-12
         # Equal rates, whatever rate is supposed.
+        rate = rng.uniform(0.001, 0.999)
         chance = stats.binom.pmf(k_a, n_a, rate) * stats.binom.pmf(k_b, n_b, rate)
-        supposed = rng.uniform(0.001, 0.9)
-        for ratio in alternatives:
-            a = supposed / (1 - q + q * ratio)
-            b = ratio * a
-            if max(a, b) < 1:
-                log = (k_a * math.log(a / supposed) + (n_a - k_a) * math.log((1 - a) / (1 - supposed))
-                       + k_b * math.log(b / supposed) + (n_b - k_b) * math.log((1 - b) / (1 - supposed)))
-                assert (chance * np.exp(log)).sum() <= 1 + 1e-12
+        supposed = rng.uniform(0.001, 0.999)
+        for odds in alternatives[::5]:
+            a, b = (float(found) for found in rates_with(mpf(q), mpf(supposed), mpf(odds)))
+            log = (k_a * math.log(a / supposed) + (n_a - k_a) * math.log((1 - a) / (1 - supposed))
+                   + k_b * math.log(b / supposed) + (n_b - k_b) * math.log((1 - b) / (1 - supposed)))
+            assert (chance * np.exp(log)).sum() <= 1 + 1e-9
     runs, looks = 4000, 40
-    logs, most = np.zeros((runs, 24)), np.zeros(runs)
+    logs, most = np.zeros((runs, len(RATIOS))), np.zeros(runs)
     for look in range(looks):
         n_a, n_b, rate = 900 - 20 * look, 10 + 20 * look, 0.005 + 0.001 * look
         k_a, k_b = rng.binomial(n_a, rate, runs)[:, None], rng.binomial(n_b, rate, runs)[:, None]
         q = n_b / (n_a + n_b)
         logs += k_b * np.log(alternatives) - (k_a + k_b) * np.log(1 - q + q * alternatives)
-        e = np.exp(logs).mean(axis=1)
+        e = np.average(np.exp(logs), axis=1, weights=[float(GRID[ratio]) for ratio in RATIOS])
         most = np.maximum(most, e)
     spread = e.std() / math.sqrt(runs)
     assert e.mean() <= 1 + 3 * spread and (most >= 20).mean() <= 0.05, (e.mean(), (most >= 20).mean())
@@ -310,6 +343,9 @@ def rate_ratio(rng):
         ratio_case([[0, 400, 10_000, 10_000]], 0.05, 1.0, 1.2),
         ratio_case([[400, 0, 10_000, 10_000]], 0.05, 1.0, 0.8),
         ratio_case([[100, 100, 100, 100]], 0.05, 1.0, 1.2),
+        # Rates near 1, where the failures tell.
+        ratio_case([[9_800, 9_600, 10_000, 10_000]] * 3, 0.05, 1.0, 0.99),
+        ratio_case([[999, 960, 1_000, 1_000], [1_000, 955, 1_000, 1_000]], 0.05, 2.5, 0.875),
         ratio_case([[2, 9, 99_000, 1_000]], 0.05, 1.0, 1.5),
         ratio_case([[10_000, 12_000, 1_000_000, 1_000_000]], 0.01, 1.0, 1.1),
         ratio_case([[90_000, 10_100, 9_000_000, 1_000_000]], 0.05, 1.0, 1.06),
@@ -516,15 +552,20 @@ def clustered_variance(pairs, scaled=True):
 
 
 def together(windows):
-    """Windows put together until both arms have ten values; what is left over does not count."""
+    """Small windows put together until both arms have ten values; what is left over does not count,
+    nor does a window in which an arm has nothing."""
     found, pending = [], {"control": {}, "challenger": {}}
+    is_enough = lambda arms: min(len(raw["m"]) for raw in arms.values()) >= 10
     for window in windows:
-        for arm, raw in window.items():
-            for key, values in raw.items():
-                pending[arm][key] = pending[arm].get(key, []) + values
-        if min(len(raw["m"]) for raw in pending.values()) >= 10:
-            found.append(pending)
-            pending = {"control": {}, "challenger": {}}
+        if is_enough(window):
+            found.append(window)
+        elif all(raw["m"] for raw in window.values()):
+            for arm, raw in window.items():
+                for key, values in raw.items():
+                    pending[arm][key] = pending[arm].get(key, []) + values
+            if is_enough(pending):
+                found.append(pending)
+                pending = {"control": {}, "challenger": {}}
     return found
 
 
@@ -690,7 +731,8 @@ def covariate_case(name, windows, singular=False):
         warnings.simplefilter("ignore")
         fit = sm.OLS(y, np.hstack([levels, effects, x - x.mean(axis=0)])).fit()
     weights = np.array([float(weight / sum(h)) for weight in h])
-    close(weights @ fit.params[len(pairs) : 2 * len(pairs)], adjusted, 1e-9)
+    # A double near 1e6 has ten digits behind the point.
+    close(weights @ fit.params[len(pairs) : 2 * len(pairs)], adjusted, 1e-8)
     return {"name": name, "windows": windows, "difference": number(plain["difference"]),
             "variance": number(plain["variance"]),
             "theta": None if singular else [number(t) for t in theta], "adjusted_difference": number(adjusted),

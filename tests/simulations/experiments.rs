@@ -12,6 +12,8 @@
 
 #[path = "beside_others.rs"]
 mod beside_others;
+#[path = "experiment_traps.rs"]
+mod traps;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -102,6 +104,16 @@ fn simulate<S>(
     rates
 }
 
+/// The same of windows that have nothing in common.
+fn simulate_windows(
+    name: &str,
+    settings: &ExperimentSettings,
+    runs: u64,
+    draw: impl Fn(&mut ChaCha8Rng, usize, &mut Pane),
+) -> Rates {
+    simulate(name, settings, runs, |_| (), |random, (), look, pane| draw(random, look, pane))
+}
+
 /// At most so many of `runs` happen with probability `rate`, but once in a thousand.
 fn most(runs: u64, rate: f64) -> u64 {
     Exact::new(rate, runs).unwrap().inverse_cdf(0.999)
@@ -154,15 +166,9 @@ fn rates_window(
 fn rates_cell(rate_of: [f64; 2], share: f64, runs: u64) -> Rates {
     let settings = experiment(vec![rate()]);
     let name = format!("rates {rate_of:?}, share {share}");
-    simulate(
-        &name,
-        &settings,
-        runs,
-        |_| (),
-        |random, (), _, pane| {
-            rates_window(random, &settings, pane, share, rate_of);
-        },
-    )
+    simulate_windows(&name, &settings, runs, |random, _, pane| {
+        rates_window(random, &settings, pane, share, rate_of);
+    })
 }
 
 #[test]
@@ -184,24 +190,18 @@ fn rates_that_differ_are_found() {
 fn latency_cell(settings: &ExperimentSettings, name: &str, share: f64, factor: f64, runs: u64) -> Rates {
     let law = LogNormal::new(5.0, 1.5).unwrap();
     let is_quantile = matches!(settings.metrics[0].statistic, Statistic::Quantile(_));
-    simulate(
-        name,
-        settings,
-        runs,
-        |_| (),
-        |random, (), _, pane| {
-            for _ in 0..EVENTS {
-                let arm = usize::from(random.random::<f64>() < share);
-                let value = law.sample(random) * if arm == 1 { factor } else { 1.0 };
-                let number = if is_quantile {
-                    i64::from(quantiles::bin(value).unwrap())
-                } else {
-                    coarse(value.min(1.6e7))
-                };
-                event(pane, settings, arm, &[number], None);
-            }
-        },
-    )
+    simulate_windows(name, settings, runs, |random, _, pane| {
+        for _ in 0..EVENTS {
+            let arm = usize::from(random.random::<f64>() < share);
+            let value = law.sample(random) * if arm == 1 { factor } else { 1.0 };
+            let number = if is_quantile {
+                i64::from(quantiles::bin(value).unwrap())
+            } else {
+                coarse(value.min(1.6e7))
+            };
+            event(pane, settings, arm, &[number], None);
+        }
+    })
 }
 
 fn assert_equal_laws(kind: &str, settings: &ExperimentSettings) {
@@ -235,37 +235,25 @@ fn a_ramp_does_not_make_a_difference() {
     for kind in ["rate", "mean"] {
         let settings = experiment(vec![if kind == "rate" { rate() } else { mean() }]);
         let name = format!("ramp, {kind}");
-        let rates = simulate(
-            &name,
-            &settings,
-            1_000,
-            |_| (),
-            |random, (), look, pane| {
-                let (share, base) = ramp(look);
-                if kind == "rate" {
-                    rates_window(random, &settings, pane, share, [base; 2]);
-                    return;
-                }
-                for _ in 0..EVENTS {
-                    let arm = usize::from(random.random::<f64>() < share);
-                    let noise: f64 = StandardNormal.sample(random);
-                    event(pane, &settings, arm, &[coarse(100.0 * base + noise)], None);
-                }
-            },
-        );
+        let rates = simulate_windows(&name, &settings, 1_000, |random, look, pane| {
+            let (share, base) = ramp(look);
+            if kind == "rate" {
+                rates_window(random, &settings, pane, share, [base; 2]);
+                return;
+            }
+            for _ in 0..EVENTS {
+                let arm = usize::from(random.random::<f64>() < share);
+                let noise: f64 = StandardNormal.sample(random);
+                event(pane, &settings, arm, &[coarse(100.0 * base + noise)], None);
+            }
+        });
         assert_false(&name, rates);
     }
     let settings = experiment(vec![rate()]);
-    let found = simulate(
-        "ramp, 40 % more",
-        &settings,
-        200,
-        |_| (),
-        |random, (), look, pane| {
-            let (share, base) = ramp(look);
-            rates_window(random, &settings, pane, share, [base, 1.4 * base]);
-        },
-    );
+    let found = simulate_windows("ramp, 40 % more", &settings, 200, |random, look, pane| {
+        let (share, base) = ramp(look);
+        rates_window(random, &settings, pane, share, [base, 1.4 * base]);
+    });
     assert_found("ramp, 40 % more", found, 0.9);
 }
 
@@ -318,23 +306,17 @@ fn few_units_in_a_window_are_not_taken_for_many_events() {
     let settings = experiment(vec![mean()]);
     for share in [0.5, 0.05] {
         let name = format!("sessions, share {share}");
-        let rates = simulate(
-            &name,
-            &settings,
-            500,
-            |_| (),
-            |random, (), _, pane| {
-                for _ in 0..EVENTS / 10 {
-                    let (arm, bucket) = (usize::from(random.random::<f64>() < share), random.random());
-                    let common: f64 = StandardNormal.sample(random);
-                    for _ in 0..10 {
-                        let own: f64 = StandardNormal.sample(random);
-                        let value = 0.3_f64.sqrt() * common + 0.7_f64.sqrt() * own;
-                        event(pane, &settings, arm, &[coarse(value)], Some(bucket));
-                    }
+        let rates = simulate_windows(&name, &settings, 500, |random, _, pane| {
+            for _ in 0..EVENTS / 10 {
+                let (arm, bucket) = (usize::from(random.random::<f64>() < share), random.random());
+                let common: f64 = StandardNormal.sample(random);
+                for _ in 0..10 {
+                    let own: f64 = StandardNormal.sample(random);
+                    let value = 0.3_f64.sqrt() * common + 0.7_f64.sqrt() * own;
+                    event(pane, &settings, arm, &[coarse(value)], Some(bucket));
                 }
-            },
-        );
+            }
+        });
         assert_false(&name, rates);
     }
 }
@@ -352,37 +334,19 @@ fn a_guardrail_at_its_margin_is_on_neither_side() {
     let settings = experiment(vec![guardrail(Margin::Relative(0.2))]);
     for (name, base) in [("5 %", 0.05), ("0.5 %", 0.005)] {
         let name = format!("relative margin at {name}");
-        let rates = simulate(
-            &name,
-            &settings,
-            1_000,
-            |_| (),
-            |random, (), _, pane| {
-                rates_window(random, &settings, pane, 0.5, [base, 1.2 * base]);
-            },
-        );
+        let rates = simulate_windows(&name, &settings, 1_000, |random, _, pane| {
+            rates_window(random, &settings, pane, 0.5, [base, 1.2 * base]);
+        });
         assert_false(&name, rates);
     }
     let settings = experiment(vec![guardrail(Margin::Absolute(0.01))]);
-    let rates = simulate(
-        "absolute margin",
-        &settings,
-        1_000,
-        |_| (),
-        |random, (), _, pane| {
-            rates_window(random, &settings, pane, 0.5, [0.05, 0.06]);
-        },
-    );
+    let rates = simulate_windows("absolute margin", &settings, 1_000, |random, _, pane| {
+        rates_window(random, &settings, pane, 0.5, [0.05, 0.06]);
+    });
     assert_false("absolute margin", rates);
-    let passed = simulate(
-        "no difference, margin 0.01",
-        &settings,
-        200,
-        |_| (),
-        |random, (), _, pane| {
-            rates_window(random, &settings, pane, 0.5, [0.05, 0.05]);
-        },
-    );
+    let passed = simulate_windows("no difference, margin 0.01", &settings, 200, |random, _, pane| {
+        rates_window(random, &settings, pane, 0.5, [0.05, 0.05]);
+    });
     assert_found("no difference", passed, 0.7);
 }
 
@@ -392,20 +356,14 @@ fn several_challengers_share_the_error() {
         arms: ["a", "b", "c", "d"].map(str::to_owned).into(),
         ..experiment(vec![rate()])
     };
-    let rates = simulate(
-        "three challengers",
-        &settings,
-        1_000,
-        |_| (),
-        |random, (), _, pane| {
-            for arm in 0..4 {
-                let positives = Binomial::new(EVENTS / 4, 0.05).unwrap().sample(random);
-                for index in 0..EVENTS / 4 {
-                    event(pane, &settings, arm, &[i64::from(index < positives)], None);
-                }
+    let rates = simulate_windows("three challengers", &settings, 1_000, |random, _, pane| {
+        for arm in 0..4 {
+            let positives = Binomial::new(EVENTS / 4, 0.05).unwrap().sample(random);
+            for index in 0..EVENTS / 4 {
+                event(pane, &settings, arm, &[i64::from(index < positives)], None);
             }
-        },
-    );
+        }
+    });
     assert_false("three challengers", rates);
 }
 
@@ -417,15 +375,9 @@ fn planned_experiments_keep_their_error_and_find_more() {
         // What 60 windows of 400 hold.
         settings.inference.planned_events = 23_500;
         let run = |name: String, rate_of: [f64; 2], runs| {
-            simulate(
-                &name,
-                &settings,
-                runs,
-                |_| (),
-                |random, (), _, pane| {
-                    rates_window(random, &settings, pane, 0.5, rate_of);
-                },
-            )
+            simulate_windows(&name, &settings, runs, |random, _, pane| {
+                rates_window(random, &settings, pane, 0.5, rate_of);
+            })
         };
         assert_false("planned", run(format!("{method:?}"), [0.05; 2], 600));
         assert_found("planned, 5 to 6 %", run(format!("{method:?}, 5 to 6 %"), [0.05, 0.06], 200), least);
@@ -438,21 +390,15 @@ fn covariates_find_more_and_keep_the_error() {
     let metric = MetricSettings { covariates: vec![Covariate::Prediction], ..mean() };
     let settings = experiment(vec![metric]);
     let run = |name: &str, gain: f64, runs| {
-        simulate(
-            name,
-            &settings,
-            runs,
-            |_| (),
-            |random, (), _, pane| {
-                for _ in 0..EVENTS {
-                    let arm = usize::from(random.random::<bool>());
-                    let known: f64 = StandardNormal.sample(random);
-                    let own: f64 = StandardNormal.sample(random);
-                    let value = 0.8 * known + 0.6 * own - if arm == 1 { gain } else { 0.0 };
-                    event(pane, &settings, arm, &[coarse(value), coarse(known)], None);
-                }
-            },
-        )
+        simulate_windows(name, &settings, runs, |random, _, pane| {
+            for _ in 0..EVENTS {
+                let arm = usize::from(random.random::<bool>());
+                let known: f64 = StandardNormal.sample(random);
+                let own: f64 = StandardNormal.sample(random);
+                let value = 0.8 * known + 0.6 * own - if arm == 1 { gain } else { 0.0 };
+                event(pane, &settings, arm, &[coarse(value), coarse(known)], None);
+            }
+        })
     };
     assert_false("covariate", run("covariate", 0.0, 500));
     assert_found("covariate, 0.03", run("covariate, 0.03", 0.03, 200), 0.75);
@@ -465,23 +411,17 @@ fn pairs_keep_the_error_and_find_more() {
         ..experiment(vec![mean()])
     };
     let run = |name: &str, gain: f64, runs| {
-        simulate(
-            name,
-            &settings,
-            runs,
-            |_| (),
-            |random, (), _, pane| {
-                for _ in 0..100 {
-                    let common: f64 = StandardNormal.sample(random);
-                    let [mine, theirs] = [0.0, gain].map(|gain| {
-                        let own: f64 = StandardNormal.sample(random);
-                        coarse(common + 0.3 * own - gain)
-                    });
-                    pane.pairs[0].metrics[0].take(mine, theirs, None);
-                    pane.pairs[0].agreement.pairs += 1;
-                }
-            },
-        )
+        simulate_windows(name, &settings, runs, |random, _, pane| {
+            for _ in 0..100 {
+                let common: f64 = StandardNormal.sample(random);
+                let [mine, theirs] = [0.0, gain].map(|gain| {
+                    let own: f64 = StandardNormal.sample(random);
+                    coarse(common + 0.3 * own - gain)
+                });
+                pane.pairs[0].metrics[0].take(Some(mine), Some(theirs), None);
+                pane.pairs[0].agreement.pairs += 1;
+            }
+        })
     };
     assert_false("pairs", run("pairs", 0.0, 1_000));
     assert_found("pairs, 0.03", run("pairs, 0.03", 0.03, 200), 0.9);
@@ -515,14 +455,8 @@ fn an_uneven_split_holds_what_would_be_promoted() {
         splits: vec![Split { from: None, weights: vec![1.0, 1.0] }],
         ..experiment(vec![rate()])
     };
-    let rates = simulate(
-        "uneven",
-        &settings,
-        100,
-        |_| (),
-        |random, (), _, pane| {
-            rates_window(random, &settings, pane, 0.3, [0.05, 0.07]);
-        },
-    );
+    let rates = simulate_windows("uneven", &settings, 100, |random, _, pane| {
+        rates_window(random, &settings, pane, 0.3, [0.05, 0.07]);
+    });
     assert!(rates.promoted <= 1 && rates.rolled_back == 0, "{rates:?}");
 }
