@@ -93,6 +93,41 @@ fn a_release_that_was_stopped_can_be_started_again() {
 }
 
 #[test]
+fn a_second_try_of_what_was_taken_back_changes_nothing() {
+    let mut failing = value();
+    failing.better = driftline::result::Better::Lower;
+    let mut stand = Stand::new(ExperimentSettings { waits_for_start: true, ..experiment(vec![failing]) });
+    stand.start("v2", 0);
+    for after in (0..20 * SLIDE).step_by(1_000) {
+        stand.feed(&prediction("a", after, r#","value":1"#));
+        stand.feed(&prediction("b", after, r#","value":50"#));
+    }
+    assert_eq!(stand.latest().verdict, Decision::Rollback, "{:?}", stand.latest());
+    stand.change(ExperimentAction::Stop, 20 * SLIDE);
+    stand.start("v2", 21 * SLIDE);
+    let latest = stand.latest();
+    assert_eq!((latest.verdict, latest.phase), (Decision::Rollback, ExperimentPhase::Ended));
+    stand.start("v3", 22 * SLIDE);
+    let latest = stand.latest();
+    assert_eq!((latest.verdict, latest.phase), (Decision::Hold, ExperimentPhase::Running));
+}
+
+#[test]
+fn a_second_try_after_its_last_time_throws_nothing_away() {
+    let settings = ExperimentSettings {
+        waits_for_start: true,
+        ends_at: Some(EventTime(START + 2 * SLIDE)),
+        ..experiment(vec![value()])
+    };
+    let mut stand = Stand::new(settings);
+    stand.start("v2", 0);
+    feed(&mut stand, 0, 4 * SLIDE);
+    assert_eq!(stand.latest().phase, ExperimentPhase::Ended);
+    stand.start("v2", 4 * SLIDE);
+    assert_eq!(events(&stand.latest()), [12, 12]);
+}
+
+#[test]
 fn only_events_between_its_times_are_of_it() {
     let settings = ExperimentSettings {
         starts_at: Some(EventTime(START + 25_000)),

@@ -8,14 +8,59 @@ use crate::{
 };
 
 impl Runner {
-    /// Begins or ends an experiment, as somebody asks for.
-    pub(super) fn change_experiment(&mut self, change: &ExperimentChange) {
+    /// Begins or ends an experiment, as somebody asks for; what is not known before
+    /// there are partitions decides what that means, so it waits for them.
+    pub(super) fn change_experiment(&mut self, change: ExperimentChange) {
+        if !self.is_assigned {
+            self.changes.push(change);
+            return;
+        }
         let action = match &change.action {
             ExperimentAction::Start { .. } => "start",
             ExperimentAction::Stop => "stop",
         };
         tracing::info!(experiment = change.experiment, action, at = %change.at, "an experiment is changed");
-        self.step(Input::Experiment(change));
+        self.step(Input::Experiment(&change));
+    }
+
+    /// The group has read before, and what was counted then is not here.
+    pub(super) fn warn_of_experiments(&self) {
+        let reason = if self.parts.checkpoints.is_some() {
+            "the group's last commit was made with another checkpoint than this member has"
+        } else {
+            "no state_dir is given"
+        };
+        for result in self.parts.core.experiments() {
+            let experiment = result.experiment;
+            tracing::warn!(experiment, reason, "this experiment begins anew, with nothing counted");
+        }
+    }
+
+    /// Partitions were assigned, or taken away: does what waited for the first.
+    pub(super) fn go_on_with_experiments(&mut self) {
+        if self.is_assigned {
+            for change in std::mem::take(&mut self.changes) {
+                self.change_experiment(change);
+            }
+        }
+        // At once: whoever asks next must not be told of a core that was empty.
+        self.report_experiments();
+    }
+
+    /// Shows how experiments stand. Without partitions that is what was said last, so
+    /// that something proven outlives a rebalance and Kafka being away; when another
+    /// member reads, it is that one's to say.
+    pub(super) fn report_experiments(&mut self) {
+        let source = self.parts.source.status();
+        let is_elsewhere = !self.is_assigned && source.standby && source.error.is_none();
+        if is_elsewhere && !self.changes.is_empty() {
+            let changes = self.changes.len();
+            tracing::warn!(changes, "experiments are not changed here: another member reads now");
+            self.changes.clear();
+        }
+        if self.is_assigned || is_elsewhere {
+            self.parts.status.set_experiments(self.parts.core.experiments());
+        }
     }
 }
 

@@ -38,7 +38,7 @@ impl Runner {
             checkpoints.hurry();
         }
         self.outputs.event_explanations.clear();
-        if !self.outputs.experiments.is_empty() {
+        if has_experiments {
             status.set_experiments(core.experiments());
         }
         for experiment in self.outputs.experiments.drain(..) {
