@@ -177,7 +177,15 @@ fn the_table_of_docs_experiments_rollouts_md() {
     both(old(result(Decision::Rollback)), [no, no, no, yes]);
     let waiting = ExperimentResult { phase: ExperimentPhase::Waiting, began: None, ..result(Decision::Hold) };
     both(waiting, [no, yes, yes, no]);
-    for stale in [old(result(Decision::Promote)), old(result(Decision::Hold))] {
+    // Nothing goes on any more.
+    let ended = |said: ExperimentResult| ExperimentResult { phase: ExperimentPhase::Ended, ..said };
+    both(ended(result(Decision::Promote)), [yes, yes, yes, no]);
+    both(ended(result(Decision::Hold)), [no, no, yes, no]);
+    both(ended(old(result(Decision::Promote))), [no, no, yes, no]);
+    both(ended(old(result(Decision::Rollback))), [no, no, no, yes]);
+    let unseen = ExperimentResult { began: None, ..result(Decision::Hold) };
+    both(unseen.clone(), [no, yes, yes, no]);
+    for stale in [old(result(Decision::Promote)), old(result(Decision::Hold)), old(unseen)] {
         for (daemon, rollout) in [(&lenient, yes), (&strict, no)] {
             daemon.says(stale.clone());
             assert_eq!(answers(daemon, "checkout", ""), [no, no, rollout, no]);

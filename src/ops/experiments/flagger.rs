@@ -107,7 +107,7 @@ fn judged(
 pub(super) async fn gate(State(shared): State<Shared>, body: Result<Bytes, BytesRejection>) -> Response {
     judged(&shared, body, |standing, payload| match standing.decision {
         Decision::Promote => true,
-        Decision::Hold => standing.about == About::Present && payload.get("allow") == Some("hold"),
+        Decision::Hold => standing.is_open() && payload.get("allow") == Some("hold"),
         Decision::Rollback => false,
     })
 }
