@@ -1,5 +1,7 @@
 //! What the thread does for experiments.
 
+use std::collections::BTreeMap;
+
 use super::Runner;
 use crate::{
     experiment::{ExperimentAction, ExperimentChange},
@@ -64,13 +66,25 @@ impl Runner {
     }
 }
 
-/// What is decided is worth a line; that nothing is decided yet is not.
-pub(super) fn log_experiment(result: &ExperimentResult) {
-    let (experiment, verdict) = (&result.experiment, result.verdict.as_str());
-    if result.verdict == Decision::Hold {
-        tracing::debug!(experiment, verdict, end = %result.end, "experiment looked at");
-    } else {
-        let arm = result.arm.as_deref().unwrap_or("");
-        tracing::info!(experiment, verdict, arm, reason = result.reason, end = %result.end, "experiment decided");
+/// What the log has of every challenger, by experiment and in the order of its arms:
+/// a verdict is worth a line when it changes, not at every look.
+#[derive(Debug, Default)]
+pub(super) struct LoggedVerdicts(BTreeMap<String, Vec<Decision>>);
+
+impl LoggedVerdicts {
+    pub(super) fn log(&mut self, result: &ExperimentResult) {
+        let (experiment, end) = (&result.experiment, result.end);
+        tracing::debug!(experiment, verdict = result.verdict.as_str(), %end, "experiment looked at");
+        let logged = self.0.entry(experiment.clone()).or_default();
+        logged.resize(result.challengers.len(), Decision::Hold);
+        for (before, challenger) in logged.iter_mut().zip(&result.challengers) {
+            let (arm, now) = (&challenger.arm, challenger.verdict);
+            if *before == now {
+                continue;
+            }
+            let (verdict, before) = (now.as_str(), std::mem::replace(before, now).as_str());
+            let reason = &challenger.reason;
+            tracing::info!(experiment, arm, verdict, before, reason, %end, "the verdict on a challenger changed");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{Parts, Runner, alerts::log_alert, experiments::log_experiment, now};
+use super::{Parts, Runner, alerts::log_alert, now};
 use crate::{alert::AlertOutputs, pipeline::LearnedReference, sink::Written};
 
 impl Runner {
@@ -42,7 +42,7 @@ impl Runner {
             status.set_experiments(core.experiments());
         }
         for experiment in self.outputs.experiments.drain(..) {
-            log_experiment(&experiment);
+            self.verdicts.log(&experiment);
             hooks.experiment(&experiment);
         }
         for explanation in self.outputs.explanations.drain(..) {

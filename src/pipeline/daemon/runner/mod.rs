@@ -17,7 +17,7 @@ use std::{
 use prometheus::Registry;
 use tokio::runtime::Handle;
 
-use self::alerts::VitalSigns;
+use self::{alerts::VitalSigns, experiments::LoggedVerdicts};
 use super::{
     DaemonError, Hooks, checkpoints::Checkpoints, delivery::Delivery, references::LearnedReferences,
 };
@@ -101,6 +101,7 @@ pub(super) struct Runner {
     was_blocked: bool,
     components: Vec<Component>,
     vitals: VitalSigns,
+    verdicts: LoggedVerdicts,
 }
 
 /// The clock.
@@ -126,6 +127,7 @@ impl Runner {
             was_blocked: false,
             components: Vec::new(),
             vitals: VitalSigns::default(),
+            verdicts: LoggedVerdicts::default(),
         }
     }
 
