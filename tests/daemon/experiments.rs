@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, thread, time::Duration};
 use serde_json::{Value, json};
 
 use crate::{
-    bench::{Bench, PATIENCE, TOPIC, database, get, points, start, wait_for_events, wait_for_log},
+    bench::{
+        Bench, PATIENCE, TOPIC, database, get, points, start, wait_for_events, wait_for_log, without_state,
+    },
     support::{
         credit,
         servers::{
@@ -152,7 +154,10 @@ fn what_is_to_be_taken_back_stays_so_without_kafka_and_through_restarts() {
     let is_stored =
         || of_experiments(&database).values().any(|fields| fields.contains("verdict=\"rollback\""));
     eventually("the verdict is stored", PATIENCE, || is_stored().then_some(()));
+    eventually("it is committed", PATIENCE, || (bench.committed("proven", 2) > 0).then_some(()));
 
+    let logged = daemon.process.log().matches("the verdict on a challenger changed").count();
+    assert_eq!(logged, 1, "{}", daemon.process.log());
     let assigned = |daemon: &Daemon| daemon.api.metric("driftline_source_assigned_partitions", "");
     bench.mock.cluster.broker_down(1).expect("down");
     stays_taken_back("Kafka is away", &daemon, || assigned(&daemon) < 0.5);
@@ -200,6 +205,22 @@ fn a_changed_setting_is_named_and_a_start_outlives_it() {
     eventually("it reads", PATIENCE, || daemon.api.ready().ok());
     stays("running", &daemon);
     assert_eq!(verdict(&daemon)["release"], "r1");
+}
+
+#[test]
+fn without_a_checkpoint_it_is_said_that_an_experiment_begins_anew() {
+    let bench = Bench::start(2);
+    let database = database();
+    let config = without_state(&with_experiment(&bench.config("stateless", &database, ""), ""));
+    let mut daemon = start(&config);
+    publish(&bench, 0..2_000);
+    wait_for_events(&database, 2_000);
+    let anew = "this experiment begins anew";
+    assert!(!daemon.process.log().contains(anew), "{}", daemon.process.log());
+    assert!(daemon.process.stop(PATIENCE).success());
+    let mut daemon = start(&config);
+    wait_for_log(&mut daemon, anew);
+    assert!(daemon.process.log().contains("no state_dir is given"), "{}", daemon.process.log());
 }
 
 /// The phase is this one, and is so for a while.

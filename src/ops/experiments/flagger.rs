@@ -174,7 +174,8 @@ pub(super) async fn event(
 }
 
 /// What a phase asks for. Flagger sends several events a minute with the same
-/// phase, and the first of a release still with the checksum of the one before.
+/// phase, and the first of a release still with the checksum of the one before: a
+/// second try of that one by its looks, which the start of the new one ends again.
 /// From `Promoting` on both arms are the new release; the events of a success end
 /// with `Finalising` (fluxcd/flagger#1792), only its `post-rollout` hook is told
 /// `Succeeded`.

@@ -25,15 +25,17 @@ impl Runner {
         self.step(Input::Experiment(&change));
     }
 
-    /// The group has read before, and what was counted then is not here.
-    pub(super) fn warn_of_experiments(&self) {
+    /// Reading goes on without a checkpoint: what was counted before is gone, here or,
+    /// where the group `has_read`, by another member.
+    pub(super) fn warn_of_experiments(&self, has_read: bool) {
         let reason = if self.parts.checkpoints.is_some() {
-            "the group's last commit was made with another checkpoint than this member has"
+            "the group's last commit does not go with a checkpoint of this member"
         } else {
             "no state_dir is given"
         };
-        for result in self.parts.core.experiments() {
-            let experiment = result.experiment;
+        let shown = self.parts.status.experiments();
+        for result in shown.iter().filter(|result| has_read || result.began.is_some()) {
+            let experiment = &result.experiment;
             tracing::warn!(experiment, reason, "this experiment begins anew, with nothing counted");
         }
     }

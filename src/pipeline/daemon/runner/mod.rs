@@ -254,8 +254,8 @@ impl Runner {
         match &resumed {
             Some(checkpoint) => self.restore(checkpoint, partitions),
             None => {
-                if !partitions.is_empty() && delivered_until.is_some() {
-                    self.warn_of_experiments();
+                if !partitions.is_empty() {
+                    self.warn_of_experiments(delivered_until.is_some());
                 }
                 self.restart(delivered_until, partitions.is_empty());
             }
