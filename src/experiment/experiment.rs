@@ -170,11 +170,8 @@ impl Experiment {
 
     /// How it was started and stopped: in the memory, or since.
     fn run_after(&self, memory: &Memory) -> Run {
-        let run = if self.memory.run.is_later_than(&memory.run) { &self.memory.run } else { &memory.run };
-        // One that went on is not begun anew by being told of again before it was known.
-        let own = &self.memory.run.release;
-        let goes_on = own.is_some() && *own == memory.run.release && memory.run.until.is_none();
-        if goes_on && self.memory.run.until.is_none() { memory.run.clone() } else { run.clone() }
+        let own = &self.memory.run;
+        if own.is_later_than(&memory.run) { own.clone() } else { memory.run.clone() }
     }
 
     /// Goes on from a memory. Of one of other settings nothing is kept but whether it

@@ -3,7 +3,7 @@
 use driftline::{
     decode::{EventMapping, FieldSource, JsonPointer},
     event::EventTime,
-    experiment::{ExperimentSettings, Split},
+    experiment::{ExperimentAction, ExperimentSettings, Split},
     pipeline::Snapshot,
     result::ExperimentPhase,
     window::WindowSettings,
@@ -187,6 +187,7 @@ fn a_start_is_remembered_and_one_since_the_snapshot_is_not_lost() {
     assert_eq!(events(&stand.end()), [10, 10]);
 
     // Partitions are given anew: the core goes back to the snapshot, in place.
+    let again = settings.clone();
     let mut stand = Stand::new(settings);
     stand.start("v2", 0);
     feed(&mut stand, 0..2);
@@ -196,6 +197,18 @@ fn a_start_is_remembered_and_one_since_the_snapshot_is_not_lost() {
     assert_eq!(stand.latest().phase, ExperimentPhase::Running);
     feed(&mut stand, 2..3);
     assert_eq!(events(&stand.end()), [10, 10], "of the new release alone");
+
+    // So does a second try of the same release.
+    let mut stand = Stand::new(again);
+    stand.start("v2", 0);
+    feed(&mut stand, 0..2);
+    let stored = stand.stored();
+    stand.change(ExperimentAction::Stop, 2 * SLIDE);
+    stand.start("v2", 2 * SLIDE);
+    stand.restore(&stored);
+    assert_eq!(stand.latest().phase, ExperimentPhase::Running);
+    feed(&mut stand, 2..3);
+    assert_eq!(events(&stand.end()), [10, 10], "of the second try alone");
 }
 
 #[test]
