@@ -260,7 +260,6 @@ pub fn start(settings: &Settings, hooks: Hooks) -> Result<DaemonHandle, StartErr
         .as_ref()
         .map(|influxdb| InfluxSink::start(influxdb, &registry, runtime.handle()))
         .transpose()?;
-    status.set_experiments(core.experiments());
     let checkpoints = open_checkpoints(settings, &core, &registry, &status)?;
     let notifier = Notifier::start(&settings.notify, &registry, runtime.handle())?;
     let ledger = Ledger::new(checkpoints.is_some());
@@ -319,13 +318,15 @@ fn open_checkpoints(
 ) -> Result<Option<Checkpoints>, StartError> {
     let metrics = CheckpointMetrics::register(registry)?;
     let Some(folder) = &settings.state_dir else {
+        status.set_experiments(core.experiments());
         tracing::info!("no state_dir is given: open windows are read again from Kafka after a restart");
         return Ok(None);
     };
     let (store, loaded) = Store::open(folder)?;
-    if let Some(found) = &loaded.checkpoint {
-        status.set_experiments(core.experiments_of(&found.core));
-    }
+    status.set_experiments(match &loaded.checkpoint {
+        Some(found) => core.experiments_of(&found.core),
+        None => core.experiments(),
+    });
     Checkpoints::start(store, loaded, core, metrics).map(Some)
 }
 
