@@ -40,6 +40,7 @@ pub mod event;
 pub mod experiment;
 pub mod explain;
 pub mod explainer;
+mod meaning;
 pub mod model;
 pub mod multivariate;
 pub mod notify;

@@ -9,7 +9,8 @@
 #![allow(clippy::cast_precision_loss)]
 
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
     process::{Child, Command, Stdio},
     sync::{Arc, OnceLock},
     thread,
@@ -425,6 +426,25 @@ fn the_whole_demo_shows_what_the_core_computes() {
     let look = looks(script(), Release::Bad).into_iter().find(|look| look.verdict == Decision::Rollback);
     let look = look.unwrap();
     assert_eq!(*rollback, format!("{}  experiment credit-canary-a: rollback: {}", look.end, look.reason));
+}
+
+#[test]
+fn the_demo_serves_its_experiments_and_simulated_time_is_never_too_old() {
+    let mut demo = Demo::start(&["--speed", "20"]);
+    let mut lines = BufReader::new(demo.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let address = |line: String| Some(line.strip_prefix("http://")?.split_once('/')?.0.to_owned());
+    let address = lines.find_map(address).expect("an address");
+    assert!(lines.any(|line| line.contains(" events  ")), "a window closes");
+    let mut stream = TcpStream::connect(&address).unwrap();
+    let path = "/api/v1/experiments/credit-canary-a/verdict";
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"stale\":false"), "{answer}");
+    drop(lines);
+    let stopped = Command::new("kill").args(["-INT", &demo.0.id().to_string()]).status().unwrap();
+    assert!(stopped.success());
+    demo.wait();
 }
 
 #[test]

@@ -456,13 +456,24 @@ fn what_an_experiment_can_not_say_is_absent() {
     for absent in ["verdict", "code", "reason", "score", "pairs", ",share"] {
         assert!(!control.contains(&format!("{absent}=")), "{absent}: {control}");
     }
-    assert!(challenger.contains("role=\"challenger\"") && challenger.contains("verdict=\"promote\""));
+    assert!(challenger.contains("role=\"challenger\"") && challenger.contains("verdict=\"hold\""));
     assert!(metric.starts_with(
         "experiment,arm=b,experiment=checkout,metric=log_loss,model=credit,window=1h role=\"goal\",better=\"lower\",verdict=\"better\""
     ));
     for absent in [",estimate=", ",e_better=", ",events_needed="] {
         assert!(!metric.contains(absent), "{absent}: {metric}");
     }
+}
+
+#[test]
+fn the_control_is_the_first_arm_whatever_is_said_of_the_others() {
+    let mut result = held("credit", NEW_YEAR_MS);
+    result.challengers.clear();
+    let mut points = Points::default();
+    points.add_all(&Written { experiments: &[result], ..Written::default() });
+    let [_, control, challenger] = &points.lines[..] else { panic!("{points:?}") };
+    assert!(control.contains("role=\"control\""), "{control}");
+    assert!(challenger.contains("role=\"challenger\""), "{challenger}");
 }
 
 #[test]

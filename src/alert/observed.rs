@@ -8,7 +8,8 @@ use crate::{
         BinShare, Check, ExperimentPhase, ExperimentResult, FeatureResult, SegmentResult, StreamKey, UNNAMED,
         WindowExplanation, WindowResult,
         schema::{
-            ALL_ROWS, EXPERIMENT_VERDICT, QUALITY, Row, TAG_CHECK, TAG_FEATURE, TAG_SEGMENT, Value, WINDOW,
+            ALL_ROWS, EXPERIMENT_ARM, EXPERIMENT_VERDICT, QUALITY, Row, TAG_CHECK, TAG_FEATURE, TAG_SEGMENT,
+            Value, WINDOW,
         },
     },
 };
@@ -130,10 +131,11 @@ impl Observed for ExperimentResult {
         Self::rows(self, visit);
     }
 
-    /// The verdict always says how it stands: one that begins anew takes back what
-    /// it had said before, and so does one that waits for it.
+    /// Verdicts always say how it stands, as a whole and of each arm: one that begins
+    /// anew takes back what it had said before, and so does one that waits for it.
     fn has_no_data(&self, row: &Row<'_>) -> bool {
-        self.phase == ExperimentPhase::Waiting && row.measurement != EXPERIMENT_VERDICT
+        let is_verdict = [EXPERIMENT_VERDICT, EXPERIMENT_ARM].contains(&row.measurement);
+        self.phase == ExperimentPhase::Waiting && !is_verdict
     }
 
     fn bins(&self, _: &Row<'_>) -> &[BinShare] {

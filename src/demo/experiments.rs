@@ -1,5 +1,7 @@
 //! The demo's experiments: one for each release of the simulated service.
 
+use std::time::Duration;
+
 use super::traffic::{MODEL, Release, STABLE, START};
 use crate::{
     decode::{FieldSource, JsonPointer},
@@ -7,6 +9,7 @@ use crate::{
     experiment::{
         ArmSource, Condition, ExperimentSettings, Margin, MetricSettings, MetricValue, Split, Statistic,
     },
+    ops::{OnStale, ServedExperiment},
     result::{Better, MetricRole},
 };
 
@@ -17,6 +20,18 @@ use crate::{
 #[must_use]
 pub fn experiments() -> Vec<ExperimentSettings> {
     Release::ALL.into_iter().map(experiment).collect()
+}
+
+/// How they are served. Simulated time is not that of the clock, by which results are
+/// never too old.
+pub(super) fn served() -> Vec<ServedExperiment> {
+    let served = |experiment: ExperimentSettings| ServedExperiment {
+        id: experiment.id,
+        hooks: false,
+        stale_after: Duration::MAX,
+        on_stale: OnStale::Hold,
+    };
+    experiments().into_iter().map(served).collect()
 }
 
 fn experiment(release: Release) -> ExperimentSettings {

@@ -19,8 +19,8 @@ pub struct ExperimentChange {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ExperimentAction {
-    /// It begins with nothing counted, whatever was counted before. Doing so twice
-    /// for the same release changes nothing the second time.
+    /// It begins with nothing counted, whatever was counted before, but for
+    /// [`crate::result::ExperimentResult::is_begun_by`].
     Start {
         /// What is being released, such as Flagger's checksum; empty when it has no
         /// name, and then every start begins anew.

@@ -17,6 +17,7 @@ use super::{
     arm::ArmIndex,
     change::{ExperimentAction, ExperimentChange},
     exposure::{Exposure, Exposures},
+    meaning::meaning,
     pane::Pane,
     report,
     run::Run,
@@ -30,6 +31,7 @@ use crate::{
     decode::Row,
     drift::DriftSettings,
     event::{EventKind, EventTime},
+    meaning::{Meaning, difference},
     reference::Reference,
     result::ExperimentResult,
     window::WindowSettings,
@@ -68,8 +70,8 @@ enum Assigned {
 #[serde(deny_unknown_fields)]
 pub(super) struct Memory {
     id: String,
-    /// The settings that give its numbers their meaning.
-    meaning: String,
+    /// The settings that give its numbers theirs.
+    meaning: Meaning,
     run: Run,
     pub(super) panes: BTreeMap<i64, Pane>,
     pub(super) waiting: Waiting,
@@ -90,7 +92,7 @@ impl Memory {
     fn new(settings: &ExperimentSettings, timing: &Timing) -> Self {
         Self {
             id: settings.id.clone(),
-            meaning: meaning(settings, timing),
+            meaning: meaning(settings, timing.slide()),
             run: Run::default(),
             panes: BTreeMap::new(),
             waiting: Waiting::default(),
@@ -106,13 +108,21 @@ impl Memory {
         &self.id
     }
 
-    /// Whether one that was read back can be gone on from with these settings.
-    fn fits(&self, settings: &ExperimentSettings, timing: &Timing) -> bool {
+    /// Why one that was read back can't be gone on from with these settings, if so.
+    fn misfit(&self, settings: &ExperimentSettings, timing: &Timing) -> Option<String> {
         let is_start =
             |start: &i64| (-FURTHEST_MS..=FURTHEST_MS).contains(start) && timing.start_of(*start) == *start;
-        self.meaning == meaning(settings, timing)
-            && self.totals.fits(settings)
-            && self.panes.iter().all(|(start, pane)| is_start(start) && pane.fits(settings))
+        let change = difference(&self.meaning, &meaning(settings, timing.slide()));
+        change.or_else(|| {
+            let fits = self.totals.fits(settings)
+                && self.panes.iter().all(|(start, pane)| is_start(start) && pane.fits(settings));
+            (!fits).then(|| "its counts in the checkpoint do not fit its settings".to_owned())
+        })
+    }
+
+    /// Whether nothing was counted.
+    pub(super) fn is_empty(&self) -> bool {
+        self.panes.is_empty() && self.totals.began.is_none()
     }
 
     /// Where something is counted that is left out; `window` is its start.
@@ -146,17 +156,30 @@ impl Experiment {
         self.memory = Memory { run, ..Memory::new(&self.settings, &self.timing) };
     }
 
+    /// Why it begins anew although there is a memory of something, if so.
+    pub(super) fn anew(&self, memory: &Memory) -> Option<String> {
+        memory.misfit(&self.settings, &self.timing).filter(|_| !memory.is_empty())
+    }
+
+    /// Takes of a memory only whether it was started.
+    pub(super) fn restore_run(&mut self, memory: &Memory) {
+        let run = self.run_after(memory);
+        self.restart();
+        self.memory.run = run;
+    }
+
+    /// How it was started and stopped: in the memory, or since.
+    fn run_after(&self, memory: &Memory) -> Run {
+        let own = &self.memory.run;
+        if own.is_later_than(&memory.run) { own.clone() } else { memory.run.clone() }
+    }
+
     /// Goes on from a memory. Of one of other settings nothing is kept but whether it
     /// was started.
     pub(super) fn restore(&mut self, memory: &Memory, reference: Option<&Reference>) {
-        // What was started or stopped since is not in the memory.
-        let run = if self.memory.run.is_later_than(&memory.run) { &self.memory.run } else { &memory.run };
-        // One that went on is not begun anew by being told of again before it was known.
-        let own = &self.memory.run.release;
-        let goes_on = own.is_some() && *own == memory.run.release && memory.run.until.is_none();
-        let run = if goes_on && self.memory.run.until.is_none() { memory.run.clone() } else { run.clone() };
+        let run = self.run_after(memory);
         let is_same_run = (&run.release, run.from) == (&memory.run.release, memory.run.from);
-        if is_same_run && memory.fits(&self.settings, &self.timing) {
+        if is_same_run && memory.misfit(&self.settings, &self.timing).is_none() {
             self.memory = memory.clone();
             self.memory.panes.values_mut().for_each(|pane| pane.keep_columns_of(reference));
         } else {
@@ -171,11 +194,12 @@ impl Experiment {
         let run = &self.memory.run;
         match &change.action {
             ExperimentAction::Start { release } => {
-                let release = Some(release.clone()).filter(|release| !release.is_empty());
-                let is_running = run.until.is_none() && run.from.is_some();
-                if is_running && release.is_some() && run.release == release {
+                let is_over = self.settings.ends_at.is_some_and(|ends| ends <= change.at);
+                let latest = self.latest();
+                if latest.is_of(release) && (is_over || !latest.is_begun_by(release)) {
                     return None;
                 }
+                let release = Some(release.clone()).filter(|release| !release.is_empty());
                 self.restart();
                 self.memory.run = Run { release, from: Some(change.at.0), until: None };
                 let start = self.timing.start_of(change.at.0);
@@ -378,10 +402,4 @@ impl Experiment {
             ..report::nothing(&self.settings, self.timing.slide(), run.phase(&self.settings, 0))
         })
     }
-}
-
-/// What its numbers depend on: all but when it ends and which splits come later.
-fn meaning(settings: &ExperimentSettings, timing: &Timing) -> String {
-    let constant = ExperimentSettings { ends_at: None, splits: Vec::new(), ..settings.clone() };
-    format!("{:?} {constant:?}", timing.slide())
 }

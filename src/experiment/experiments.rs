@@ -25,6 +25,21 @@ pub struct Experiments {
 #[serde(transparent)]
 pub struct ExperimentMemory<'a>(Vec<Cow<'a, Memory>>);
 
+impl ExperimentMemory<'_> {
+    fn of(&self, id: &str) -> Option<&Memory> {
+        self.0.iter().find(|memory| memory.id() == id).map(Cow::as_ref)
+    }
+}
+
+/// Why an experiment counts anew after a restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExperimentAnew {
+    /// Its name.
+    pub experiment: String,
+    /// The reason, with the setting that changed.
+    pub reason: String,
+}
+
 impl Experiments {
     /// Nothing counted yet.
     #[must_use]
@@ -51,6 +66,36 @@ impl Experiments {
         ExperimentMemory(self.list.iter().map(|experiment| Cow::Borrowed(experiment.memory())).collect())
     }
 
+    /// Those that count anew when this memory is restored, although it has something
+    /// of them.
+    #[must_use]
+    pub fn compare(&self, memory: &ExperimentMemory<'_>) -> Vec<ExperimentAnew> {
+        let anew = |one: &Experiment| {
+            let id = &one.settings().id;
+            let reason = one.anew(memory.of(id)?)?;
+            Some(ExperimentAnew { experiment: id.clone(), reason })
+        };
+        self.list.iter().filter_map(anew).collect()
+    }
+
+    /// Those of which a memory has something, when none of it can be used.
+    #[must_use]
+    pub fn all_anew(&self, memory: &ExperimentMemory<'_>, reason: &str) -> Vec<ExperimentAnew> {
+        let ids = self.list.iter().map(|one| &one.settings().id);
+        let counted = ids.filter(|id| memory.of(id).is_some_and(|memory| !memory.is_empty()));
+        counted.map(|id| ExperimentAnew { experiment: id.clone(), reason: reason.to_owned() }).collect()
+    }
+
+    /// Takes of a memory only what was started and stopped.
+    pub fn restore_runs(&mut self, memory: &ExperimentMemory<'_>) {
+        for experiment in &mut self.list {
+            if let Some(memory) = memory.of(&experiment.settings().id) {
+                experiment.restore_run(memory);
+            }
+        }
+        self.note_next_look();
+    }
+
     /// Goes on from a memory; experiments whose settings are others count anew.
     pub fn restore<'m>(
         &mut self,
@@ -58,8 +103,7 @@ impl Experiments {
         model_of: impl Fn(&str) -> Option<ModelView<'m>>,
     ) {
         for experiment in &mut self.list {
-            let id = &experiment.settings().id;
-            if let Some(memory) = memory.0.iter().find(|memory| memory.id() == id) {
+            if let Some(memory) = memory.of(&experiment.settings().id) {
                 let reference = model_of(&experiment.settings().model).map(|model| model.reference);
                 experiment.restore(memory, reference);
             }

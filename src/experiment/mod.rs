@@ -44,6 +44,7 @@ mod health;
 mod joins;
 mod judge;
 mod losses;
+mod meaning;
 mod metric;
 mod pane;
 pub mod quantiles;
@@ -64,7 +65,7 @@ mod waiting;
 pub use change::{ExperimentAction, ExperimentChange};
 pub use class::Class;
 pub use experiment::{Experiment, ModelView};
-pub use experiments::{ExperimentMemory, Experiments};
+pub use experiments::{ExperimentAnew, ExperimentMemory, Experiments};
 pub(crate) use freeze::NEEDS_FILE;
 pub use freeze::{FreezeError, Winsorise, freeze_caps};
 pub use settings::{

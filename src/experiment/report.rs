@@ -127,9 +127,10 @@ pub(super) fn result(
     }
 }
 
-/// What is said before there was a look.
+/// What is said before there was a look, of the time from which on there can be one.
 pub(super) fn nothing(settings: &ExperimentSettings, slide: i64, phase: ExperimentPhase) -> ExperimentResult {
     let totals = Totals::new(settings);
+    let from = settings.starts_at.unwrap_or(EventTime(0));
     let reason = match phase {
         ExperimentPhase::Waiting => "it has not been started",
         ExperimentPhase::Running | ExperimentPhase::Ended => "no window has been looked at yet",
@@ -138,8 +139,8 @@ pub(super) fn nothing(settings: &ExperimentSettings, slide: i64, phase: Experime
         experiment: settings.id.clone(),
         model: settings.model.clone(),
         window: duration_text(slide),
-        start: EventTime(0),
-        end: EventTime(0),
+        start: from,
+        end: from,
         began: None,
         phase,
         release: None,
@@ -150,7 +151,20 @@ pub(super) fn nothing(settings: &ExperimentSettings, slide: i64, phase: Experime
         score: 0.0,
         health: ExperimentHealth { ok: true, srm_ok: true, ..ExperimentHealth::default() },
         arms: totals.arm_counts(settings, 0),
-        challengers: Vec::new(),
+        challengers: settings.challengers().map(|(_, arm)| unseen(arm, reason)).collect(),
+    }
+}
+
+/// A challenger of which nothing was seen.
+fn unseen(arm: &str, reason: &str) -> ChallengerResult {
+    ChallengerResult {
+        arm: arm.to_owned(),
+        verdict: Decision::Hold,
+        reason: reason.to_owned(),
+        score: 0.0,
+        metrics: Vec::new(),
+        distributions: Vec::new(),
+        disagreement: None,
     }
 }
 

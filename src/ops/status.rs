@@ -97,6 +97,7 @@ pub struct Status {
     alerts: Mutex<AlertReport>,
     explanations: Mutex<Kept<WindowExplanation>>,
     experiments: Mutex<Arc<Vec<ExperimentResult>>>,
+    began: Instant,
     latest_windows: usize,
     max_streams: usize,
 }
@@ -123,6 +124,7 @@ impl Status {
             alerts: Mutex::default(),
             explanations: Mutex::default(),
             experiments: Mutex::default(),
+            began: Instant::now(),
             latest_windows,
             max_streams,
         }
@@ -162,6 +164,12 @@ impl Status {
     #[must_use]
     pub fn experiments(&self) -> Arc<Vec<ExperimentResult>> {
         Arc::clone(&locked(&self.experiments))
+    }
+
+    /// How long something could have been known.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.began.elapsed()
     }
 
     /// Says that the daemon drains and will end.

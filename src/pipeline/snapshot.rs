@@ -24,6 +24,7 @@ use crate::{
     alert::AlertMemory,
     event::{EventTime, PartitionId},
     experiment::ExperimentMemory,
+    meaning::{Meaning, difference},
     profile::FrequentNames,
     window::{Watermarks, WindowSettings},
 };
@@ -41,9 +42,6 @@ const EVENTS: &str = "events";
 /// First offsets that panes need: per pane, by its start, places of partitions
 /// and offsets.
 pub(super) type PaneHolds = Vec<(i64, Vec<(usize, i64)>)>;
-
-/// The settings that decide what a model's counts mean, by their names.
-pub(super) type Meaning = Vec<(String, String)>;
 
 /// The state of a core between two steps.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -160,12 +158,12 @@ impl Snapshot<'_> {
         Ok(stored)
     }
 
-    /// Whether fields were found where they are found now.
-    pub(super) fn is_of_mapping(&self, meaning: &Meaning) -> bool {
-        let events = |meaning: &Meaning| {
-            meaning.iter().find(|(name, _)| name == EVENTS).map(|(_, mapping)| mapping.clone())
+    /// What has changed of where fields are found.
+    pub(super) fn mapping_change(&self, meaning: &Meaning) -> Option<String> {
+        let events = |meaning: &Meaning| -> Meaning {
+            meaning.iter().filter(|(name, _)| name == EVENTS).cloned().collect()
         };
-        events(&self.meaning) == events(meaning)
+        difference(&events(&self.meaning), &events(meaning))
     }
 
     /// The first event time that lies behind all messages in it, when `model`
@@ -208,18 +206,6 @@ impl ModelState<'_> {
             && ids.len() == self.waiting.len()
             && self.waiting.iter().all(|(_, waiting)| has_stream(waiting.half))
     }
-}
-
-/// The first setting that is not the same.
-fn difference(stored: &[(String, String)], current: &[(String, String)]) -> Option<String> {
-    let of = |list: &[(String, String)], name: &str| {
-        list.iter()
-            .find(|(other, _)| other == name)
-            .map_or_else(|| "not set".to_owned(), |(_, value)| value.clone())
-    };
-    let names = stored.iter().chain(current).map(|(name, _)| name);
-    let changed = names.into_iter().find(|name| of(stored, name) != of(current, name))?;
-    Some(format!("{changed} was {}, and is {}", of(stored, changed), of(current, changed)))
 }
 
 /// Settings of all models that decide what counts mean.

@@ -243,6 +243,23 @@ pub struct ExperimentResult {
     pub challengers: Vec<ChallengerResult>,
 }
 
+impl ExperimentResult {
+    /// Whether it is of this release; one without a name is another one each time.
+    #[must_use]
+    pub fn is_of(&self, release: &str) -> bool {
+        !release.is_empty() && self.release.as_deref() == Some(release)
+    }
+
+    /// Whether a start for this release begins it anew. For the one that it is of
+    /// already, it does not while that runs, since tools tell the same again and again;
+    /// nor after it was taken back, since a second try makes nothing unproven. What
+    /// ended otherwise has left something open, and a second try may find it.
+    #[must_use]
+    pub fn is_begun_by(&self, release: &str) -> bool {
+        !self.is_of(release) || (self.phase == ExperimentPhase::Ended && self.verdict != Decision::Rollback)
+    }
+}
+
 /// Whether an experiment's data can be trusted.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ExperimentHealth {

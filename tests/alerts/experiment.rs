@@ -3,7 +3,7 @@
 use driftline::{
     alert::{AlertRecord, RecordState, SUMMARY, Severity},
     config::default_rules,
-    result::{ExperimentPhase, ExperimentResult},
+    result::{Decision, ExperimentPhase, ExperimentResult},
 };
 
 use crate::{
@@ -48,7 +48,7 @@ fn a_rollback_fires_at_once_and_names_what_is_to_be_taken_back() {
     let alert = &record.alert;
     assert_eq!((record.state, alert.severity), (RecordState::Firing, Severity::Critical));
     assert_eq!((alert.label("model"), alert.label("experiment")), ("credit", "checkout"));
-    assert_eq!(alert.label("arm"), "", "an alert of one experiment stays the same whatever arm is the worst");
+    assert_eq!(alert.label("arm"), "b");
     assert_eq!(
         alert.annotation(SUMMARY),
         "credit: experiment checkout says to take b back: latency of b is worse by more than the margin"
@@ -59,12 +59,42 @@ fn a_rollback_fires_at_once_and_names_what_is_to_be_taken_back() {
 }
 
 #[test]
+fn each_challenger_that_is_worse_is_told_of_once_though_another_is_held() {
+    let mut bench = bench();
+    let several = |hour: i64, worse: &[&str]| {
+        let mut result = quiet(hour);
+        for arm in ["c", "d"] {
+            let mut counts = result.arms[1].clone();
+            arm.clone_into(&mut counts.arm);
+            let mut challenger = result.challengers[0].clone();
+            arm.clone_into(&mut challenger.arm);
+            result.arms.push(counts);
+            result.challengers.push(challenger);
+        }
+        for challenger in result.challengers.iter_mut().filter(|one| worse.contains(&one.arm.as_str())) {
+            challenger.verdict = Decision::Rollback;
+        }
+        result
+    };
+    bench.experiment(&several(1, &[]), None);
+    bench.experiment(&several(2, &["c"]), None);
+    bench.experiment(&several(3, &["c", "d"]), None);
+    bench.experiment(&several(4, &["c", "d"]), None);
+    let told: Vec<(String, i64)> = bench
+        .records
+        .drain(..)
+        .map(|record| (record.alert.label("arm").to_owned(), (record.at.0 - START) / HOUR))
+        .collect();
+    assert_eq!(told, [("c".to_owned(), 2), ("d".to_owned(), 3)]);
+}
+
+#[test]
 fn a_rollback_is_over_when_the_experiment_is_started_anew() {
     let mut bench = bench();
     bench.experiment(&rolled_back("credit", at(1)), None);
     bench.experiment(&rolled_back("credit", at(2)), None);
     let mut anew = quiet(3);
-    (anew.began, anew.ready, anew.challengers) = (None, false, Vec::new());
+    (anew.began, anew.ready) = (None, false);
     bench.experiment(&anew, None);
     let expected = ["firing experiment_rollback 1", "resolved experiment_rollback 3"];
     assert_eq!(bench.changes(), expected);

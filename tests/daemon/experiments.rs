@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, thread, time::Duration};
 use serde_json::{Value, json};
 
 use crate::{
-    bench::{Bench, PATIENCE, TOPIC, database, get, points, start, wait_for_events},
+    bench::{
+        Bench, PATIENCE, TOPIC, database, get, points, start, wait_for_events, wait_for_log, without_state,
+    },
     support::{
         credit,
         servers::{
@@ -127,6 +129,107 @@ fn crashes_leave_the_same_points_of_experiments_as_none() {
     assert_eq!(events, u64::from(EVENTS), "every prediction is counted once: {whole}");
     let labelled: u64 = arms.iter().map(|arm| arm["labelled"].as_u64().unwrap()).sum();
     assert!(labelled >= u64::from(EVENTS) - 400, "{whole}");
+}
+
+/// Asks for the verdict again and again until `done`: it must be a rollback each time.
+fn stays_taken_back(what: &str, daemon: &Daemon, done: impl Fn() -> bool) {
+    eventually(what, PATIENCE, || {
+        let said = verdict(daemon);
+        // HTTP answers before the checkpoint is read.
+        assert!(said["verdict"] == "rollback" || said["phase"] == "unknown", "{what}: {said}");
+        done().then_some(())
+    });
+}
+
+#[test]
+fn what_is_to_be_taken_back_stays_so_without_kafka_and_through_restarts() {
+    const EVENTS: u32 = 4_000;
+    let bench = Bench::start(2);
+    let database = database();
+    let config = with_experiment(&bench.config("proven", &database, ""), "");
+    let mut daemon = start(&config);
+    publish(&bench, 0..EVENTS);
+    eventually("a verdict", PATIENCE, || (verdict(&daemon)["verdict"] == "rollback").then_some(()));
+    // What is in the database is in a checkpoint, too.
+    let is_stored =
+        || of_experiments(&database).values().any(|fields| fields.contains("verdict=\"rollback\""));
+    eventually("the verdict is stored", PATIENCE, || is_stored().then_some(()));
+    eventually("it is committed", PATIENCE, || (bench.committed("proven", 2) > 0).then_some(()));
+
+    let logged = daemon.process.log().matches("the verdict on a challenger changed").count();
+    assert_eq!(logged, 1, "{}", daemon.process.log());
+    let assigned = |daemon: &Daemon| daemon.api.metric("driftline_source_assigned_partitions", "");
+    bench.mock.cluster.broker_down(1).expect("down");
+    stays_taken_back("Kafka is away", &daemon, || assigned(&daemon) < 0.5);
+    let payload = json!({ "phase": "Progressing", "metadata": { "experiment": "canary" } });
+    thread::sleep(Duration::from_secs(2));
+    assert_eq!(ask(&daemon, "/api/v1/flagger/rollback", &payload).status, 200);
+
+    daemon.process.kill();
+    daemon = start(&config);
+    eventually("the checkpoint is read", PATIENCE, || (verdict(&daemon)["phase"] != "unknown").then_some(()));
+    thread::sleep(Duration::from_secs(2));
+    assert_eq!(ask(&daemon, "/api/v1/flagger/rollback", &payload).status, 200);
+    bench.mock.cluster.broker_up(1).expect("up");
+    stays_taken_back("it reads", &daemon, || assigned(&daemon) > 1.5 && daemon.api.ready().is_ok());
+    thread::sleep(Duration::from_secs(2));
+    assert_eq!(verdict(&daemon)["verdict"], "rollback");
+    wait_for_events(&database, u64::from(EVENTS));
+    assert!(daemon.process.stop(PATIENCE).success());
+}
+
+#[test]
+fn a_changed_setting_is_named_and_a_start_outlives_it() {
+    let bench = Bench::start(2);
+    let database = database();
+    let config = bench.config("changed", &database, "[http]\nlisten = \"127.0.0.1:0\"");
+    let more = "hooks = true\nwaits_for_start = true";
+    let mut daemon = start(&with_experiment(&config, more));
+    eventually("it reads", PATIENCE, || daemon.api.ready().ok());
+    assert!(ask(&daemon, "/api/v1/experiments/canary/start", &json!({ "release": "r1" })).status < 300);
+    eventually("it runs", PATIENCE, || (verdict(&daemon)["phase"] == "running").then_some(()));
+    let begun = jiff::Timestamp::now().as_millisecond() + 1_000;
+    for number in 0..1_000_u32 {
+        let time = begun + i64::from(number) * 10;
+        bench.mock.write(TOPIC, i32::try_from(number % 2).unwrap(), &prediction(number, time));
+    }
+    bench.mock.flush();
+    eventually("a look", PATIENCE, || (!of_experiments(&database).is_empty()).then_some(()));
+    wait_for_events(&database, 1_000);
+    assert!(daemon.process.stop(PATIENCE).success());
+
+    let mut daemon = start(&with_experiment(&config, &format!("{more}\nalpha = 0.01")));
+    wait_for_log(&mut daemon, "alpha was 0.05, and is 0.01");
+    assert!(daemon.process.log().contains("this experiment begins anew"), "{}", daemon.process.log());
+    stays("running", &daemon);
+    eventually("it reads", PATIENCE, || daemon.api.ready().ok());
+    stays("running", &daemon);
+    assert_eq!(verdict(&daemon)["release"], "r1");
+}
+
+#[test]
+fn without_a_checkpoint_it_is_said_that_an_experiment_begins_anew() {
+    let bench = Bench::start(2);
+    let database = database();
+    let config = without_state(&with_experiment(&bench.config("stateless", &database, ""), ""));
+    let mut daemon = start(&config);
+    publish(&bench, 0..2_000);
+    wait_for_events(&database, 2_000);
+    let anew = "this experiment begins anew";
+    assert!(!daemon.process.log().contains(anew), "{}", daemon.process.log());
+    assert!(daemon.process.stop(PATIENCE).success());
+    let mut daemon = start(&config);
+    wait_for_log(&mut daemon, anew);
+    assert!(daemon.process.log().contains("no state_dir is given"), "{}", daemon.process.log());
+}
+
+/// The phase is this one, and is so for a while.
+fn stays(phase: &str, daemon: &Daemon) {
+    for _ in 0..20 {
+        let said = verdict(daemon);
+        assert!(said["phase"] == phase || said["phase"] == "unknown", "{said}");
+        thread::sleep(Duration::from_millis(100));
+    }
 }
 
 #[test]

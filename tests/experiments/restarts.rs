@@ -3,7 +3,8 @@
 use driftline::{
     decode::{EventMapping, FieldSource, JsonPointer},
     event::EventTime,
-    experiment::{ExperimentSettings, Split},
+    experiment::{ExperimentAction, ExperimentSettings, Split},
+    pipeline::Snapshot,
     result::ExperimentPhase,
     window::WindowSettings,
 };
@@ -101,6 +102,75 @@ fn fields_that_are_found_elsewhere_count_anew() {
 }
 
 #[test]
+fn a_start_is_remembered_when_fields_are_found_elsewhere() {
+    let settings = ExperimentSettings { waits_for_start: true, ..experiment(vec![value()]) };
+    let mut stand = Stand::new(settings.clone());
+    stand.start("v2", 0);
+    feed(&mut stand, 0..2);
+    let stored = stand.stored();
+    let variant = FieldSource::Pointer(JsonPointer(vec!["arm".to_owned()]));
+    let mapping = EventMapping { variant, ..EventMapping::default() };
+    stand.wake_as(core_of(vec![settings], windows(), mapping), &stored);
+    let latest = stand.latest();
+    assert_eq!((latest.phase, latest.release.as_deref()), (ExperimentPhase::Running, Some("v2")));
+    assert_eq!(events(&latest), [0, 0]);
+}
+
+/// Why another experiment would begin anew after three windows of the first one.
+fn reasons(other: ExperimentSettings, mapping: EventMapping) -> Vec<String> {
+    let mut stand = Stand::new(experiment(vec![value()]));
+    feed(&mut stand, 0..3);
+    let stored = stand.stored();
+    let snapshot: Snapshot<'_> = rmp_serde::from_slice(&stored).unwrap();
+    let anew = core_of(vec![other], windows(), mapping).compare_experiments(&snapshot);
+    anew.into_iter().map(|anew| anew.reason).collect()
+}
+
+#[test]
+fn the_setting_is_named_that_makes_an_experiment_begin_anew() {
+    let same = experiment(vec![value()]);
+    let of = |other: ExperimentSettings| reasons(other, EventMapping::default());
+    assert_eq!(of(same.clone()), [""; 0]);
+    let mut other = same.clone();
+    other.inference.alpha = 0.01;
+    assert_eq!(of(other), ["alpha was 0.05, and is 0.01"]);
+    let mut other = same.clone();
+    other.metrics[0].caps.1 = Some(7.0);
+    assert_eq!(of(other), ["metrics.value.cap was None, and is Some(7.0)"]);
+    let other = ExperimentSettings { arms: vec!["a".to_owned(), "c".to_owned()], ..same.clone() };
+    assert_eq!(of(other), ["challengers was b, and is c"]);
+    // One that is new has nothing to lose.
+    assert_eq!(of(ExperimentSettings { id: "other".to_owned(), ..same.clone() }), [""; 0]);
+    let variant = FieldSource::Pointer(JsonPointer(vec!["arm".to_owned()]));
+    let [mapping] = &reasons(same, EventMapping { variant, ..EventMapping::default() })[..] else { panic!() };
+    assert!(mapping.starts_with("events was "), "{mapping}");
+}
+
+#[test]
+fn settings_that_change_no_meaning_go_on() {
+    let mut same = experiment(vec![value()]);
+    same.inference.power = 0.9;
+    same.metrics[0].minimum_effect = Some(3.0);
+    (same.most_waiting, same.most_units) = (50_000, 500_000);
+    assert_eq!(go_on_as(same), [50, 50]);
+}
+
+#[test]
+fn what_was_said_is_known_before_reading_goes_on() {
+    let mut stand = Stand::new(experiment(vec![value()]));
+    feed(&mut stand, 0..3);
+    let (said, stored) = (stand.latest(), stand.stored());
+    let snapshot: Snapshot<'_> = rmp_serde::from_slice(&stored).unwrap();
+    let mut fresh = core(vec![experiment(vec![value()])], windows());
+    assert_eq!(fresh.experiments_of(&snapshot), [said]);
+    assert_eq!(fresh.experiments()[0].began, None, "the core itself has not begun");
+    let mut other = experiment(vec![value()]);
+    other.inference.alpha = 0.01;
+    fresh = core(vec![other], windows());
+    assert_eq!(fresh.experiments_of(&snapshot), fresh.experiments());
+}
+
+#[test]
 fn a_start_is_remembered_and_one_since_the_snapshot_is_not_lost() {
     let settings = ExperimentSettings { waits_for_start: true, ..experiment(vec![value()]) };
     let mut stand = Stand::new(settings.clone());
@@ -117,6 +187,7 @@ fn a_start_is_remembered_and_one_since_the_snapshot_is_not_lost() {
     assert_eq!(events(&stand.end()), [10, 10]);
 
     // Partitions are given anew: the core goes back to the snapshot, in place.
+    let again = settings.clone();
     let mut stand = Stand::new(settings);
     stand.start("v2", 0);
     feed(&mut stand, 0..2);
@@ -126,6 +197,18 @@ fn a_start_is_remembered_and_one_since_the_snapshot_is_not_lost() {
     assert_eq!(stand.latest().phase, ExperimentPhase::Running);
     feed(&mut stand, 2..3);
     assert_eq!(events(&stand.end()), [10, 10], "of the new release alone");
+
+    // So does a second try of the same release.
+    let mut stand = Stand::new(again);
+    stand.start("v2", 0);
+    feed(&mut stand, 0..2);
+    let stored = stand.stored();
+    stand.change(ExperimentAction::Stop, 2 * SLIDE);
+    stand.start("v2", 2 * SLIDE);
+    stand.restore(&stored);
+    assert_eq!(stand.latest().phase, ExperimentPhase::Running);
+    feed(&mut stand, 2..3);
+    assert_eq!(events(&stand.end()), [10, 10], "of the second try alone");
 }
 
 #[test]
@@ -151,7 +234,7 @@ fn a_snapshot_that_contradicts_the_settings_is_left_alone() {
         },
         &|memory| memory["totals"]["arms"] = json!([]),
         &|memory| memory["totals"]["metrics"] = json!([]),
-        &|memory| memory["meaning"] = json!("another"),
+        &|memory| memory["meaning"] = json!([["alpha", "0.5"]]),
     ];
     for spoil in spoil {
         let mut snapshot = whole.clone();

@@ -2,11 +2,11 @@
 
 use driftline::{
     event::EventTime,
-    experiment::{ExperimentAction, ExperimentSettings},
-    result::{Decision, ExperimentPhase},
+    experiment::{ExperimentAction, ExperimentSettings, MetricSettings},
+    result::{Better, Decision, ExperimentPhase},
 };
 
-use crate::stand::{SLIDE, START, Stand, events, experiment, prediction, value};
+use crate::stand::{SLIDE, START, Stand, challenger, clicked, events, experiment, prediction, value};
 
 fn waiting() -> Stand {
     Stand::new(ExperimentSettings { waits_for_start: true, ..experiment(vec![value()]) })
@@ -28,6 +28,8 @@ fn nothing_is_counted_before_the_start() {
         (latest.phase, latest.verdict, latest.reason.as_str()),
         (ExperimentPhase::Waiting, Decision::Hold, "it has not been started")
     );
+    let b = challenger(&latest);
+    assert_eq!((b.arm.as_str(), b.verdict, &b.reason), ("b", Decision::Hold, &latest.reason));
     feed(&mut stand, 0, 2 * SLIDE);
     assert_eq!((stand.results.len(), stand.latest().phase), (0, ExperimentPhase::Waiting));
     stand.start("v2", 2 * SLIDE);
@@ -90,6 +92,42 @@ fn a_release_that_was_stopped_can_be_started_again() {
     stand.start("v2", 2 * SLIDE);
     feed(&mut stand, 2 * SLIDE, 3 * SLIDE);
     assert_eq!(events(&stand.end()), [6, 6]);
+}
+
+#[test]
+fn a_second_try_of_what_was_taken_back_changes_nothing() {
+    let failing = MetricSettings { better: Better::Lower, ..clicked() };
+    let mut stand = Stand::new(ExperimentSettings { waits_for_start: true, ..experiment(vec![failing]) });
+    stand.start("v2", 0);
+    for number in 0..20 * SLIDE / 1_000 {
+        for (arm, every) in [("a", 20), ("b", 3)] {
+            let clicked = format!(r#","clicked":{}"#, number % every == 0);
+            stand.feed(&prediction(arm, number * 1_000, &clicked));
+        }
+    }
+    assert_eq!(stand.latest().verdict, Decision::Rollback, "{:?}", stand.latest());
+    stand.change(ExperimentAction::Stop, 20 * SLIDE);
+    stand.start("v2", 21 * SLIDE);
+    let latest = stand.latest();
+    assert_eq!((latest.verdict, latest.phase), (Decision::Rollback, ExperimentPhase::Ended));
+    stand.start("v3", 22 * SLIDE);
+    let latest = stand.latest();
+    assert_eq!((latest.verdict, latest.phase), (Decision::Hold, ExperimentPhase::Running));
+}
+
+#[test]
+fn a_second_try_after_its_last_time_throws_nothing_away() {
+    let settings = ExperimentSettings {
+        waits_for_start: true,
+        ends_at: Some(EventTime(START + 2 * SLIDE)),
+        ..experiment(vec![value()])
+    };
+    let mut stand = Stand::new(settings);
+    stand.start("v2", 0);
+    feed(&mut stand, 0, 4 * SLIDE);
+    assert_eq!(stand.latest().phase, ExperimentPhase::Ended);
+    stand.start("v2", 4 * SLIDE);
+    assert_eq!(events(&stand.latest()), [12, 12]);
 }
 
 #[test]

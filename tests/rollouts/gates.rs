@@ -2,7 +2,7 @@
 
 use driftline::{
     experiment::ExperimentAction,
-    ops::OnStale,
+    ops::{Component, OnStale},
     result::{Decision, ExperimentPhase, ExperimentResult},
 };
 use serde_json::json;
@@ -47,8 +47,8 @@ fn released(daemon: &Daemon, last: Decision) -> Canary<'_> {
 fn a_release_is_started_watched_and_promoted() {
     let daemon = locked();
     let mut canary = released(&daemon, Decision::Promote);
-    // The event has the checksum of the last release, which is no news.
-    assert!(daemon.changes().is_empty());
+    // The event has the checksum of the last release, and looks like a second try of it.
+    assert_eq!(told(&daemon), [ExperimentAction::Start { release: "old".to_owned() }]);
     canary.tick();
     obey(&daemon, Decision::Hold);
     assert_eq!(daemon.status.experiments()[0].release.as_deref(), Some("new"));
@@ -91,11 +91,11 @@ fn the_verdict_on_the_last_release_touches_the_next_one_not() {
         assert!(canary.weight < 50, "{:?}", canary.said);
         assert_ne!(canary.phase, Phase::Promoting);
         assert!(canary.said.iter().any(|said| said.contains("not yet of")), "{:?}", canary.said);
-        let new = daemon.changes();
-        assert!(
-            new.iter().all(|change| change.action == ExperimentAction::Start { release: "new".to_owned() }
-                || change.action == ExperimentAction::Stop)
-        );
+        let begun = |release: &str| ExperimentAction::Start { release: release.to_owned() };
+        let tried_again = last == Decision::Promote;
+        assert!(daemon.changes().iter().all(|change| change.action == begun("new")
+            || change.action == ExperimentAction::Stop
+            || (tried_again && change.action == begun("old"))));
     }
 }
 
@@ -177,7 +177,15 @@ fn the_table_of_docs_experiments_rollouts_md() {
     both(old(result(Decision::Rollback)), [no, no, no, yes]);
     let waiting = ExperimentResult { phase: ExperimentPhase::Waiting, began: None, ..result(Decision::Hold) };
     both(waiting, [no, yes, yes, no]);
-    for stale in [old(result(Decision::Promote)), old(result(Decision::Hold))] {
+    // Nothing goes on any more.
+    let ended = |said: ExperimentResult| ExperimentResult { phase: ExperimentPhase::Ended, ..said };
+    both(ended(result(Decision::Promote)), [yes, yes, yes, no]);
+    both(ended(result(Decision::Hold)), [no, no, yes, no]);
+    both(ended(old(result(Decision::Promote))), [no, no, yes, no]);
+    both(ended(old(result(Decision::Rollback))), [no, no, no, yes]);
+    let unseen = ExperimentResult { began: None, ..result(Decision::Hold) };
+    both(unseen.clone(), [no, yes, yes, no]);
+    for stale in [old(result(Decision::Promote)), old(result(Decision::Hold)), old(unseen)] {
         for (daemon, rollout) in [(&lenient, yes), (&strict, no)] {
             daemon.says(stale.clone());
             assert_eq!(answers(daemon, "checkout", ""), [no, no, rollout, no]);
@@ -276,6 +284,20 @@ fn events_begin_and_end_an_experiment() {
         event(&daemon, "Failed", "7f9c", TOKEN).unwrap();
     }
     assert_eq!(told(&daemon), []);
+    // A second try begins anew, but for one of what was taken back.
+    for (last, expected) in [(Decision::Hold, vec![start("7f9c")]), (Decision::Rollback, Vec::new())] {
+        let ended = ExperimentResult { phase: ExperimentPhase::Ended, ..result(last) };
+        daemon.says(of_release("7f9c", ended));
+        event(&daemon, "Progressing", "7f9c", TOKEN).unwrap();
+        assert_eq!(told(&daemon), expected, "{last:?}");
+    }
+    // Where events are not read, it is not known whether it runs.
+    daemon.says(ExperimentResult { phase: ExperimentPhase::Waiting, ..result(Decision::Hold) });
+    let elsewhere = Component::ready_but("kafka", "stands by: another member of group g reads");
+    daemon.status.set_components(vec![elsewhere, Component::ready("pipeline")], None);
+    let refused = event(&daemon, "Succeeded", "7f9c", TOKEN).unwrap_err();
+    assert!(refused.contains("not now"), "{refused}");
+    daemon.is_well();
     event(&daemon, "Progressing", "", TOKEN).unwrap_err();
     event(&daemon, "Progressing", &"x".repeat(201), TOKEN).unwrap_err();
     assert_eq!(told(&daemon), []);

@@ -58,9 +58,17 @@ fn flagger_finds_the_server_and_its_numbers() {
     assert_eq!(of_metric("upper", "p99-latency"), Ok(-0.002));
     assert_eq!(of_metric("e_better", "brier"), Ok(12.5));
     assert_eq!(of_metric("e_worse", "brier"), Ok(0.25));
+    let of_scale = |scale: &str| {
+        flagger::query(
+            &daemon,
+            &format!("driftline_experiment_estimate{{metric=\"brier\",scale=\"{scale}\"}}"),
+        )
+    };
+    assert_eq!(of_scale("difference"), Ok(-0.004));
     // Nothing is there, and nothing is what is found.
     let nothing = Err("no values found".to_owned());
     assert_eq!(of_metric("upper", "error_rate"), nothing);
+    assert_eq!(of_scale("relative"), nothing);
     assert_eq!(of_metric("estimate", "briar"), nothing);
     // Bounds that are old are none.
     daemon.says(old(result(Decision::Promote)));

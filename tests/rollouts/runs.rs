@@ -2,7 +2,7 @@
 //! and the traps that they avoid.
 
 use driftline::{
-    ops::OnStale,
+    ops::{Component, OnStale},
     result::{ChallengerResult, Decision, ExperimentPhase, ExperimentResult},
 };
 use serde_json::json;
@@ -139,6 +139,37 @@ fn where_that_is_wanted_a_stale_verdict_is_an_error_and_errors_abort() {
         ..old(result(Decision::Hold))
     });
     assert_eq!(daemon.verdict(VERDICT)["phase"], "waiting");
+    // One that was started and has looked at nothing since is.
+    let unseen = ExperimentResult { began: None, ..result(Decision::Hold) };
+    daemon.says(unseen.clone());
+    assert_eq!(daemon.get(VERDICT).status, 200);
+    daemon.says(old(unseen.clone()));
+    let answer = daemon.get(VERDICT);
+    assert_eq!((answer.status, &answer.json()["stale"]), (503, &json!(true)));
+    assert!(answer.json()["reason"].as_str().unwrap().contains("since the start at"), "{}", answer.body);
+    // One that nobody started has as long from the daemon's own beginning on.
+    daemon.says(ExperimentResult { end: driftline::event::EventTime(0), ..unseen });
+    assert_eq!(daemon.get(VERDICT).status, 200);
+}
+
+#[test]
+fn what_ended_is_not_stale_and_is_promoted_late_by_its_release_alone() {
+    let daemon = Daemon::with(vec![served("checkout", OnStale::Error)], None);
+    let ended = |said: ExperimentResult| ExperimentResult { phase: ExperimentPhase::Ended, ..said };
+    daemon.says(ended(of(Decision::Promote)));
+    assert_eq!(daemon.verdict(VERDICT)["verdict"], "promote");
+    daemon.says(ended(old(of(Decision::Promote))));
+    let late = daemon.verdict(VERDICT);
+    assert_eq!((&late["verdict"], &late["stale"]), (&json!("hold"), &json!(false)));
+    assert!(late["reason"].as_str().unwrap().contains("no release is named"), "{late}");
+    assert_eq!(daemon.verdict(&format!("{VERDICT}?release=7f9c"))["verdict"], "promote");
+    assert_eq!(daemon.verdict(&format!("{VERDICT}?release=8a00"))["verdict"], "hold");
+    daemon.says(ended(old(of(Decision::Rollback))));
+    assert_eq!(daemon.verdict(VERDICT)["verdict"], "rollback");
+    // While new events are not judged, another one may have been started elsewhere.
+    daemon.says(ended(of(Decision::Promote)));
+    daemon.status.set_components(vec![Component::not_ready("kafka", "no broker is connected")], None);
+    assert_eq!(daemon.get(VERDICT).status, 503);
 }
 
 #[test]
@@ -227,7 +258,8 @@ fn numbers_that_can_not_be_computed_are_left_out() {
     });
     let verdict = daemon.verdict(VERDICT);
     assert_eq!((&verdict["score"], verdict.get("end")), (&json!(0.0), None));
-    let brier = json!({ "role": "goal", "verdict": "undecided", "n": 1_000, "e_value": 12.5 });
+    let brier =
+        json!({ "role": "goal", "verdict": "undecided", "n": 1_000, "scale": "difference", "e_value": 12.5 });
     assert_eq!(verdict["evidence"]["brier"], brier);
     assert_eq!(verdict["evidence"]["p99-latency"]["e_value"], 70.0);
     let evaluated = |condition: &str| argo::web(&daemon, VERDICT, &Metric::new(condition, ""));

@@ -146,6 +146,7 @@ pub fn rolled_back(model: &str, end_ms: i64) -> ExperimentResult {
     result.verdict = Decision::Rollback;
     "latency of b is worse by more than the margin.".clone_into(&mut result.reason);
     result.score = 0.0;
+    of_challenger(&mut result);
     result
 }
 
@@ -155,7 +156,17 @@ pub fn held(model: &str, end_ms: i64) -> ExperimentResult {
     (result.verdict, result.arm) = (Decision::Hold, None);
     "nothing is proven yet".clone_into(&mut result.reason);
     result.score = 40.0;
+    of_challenger(&mut result);
     result
+}
+
+/// Says of the only challenger what is said of the experiment.
+fn of_challenger(result: &mut ExperimentResult) {
+    let (verdict, score) = (result.verdict, result.score);
+    for challenger in &mut result.challengers {
+        (challenger.verdict, challenger.score) = (verdict, score);
+        challenger.reason.clone_from(&result.reason);
+    }
 }
 
 /// The same when the data can't be trusted.

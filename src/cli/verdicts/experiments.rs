@@ -35,7 +35,8 @@ fn of_experiment(result: &ExperimentResult, terminal: Terminal) -> String {
     let _ = writeln!(text);
     text += &arms(&result.arms).render(terminal, 2);
     let several = result.challengers.len() > 1;
-    for challenger in &result.challengers {
+    // Before the first look there is nothing to say of any.
+    for challenger in result.challengers.iter().filter(|challenger| !challenger.metrics.is_empty()) {
         let _ = writeln!(text);
         if several {
             let verdict =

@@ -107,7 +107,7 @@ fn judged(
 pub(super) async fn gate(State(shared): State<Shared>, body: Result<Bytes, BytesRejection>) -> Response {
     judged(&shared, body, |standing, payload| match standing.decision {
         Decision::Promote => true,
-        Decision::Hold => standing.about == About::Present && payload.get("allow") == Some("hold"),
+        Decision::Hold => standing.is_open() && payload.get("allow") == Some("hold"),
         Decision::Rollback => false,
     })
 }
@@ -158,7 +158,8 @@ pub(super) async fn event(
     }
     let results = shared.status.experiments();
     let result = results.iter().find(|result| result.experiment == experiment);
-    let action = match action(&payload, result) {
+    let trouble = Present::of(&shared.status).trouble;
+    let action = match action(&payload, result, trouble.as_deref()) {
         Ok(Some(action)) => action,
         Ok(None) => return yes("nothing changes"),
         Err(reason) => return no(&reason),
@@ -173,12 +174,17 @@ pub(super) async fn event(
 }
 
 /// What a phase asks for. Flagger sends several events a minute with the same
-/// phase, and the first of a release still with the checksum of the one before.
+/// phase, and the first of a release still with the checksum of the one before: a
+/// second try of that one by its looks, which the start of the new one ends again.
 /// From `Promoting` on both arms are the new release; the events of a success end
 /// with `Finalising` (fluxcd/flagger#1792), only its `post-rollout` hook is told
 /// `Succeeded`.
-fn action(payload: &Payload, result: Option<&ExperimentResult>) -> Result<Option<ExperimentAction>, String> {
-    let release = result.and_then(|result| result.release.as_deref());
+fn action(
+    payload: &Payload,
+    result: Option<&ExperimentResult>,
+    trouble: Option<&str>,
+) -> Result<Option<ExperimentAction>, String> {
+    let ended = result.is_some_and(|result| result.phase == ExperimentPhase::Ended);
     let running = result.is_none_or(|result| result.phase == ExperimentPhase::Running);
     match payload.phase.as_str() {
         "Progressing" if payload.checksum.is_empty() => {
@@ -187,9 +193,13 @@ fn action(payload: &Payload, result: Option<&ExperimentResult>) -> Result<Option
         "Progressing" if payload.checksum.chars().count() > LONGEST_RELEASE => {
             Err(format!("the checksum is longer than {LONGEST_RELEASE} characters"))
         }
-        "Progressing" if release == Some(payload.checksum.as_str()) => Ok(None),
+        "Progressing" if result.is_some_and(|result| !result.is_begun_by(&payload.checksum)) => Ok(None),
         "Progressing" => Ok(Some(ExperimentAction::Start { release: payload.checksum.clone() })),
         "Promoting" | "Finalising" | "Succeeded" | "Failed" if running => Ok(Some(ExperimentAction::Stop)),
+        // It may run where events are read, which is not here.
+        "Promoting" | "Finalising" | "Succeeded" | "Failed" if !ended => {
+            trouble.map_or(Ok(None), |trouble| Err(format!("not now: {trouble}")))
+        }
         _ => Ok(None),
     }
 }

@@ -57,7 +57,8 @@ pub(super) const STANDING: [Gauge; 5] = [
 /// A number of a metric, by its name.
 type Number = (&'static str, fn(&MetricResult) -> Option<f64>);
 
-/// Numbers of every metric, by the labels `experiment`, `arm` and `metric`.
+/// Numbers of every metric, by the labels `experiment`, `arm`, `metric` and `scale`,
+/// which says what an estimate is: a difference, or relative to the control.
 const NUMBERS: [Number; 5] = [
     ("driftline_experiment_estimate", |metric| metric.estimate),
     ("driftline_experiment_lower", |metric| metric.lower),
@@ -134,7 +135,13 @@ pub(super) fn select(
         let fresh = standing.result.filter(|_| standing.about == About::Present);
         let challengers = fresh.map_or(&[][..], |result| result.challengers.as_slice());
         for (arm, metric, value) in numbers(challengers, *number) {
-            give(Sample { labels: vec![("experiment", id), ("arm", arm), ("metric", metric)], value });
+            let labels = vec![
+                ("experiment", id),
+                ("arm", arm),
+                ("metric", metric.metric.as_str()),
+                ("scale", metric.scale.as_str()),
+            ];
+            give(Sample { labels, value });
         }
     });
     Ok(())
@@ -143,10 +150,8 @@ pub(super) fn select(
 fn numbers(
     challengers: &[ChallengerResult],
     number: fn(&MetricResult) -> Option<f64>,
-) -> impl Iterator<Item = (&str, &str, f64)> {
+) -> impl Iterator<Item = (&str, &MetricResult, f64)> {
     challengers.iter().flat_map(move |of| {
-        of.metrics.iter().filter_map(move |metric| {
-            Some((of.arm.as_str(), metric.metric.as_str(), finite(number(metric))?))
-        })
+        of.metrics.iter().filter_map(move |metric| Some((of.arm.as_str(), metric, finite(number(metric))?)))
     })
 }

@@ -4,6 +4,10 @@
 //! The order of the rules is the point. Something proven stays proven, so a
 //! rollback outlives everything but another release; a promotion needs all of
 //! them to hold.
+//!
+//! An experiment that ended is never stale: it has said its last, and no window is
+//! missed. Its promotion is for whoever names its release, however late; whoever
+//! names none may mean the next one, and gets it for as long as it is fresh.
 
 use std::time::Duration;
 
@@ -35,6 +39,8 @@ pub(super) struct Present {
     pub(super) now: EventTime,
     /// Why results do not follow the events, if so.
     pub(super) trouble: Option<String>,
+    /// How long the daemon has run.
+    pub(super) up: Duration,
 }
 
 impl Present {
@@ -47,7 +53,7 @@ impl Present {
             let reason = component.reason.filter(|_| NEEDED.contains(&component.name.as_ref()));
             Some(format!("{}: {}", component.name, reason.or(elsewhere)?))
         });
-        Self { now, trouble }
+        Self { now, trouble, up: status.age() }
     }
 }
 
@@ -111,12 +117,15 @@ impl<'a> Standing<'a> {
             Err(reason) => return Self::holding(About::Unknown, reason, on_stale, Some(result)),
         };
         let stale = stale(result, served, present);
-        let decision = match (decision, &stale) {
+        let past = past(result, served, present)
+            .filter(|_| decision == Decision::Promote && question.release.is_none_or(str::is_empty));
+        let against = stale.as_ref().or(past.as_ref());
+        let decision = match (decision, against) {
             (Decision::Promote, Some(_)) => Decision::Hold,
             (decision, _) => decision,
         };
-        let reason = match &stale {
-            Some(stale) => format!("{stale}; until then: {reason}"),
+        let reason = match against {
+            Some(against) => format!("{against}; until then: {reason}"),
             None => reason.clone(),
         };
         let about = if stale.is_some() { About::Stale } else { About::Present };
@@ -136,6 +145,12 @@ impl<'a> Standing<'a> {
     /// and nothing is proven.
     pub(super) fn is_error(&self) -> bool {
         self.about == About::Stale && self.on_stale == OnStale::Error && self.decision != Decision::Rollback
+    }
+
+    /// Whether it goes on, or will.
+    pub(super) fn is_open(&self) -> bool {
+        self.about == About::Present
+            && self.result.is_some_and(|result| result.phase != ExperimentPhase::Ended)
     }
 
     /// Whether an arm of so many results is ready, the data sound, and so on: only
@@ -177,12 +192,29 @@ fn stale(result: &ExperimentResult, served: &ServedExperiment, present: &Present
     if let Some(trouble) = &present.trouble {
         return Some(format!("new events are not judged ({trouble})"));
     }
-    // Before there is a window there is nothing that could be old.
-    result.began.filter(|_| result.phase != ExperimentPhase::Waiting)?;
-    let age = u64::try_from(present.now.0.saturating_sub(result.end.0)).unwrap_or(0);
-    let age = Duration::from_millis(age);
-    (age > served.stale_after).then(|| {
+    if result.phase != ExperimentPhase::Running {
+        return None;
+    }
+    let (since, age) = match (result.began, result.end) {
+        (Some(_), end) => (end.to_string(), age(end, present)),
+        // Nothing was looked at yet, and that must not go on for ever either.
+        (None, EventTime(0)) => ("the daemon began to run".to_owned(), present.up),
+        (None, start) => (format!("the start at {start}"), age(start, present)),
+    };
+    let limit = served.stale_after;
+    (age > limit).then(|| format!("no window since {since}, which is longer ago than {} s", limit.as_secs()))
+}
+
+/// Why what was said at the end of an experiment may be of another release than the
+/// one that is asked about, if so.
+fn past(result: &ExperimentResult, served: &ServedExperiment, present: &Present) -> Option<String> {
+    let is_past = result.phase == ExperimentPhase::Ended && age(result.end, present) > served.stale_after;
+    is_past.then(|| {
         let (end, limit) = (result.end, served.stale_after.as_secs());
-        format!("no window since {end}, which is longer ago than {limit} s")
+        format!("it ended, its last window at {end}, longer ago than {limit} s, and no release is named")
     })
+}
+
+fn age(end: EventTime, present: &Present) -> Duration {
+    Duration::from_millis(u64::try_from(present.now.0.saturating_sub(end.0)).unwrap_or(0))
 }

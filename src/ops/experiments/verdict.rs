@@ -58,6 +58,8 @@ struct Evidence {
     role: &'static str,
     verdict: &'static str,
     n: u64,
+    /// What the estimate and its bounds are: a difference, or relative to the control.
+    scale: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     estimate: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,6 +85,7 @@ impl From<&MetricResult> for Evidence {
             role: metric.role.as_str(),
             verdict: metric.verdict.as_str(),
             n: metric.n,
+            scale: metric.scale.as_str(),
             estimate: finite(metric.estimate),
             lower: finite(metric.lower),
             upper: finite(metric.upper),

@@ -3,7 +3,7 @@
 use super::{Core, Outputs};
 use crate::{
     event::PartitionId,
-    experiment::{ExperimentSettings, Experiments, ModelView},
+    experiment::{ExperimentAnew, ExperimentSettings, Experiments, ModelView},
     pipeline::{model::Model, snapshot::Snapshot},
     result::ExperimentResult,
 };
@@ -31,6 +31,15 @@ impl Core {
         self.experiments.latest()
     }
 
+    /// What was said of every experiment when this snapshot was taken, as far as it
+    /// goes on with it; for whoever asks before the snapshot is restored.
+    #[must_use]
+    pub fn experiments_of(&self, snapshot: &Snapshot<'_>) -> Vec<ExperimentResult> {
+        let mut experiments = self.experiments.clone();
+        self.restore_into(&mut experiments, snapshot);
+        experiments.latest()
+    }
+
     /// Looks at the windows that can't change any more at this watermark.
     pub(super) fn look_at_experiments(&mut self, watermark: i64, out: &mut Outputs) {
         if !self.experiments.is_due(watermark) {
@@ -40,14 +49,31 @@ impl Core {
         self.experiments.advance(watermark, |name| view_of(models, name), &mut out.experiments);
     }
 
-    /// Goes on with the experiments of a snapshot, unless fields are found elsewhere
-    /// now: then nobody knows whether its arms and values mean the same.
-    pub(super) fn restore_experiments(&mut self, snapshot: &Snapshot<'_>) {
-        if !snapshot.is_of_mapping(&self.meaning) {
-            return;
+    /// The experiments that count anew when this snapshot is restored, although it has
+    /// something of them.
+    #[must_use]
+    pub fn compare_experiments(&self, snapshot: &Snapshot<'_>) -> Vec<ExperimentAnew> {
+        match snapshot.mapping_change(&self.meaning) {
+            Some(change) => self.experiments.all_anew(&snapshot.experiments, &change),
+            None => self.experiments.compare(&snapshot.experiments),
         }
-        let models = &self.models;
-        self.experiments.restore(&snapshot.experiments, |name| view_of(models, name));
+    }
+
+    pub(super) fn restore_experiments(&mut self, snapshot: &Snapshot<'_>) {
+        let mut experiments = std::mem::take(&mut self.experiments);
+        self.restore_into(&mut experiments, snapshot);
+        self.experiments = experiments;
+    }
+
+    /// Goes on with the experiments of a snapshot. When fields are found elsewhere now,
+    /// nobody knows whether its arms and values mean the same: then only what was
+    /// started is kept.
+    fn restore_into(&self, experiments: &mut Experiments, snapshot: &Snapshot<'_>) {
+        if snapshot.mapping_change(&self.meaning).is_some() {
+            experiments.restore_runs(&snapshot.experiments);
+        } else {
+            experiments.restore(&snapshot.experiments, |name| view_of(&self.models, name));
+        }
     }
 
     /// What is read again from these partitions up to before `next` was counted.
@@ -56,7 +82,7 @@ impl Core {
         snapshot: &Snapshot<'_>,
         read: impl Iterator<Item = (PartitionId, i64)>,
     ) {
-        if self.experiments.is_empty() || !snapshot.is_of_mapping(&self.meaning) {
+        if self.experiments.is_empty() || snapshot.mapping_change(&self.meaning).is_some() {
             return;
         }
         for (partition, next) in read {

@@ -25,13 +25,14 @@ use super::{
     explanations::{ExplainTask, Explained, Explanations},
     holds::{Holds, Position},
     model::{Model, ModelSpec, ModelStatus, TakeContext, Taken},
-    snapshot::{self, Meaning, Snapshot},
+    snapshot::{self, Snapshot},
 };
 use crate::{
     alert::{Alerts, SilenceChange, Vitals},
     decode::{Decoder, EventMapping, Row},
     event::{EventTime, Message, MessageBatch, PartitionId, Reject, RejectReason},
     experiment::{EventView, ExperimentChange, Experiments},
+    meaning::Meaning,
     profile::row_hash,
     window::{Watermarks, WindowSettings},
 };

@@ -17,6 +17,7 @@ use crate::{
     alert::Alert,
     checkpoint::{self, Checkpoint, CheckpointPlan, FormatError, Loaded, Store, Stored, Writer, Written},
     event::EventTime,
+    experiment::ExperimentAnew,
     ops::{CheckpointMetrics, Component},
     pipeline::{Anew, Commit, Core, Draft, Mark, Position},
     source::{CheckpointId, PartitionNames},
@@ -289,6 +290,9 @@ fn found_at_start(found: &Checkpoint<'_>, core: &Core) -> Result<Stored, FormatE
     );
     for Anew { model, reason } in &anew {
         tracing::warn!(model, reason, "the windows of this model begin anew, from Kafka");
+    }
+    for ExperimentAnew { experiment, reason } in core.compare_experiments(&found.core) {
+        tracing::warn!(experiment, reason, "this experiment begins anew, with nothing counted");
     }
     Ok(Stored {
         id: found.id(),

@@ -260,7 +260,7 @@ pub fn start(settings: &Settings, hooks: Hooks) -> Result<DaemonHandle, StartErr
         .as_ref()
         .map(|influxdb| InfluxSink::start(influxdb, &registry, runtime.handle()))
         .transpose()?;
-    let checkpoints = open_checkpoints(settings, &core, &registry)?;
+    let checkpoints = open_checkpoints(settings, &core, &registry, &status)?;
     let notifier = Notifier::start(&settings.notify, &registry, runtime.handle())?;
     let ledger = Ledger::new(checkpoints.is_some());
     let delivery = Delivery::new(sink, DeadLetters::start(kafka, &registry)?, notifier, ledger);
@@ -308,18 +308,25 @@ fn start_explainers(
     Ok(explainers)
 }
 
-/// The checkpoints in `state_dir`, when there is one.
+/// The checkpoints in `state_dir`, when there is one; shows what the last one says of
+/// experiments, so that something proven is known before Kafka is.
 fn open_checkpoints(
     settings: &Settings,
     core: &Core,
     registry: &Registry,
+    status: &Status,
 ) -> Result<Option<Checkpoints>, StartError> {
     let metrics = CheckpointMetrics::register(registry)?;
     let Some(folder) = &settings.state_dir else {
+        status.set_experiments(core.experiments());
         tracing::info!("no state_dir is given: open windows are read again from Kafka after a restart");
         return Ok(None);
     };
     let (store, loaded) = Store::open(folder)?;
+    status.set_experiments(match &loaded.checkpoint {
+        Some(found) => core.experiments_of(&found.core),
+        None => core.experiments(),
+    });
     Checkpoints::start(store, loaded, core, metrics).map(Some)
 }
 

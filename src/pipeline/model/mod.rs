@@ -16,12 +16,12 @@ use super::{
     judge::Judge,
     learn::{LearnedReference, Learner},
     recent::{Recent, RecentRow},
-    snapshot::Meaning,
     stream::Stream,
 };
 use crate::{
     decode::{Envelope, Row, Schema},
     event::{EventKind, EventTime, Reject, RejectReason},
+    meaning::Meaning,
     profile::FrequentNames,
     reference::ReferenceBuilder,
     result::{StreamKey, UNNAMED},

@@ -4,12 +4,8 @@ use std::{borrow::Cow, sync::Arc};
 
 use super::{Model, ModelSpec, State};
 use crate::{
-    pipeline::{
-        basis::Basis,
-        explanations::ExplainSpec,
-        join::Joiner,
-        snapshot::{Meaning, ModelState},
-    },
+    meaning::Meaning,
+    pipeline::{basis::Basis, explanations::ExplainSpec, join::Joiner, snapshot::ModelState},
     reference::Reference,
     window::WindowSettings,
 };

@@ -14,6 +14,7 @@ use crate::result::{ArmCounts, ChallengerResult, Disagreement, ExperimentResult}
 /// without its metrics and distributions.
 pub(super) struct ArmRow {
     counts: ArmCounts,
+    is_control: bool,
     challenger: Option<ChallengerResult>,
 }
 
@@ -169,7 +170,7 @@ pub(super) const EXPERIMENT_ARM_FIELDS: &[Field<ArmRow>] = &[
         "role",
         "word",
         "`control` or `challenger`",
-        Read::Text(|a| Some(if a.challenger.is_some() { "challenger" } else { "control" }.into())),
+        Read::Text(|a| Some(if a.is_control { "control" } else { "challenger" }.into())),
     ),
     field("events", "events", "predictions counted", Read::Integer(|a| Some(a.counts.events))),
     field("units", "units", "units counted; absent when events name none", Read::Integer(|a| a.counts.units)),
@@ -268,8 +269,10 @@ impl ExperimentResult {
         let window: Tag<'_> = (TAG_WINDOW, &self.window);
         let fields = TableOf { table: EXPERIMENT_VERDICT_FIELDS, from: self };
         visit(Row { measurement: EXPERIMENT_VERDICT, tags: &[model, experiment, window], fields: &fields });
-        for counts in &self.arms {
-            let row = ArmRow { counts: counts.clone(), challenger: self.challenger(&counts.arm) };
+        for (index, counts) in self.arms.iter().enumerate() {
+            // The control is the first.
+            let is_control = index == 0;
+            let row = ArmRow { counts: counts.clone(), is_control, challenger: self.challenger(&counts.arm) };
             let fields = TableOf { table: EXPERIMENT_ARM_FIELDS, from: &row };
             let tags = [model, experiment, (TAG_ARM, counts.arm.as_str()), window];
             visit(Row { measurement: EXPERIMENT_ARM, tags: &tags, fields: &fields });

@@ -152,14 +152,16 @@ fn a_narrow_terminal_keeps_effects_and_verdicts() {
 
 #[test]
 fn what_counted_nothing_says_so() {
-    let nothing = ExperimentResult {
+    let mut nothing = ExperimentResult {
         began: None,
-        challengers: Vec::new(),
         verdict: Decision::Hold,
         arm: None,
         reason: "no window has been looked at yet".to_owned(),
         ..experiment("brier", &["v2"])
     };
+    nothing.challengers.iter_mut().for_each(|challenger| challenger.metrics.clear());
     let text = experiments(&[nothing], PIPE);
     assert!(text.contains("experiment brier of credit: nothing counted\n  hold, 0 % of"), "{text}");
+    let last = text.trim_end().lines().last().unwrap_or_default();
+    assert!(last.starts_with("  v2 "), "nothing follows the arms: {text}");
 }

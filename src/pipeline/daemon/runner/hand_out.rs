@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{Parts, Runner, alerts::log_alert, experiments::log_experiment, now};
+use super::{Parts, Runner, alerts::log_alert, now};
 use crate::{alert::AlertOutputs, pipeline::LearnedReference, sink::Written};
 
 impl Runner {
@@ -38,11 +38,11 @@ impl Runner {
             checkpoints.hurry();
         }
         self.outputs.event_explanations.clear();
-        if !self.outputs.experiments.is_empty() {
+        if has_experiments {
             status.set_experiments(core.experiments());
         }
         for experiment in self.outputs.experiments.drain(..) {
-            log_experiment(&experiment);
+            self.verdicts.log(&experiment);
             hooks.experiment(&experiment);
         }
         for explanation in self.outputs.explanations.drain(..) {

@@ -17,7 +17,7 @@ use std::{
 use prometheus::Registry;
 use tokio::runtime::Handle;
 
-use self::alerts::VitalSigns;
+use self::{alerts::VitalSigns, experiments::LoggedVerdicts};
 use super::{
     DaemonError, Hooks, checkpoints::Checkpoints, delivery::Delivery, references::LearnedReferences,
 };
@@ -88,6 +88,11 @@ pub(super) struct Runner {
     outputs: Outputs,
     commits: CommitQueue,
     epoch: u64,
+    /// Whether there are partitions to read. Without any the core is empty, so that it
+    /// has nothing to say of experiments.
+    is_assigned: bool,
+    /// Changes of experiments that came while there were none.
+    changes: Vec<ExperimentChange>,
     names: PartitionNames,
     topics: Vec<String>,
     last_tick: Instant,
@@ -96,6 +101,7 @@ pub(super) struct Runner {
     was_blocked: bool,
     components: Vec<Component>,
     vitals: VitalSigns,
+    verdicts: LoggedVerdicts,
 }
 
 /// The clock.
@@ -111,6 +117,8 @@ impl Runner {
             outputs: Outputs::default(),
             commits: CommitQueue::default(),
             epoch: 0,
+            is_assigned: false,
+            changes: Vec::new(),
             names: PartitionNames::default(),
             topics: Vec::new(),
             last_tick: start,
@@ -119,6 +127,7 @@ impl Runner {
             was_blocked: false,
             components: Vec::new(),
             vitals: VitalSigns::default(),
+            verdicts: LoggedVerdicts::default(),
         }
     }
 
@@ -158,7 +167,7 @@ impl Runner {
                 Ok(Control::SetMinEvents(min_events)) => self.parts.core.set_min_events(min_events),
                 Ok(Control::Silence(change)) => self.silence(&change),
                 Ok(Control::Explain(asked)) => self.explain(asked),
-                Ok(Control::Experiment(change)) => self.change_experiment(&change),
+                Ok(Control::Experiment(change)) => self.change_experiment(change),
                 Err(TryRecvError::Empty) => return None,
                 // The handle was dropped: nobody is left who could stop it.
                 Err(TryRecvError::Disconnected) => return Some(Instant::now()),
@@ -244,12 +253,19 @@ impl Runner {
         };
         match &resumed {
             Some(checkpoint) => self.restore(checkpoint, partitions),
-            None => self.restart(delivered_until, partitions.is_empty()),
+            None => {
+                if !partitions.is_empty() {
+                    self.warn_of_experiments(delivered_until.is_some());
+                }
+                self.restart(delivered_until, partitions.is_empty());
+            }
         }
         let now = now();
         for partition in partitions {
             self.step(Input::Assigned(*partition, now));
         }
+        self.is_assigned = !partitions.is_empty();
+        self.go_on_with_experiments();
         Ok(())
     }
 
@@ -333,7 +349,7 @@ impl Runner {
         self.parts.metrics.set_models(&models);
         self.parts.metrics.set_watermark(self.parts.core.watermark(), now());
         self.parts.status.set_models(models);
-        self.parts.status.set_experiments(self.parts.core.experiments());
+        self.report_experiments();
         self.report_alerts();
         self.report_components();
     }
