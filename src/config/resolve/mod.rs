@@ -56,11 +56,16 @@ pub(super) fn resolve(
     let names = names.filter(|names| !names.is_empty());
     let model_facts: Vec<ModelFacts> = raw.models.iter().map(ModelFacts::of).collect();
     let models = resolver.models(raw.models, &windows);
+    let has_token = [&raw.alerts.api_token, &raw.alerts.api_token_file, &raw.alerts.api_token_env]
+        .iter()
+        .any(|source| source.is_some());
+    let is_far = raw.http.listen.parse::<SocketAddr>().is_ok_and(|address| !address.ip().is_loopback());
     let around = Around {
         models: names.as_ref().map(|_| model_facts.as_slice()),
         events: events.as_ref(),
         windows: &windows,
         is_kept: raw.state_dir.is_some() || kafka.is_none(),
+        open_to_all: (is_far && !has_token).then_some(raw.http.listen.as_str()),
     };
     let experiments = resolver.experiments(raw.experiments, &around);
     let mut alerts = raw.alerts;
