@@ -249,7 +249,7 @@ fn names_and_the_port_are_those_of_the_configuration() {
     assert!(queries[1].contains(&format!("arm={arm:?}, metric={metric:?}")), "{queries:?}");
     let canary = text("flagger-canary.yaml");
     let named = canary.lines().filter_map(|line| line.trim().strip_prefix("experiment: "));
-    assert_eq!(named.collect::<Vec<_>>(), vec![id; 7]);
+    assert_eq!(named.collect::<Vec<_>>(), [id; 7]);
     let rollout = text("argo-rollout.yaml");
     assert_eq!(rollout.matches(&format!("value: {id}\n")).count(), 3);
     assert!(experiment.arms.iter().all(|role| rollout.contains(&format!("role: {role}\n"))));
