@@ -4,17 +4,20 @@
 use std::{fs, path::Path};
 
 use crate::{
-    analysis::Limits,
+    analysis::{Limits, Phase, Run},
     argo,
     canary::{Hook, Kind},
     rig::{Daemon, TOKEN, result, served},
 };
-use driftline::{ops::OnStale, result::Decision};
+use driftline::{
+    config::{Overrides, load},
+    ops::OnStale,
+    result::Decision,
+};
 
 /// A file's lines without comments, as (depth, whether an item begins, key, value).
 fn lines(file: &str) -> Vec<(usize, bool, String, String)> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/rollouts").join(file);
-    let text = fs::read_to_string(path).unwrap();
+    let text = text(file);
     let content = text.lines().filter(|line| !line.trim_start().starts_with('#') && !line.trim().is_empty());
     content
         .map(|line| {
@@ -28,12 +31,27 @@ fn lines(file: &str) -> Vec<(usize, bool, String, String)> {
         .collect()
 }
 
-/// With what Argo Rollouts would put for its arguments.
+/// The experiment of the examples, with the arm and the metric that they ask about.
+const NAMES: [&str; 3] = ["credit-canary", "canary", "errors"];
+/// What these are called in the daemon under test.
+const THERE: [&str; 3] = ["checkout", "b", "error_rate"];
+
+/// With what Argo Rollouts would put for its arguments, and the name of the experiment
+/// under test.
 fn filled(value: &str) -> String {
     let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
-    let pairs =
-        [("{{args.experiment}}", "checkout"), ("{{args.release}}", "7f9c"), ("{{args.token}}", TOKEN)];
+    let pairs = [
+        ("{{args.experiment}}", THERE[0]),
+        ("{{args.release}}", "7f9c"),
+        ("{{args.token}}", TOKEN),
+        (NAMES[0], THERE[0]),
+    ];
     pairs.iter().fold(value.to_owned(), |value, (name, with)| value.replace(name, with))
+}
+
+fn text(file: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/rollouts").join(file);
+    fs::read_to_string(path).unwrap()
 }
 
 /// The items of the list under a key, each as its keys and values.
@@ -55,9 +73,11 @@ fn get<'a>(item: &'a [(String, String)], key: &str) -> Option<&'a str> {
     item.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
 }
 
+const HOST: &str = "http://driftline.monitoring:9640";
+
 /// The path of a URL of the host that the examples name.
 fn path(url: &str) -> &str {
-    url.strip_prefix("http://driftline.monitoring:8080").unwrap()
+    url.strip_prefix(HOST).unwrap()
 }
 
 /// A metric of an `AnalysisTemplate` with its limits, and what it asks.
@@ -99,13 +119,23 @@ pub(crate) fn hooks() -> Vec<Hook> {
     hooks.iter().map(hook).collect()
 }
 
-/// The queries of the metric templates.
-pub(crate) fn queries() -> Vec<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/rollouts/flagger-metric-template.yaml");
-    let text = fs::read_to_string(path).unwrap();
+/// The queries of the metric templates as they stand there.
+fn written_queries() -> Vec<String> {
+    let text = text("flagger-metric-template.yaml");
     let texts = text.split("  query:").skip(1);
     let trimmed = texts.map(|text| text.split("---").next().unwrap().trim_start_matches([' ', '|']));
     trimmed.map(|text| text.trim().to_owned()).collect()
+}
+
+/// The same about the experiment under test.
+pub(crate) fn queries() -> Vec<String> {
+    let there = |query: &String| {
+        let pairs = NAMES.iter().zip(THERE);
+        pairs.fold(query.clone(), |query, (name, with)| {
+            query.replace(&format!("{name:?}"), &format!("{with:?}"))
+        })
+    };
+    written_queries().iter().map(there).collect()
 }
 
 #[test]
@@ -118,7 +148,9 @@ fn every_file_is_one_that_these_tests_read() {
     names.sort();
     let expected = [
         "argo-analysis-prometheus.yaml",
+        "argo-analysis-stop.yaml",
         "argo-analysis-web.yaml",
+        "argo-rollout.yaml",
         "flagger-canary.yaml",
         "flagger-metric-template.yaml",
     ];
@@ -133,8 +165,12 @@ fn what_they_ask_is_there() {
         let answer = daemon.post(&hook.path, "{}");
         assert!(![404, 405].contains(&answer.status), "{}: {}", hook.path, answer.body);
     }
-    for name in ["start", "verdict"] {
-        let asked = argo("argo-analysis-web.yaml", name);
+    for (file, name) in [
+        ("argo-analysis-web.yaml", "start"),
+        ("argo-analysis-web.yaml", "verdict"),
+        ("argo-analysis-stop.yaml", "stop"),
+    ] {
+        let asked = argo(file, name);
         let answer = daemon.post(&asked.what, "");
         assert!(![404, 405].contains(&answer.status), "{}: {}", asked.what, answer.body);
     }
@@ -158,4 +194,63 @@ fn what_they_ask_is_there() {
     ];
     assert_eq!(kinds, wanted);
     assert_eq!(queries().len(), 2);
+}
+
+/// The notification posts to the same place as the step.
+#[test]
+fn an_abort_ends_the_experiment_as_the_last_step_does() {
+    let file = "argo-analysis-stop.yaml";
+    let lines = lines(file);
+    let value =
+        |key: &str| lines.iter().rev().find(|line| line.2 == key).map(|line| line.3.as_str()).unwrap();
+    assert_eq!((value("url"), value("method")), (HOST, "POST"));
+    let stop = argo(file, "stop");
+    assert_eq!(value("path"), stop.what);
+    let daemon = Daemon::with(vec![served(THERE[0], OnStale::Hold)], None);
+    daemon.says(result(Decision::Hold));
+    let answer = daemon.post(&stop.what, "");
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    assert_eq!(stop.metric.evaluate(&answer.json().into()), Phase::Successful);
+    let rollout = text("argo-rollout.yaml");
+    for template in ["driftline-experiment", "driftline-experiment-stop"] {
+        assert!(rollout.contains(&format!("- templateName: {template}\n")), "{template}");
+    }
+    assert!(rollout.contains("subscribe.on-rollout-aborted.driftline"));
+}
+
+#[test]
+fn five_minutes_without_an_answer_abort_no_release() {
+    for (file, name) in [
+        ("argo-analysis-web.yaml", "start"),
+        ("argo-analysis-web.yaml", "verdict"),
+        ("argo-analysis-stop.yaml", "stop"),
+        ("argo-analysis-prometheus.yaml", "verdict"),
+    ] {
+        let mut run = Run::new(argo(file, name).limits);
+        let phases: Vec<Phase> = (0..30).map(|_| run.add(Phase::Error)).collect();
+        assert_eq!(phases, [Phase::Running; 30], "{file}, {name}");
+    }
+}
+
+#[test]
+fn names_and_the_port_are_those_of_the_configuration() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let loaded = load(&root.join("config/experiments.toml"), &Overrides::none()).unwrap();
+    let [id, arm, metric] = NAMES;
+    let experiment = loaded.settings.experiments.iter().find(|experiment| experiment.id == id).unwrap();
+    assert_eq!(experiment.arms, ["stable", arm]);
+    assert!(experiment.metrics.iter().any(|known| known.name == metric));
+    let served = loaded.settings.served_experiments.iter().find(|served| served.id == id).unwrap();
+    assert!(served.hooks);
+    assert_eq!(path(&format!("{HOST}/")), "/");
+    assert!(HOST.ends_with(&format!(":{}", loaded.settings.http.listen.port())));
+    let queries = written_queries();
+    assert!(queries.iter().all(|query| query.contains(&format!("experiment={id:?}"))), "{queries:?}");
+    assert!(queries[1].contains(&format!("arm={arm:?}, metric={metric:?}")), "{queries:?}");
+    let canary = text("flagger-canary.yaml");
+    let named = canary.lines().filter_map(|line| line.trim().strip_prefix("experiment: "));
+    assert_eq!(named.collect::<Vec<_>>(), [id; 7]);
+    let rollout = text("argo-rollout.yaml");
+    assert_eq!(rollout.matches(&format!("value: {id}\n")).count(), 3);
+    assert!(experiment.arms.iter().all(|role| rollout.contains(&format!("role: {role}\n"))));
 }

@@ -74,8 +74,9 @@ pub(super) const KEYS: &[KeySpec] = &[
     key(
         "alerts.api_token",
         Kind::Secret,
-        Absent("silences can only be read over HTTP"),
-        "token that a request to change silences needs; better kept in a file or the environment",
+        Absent("silences can only be read over HTTP; the rest needs no token"),
+        "token that a request needs to change silences, to have an event explained, and to start or stop an \
+         experiment; better kept in a file or the environment",
     ),
     secret_file("alerts.api_token_file", "file that holds that token"),
     text("alerts.api_token_env", "none", "environment variable that holds that token"),

@@ -165,7 +165,8 @@ pub(super) const KEYS: &[KeySpec] = &[
         "experiments[].hooks",
         Kind::Bool,
         Bool(false),
-        "whether it can be started and stopped by POST, as rollout tools do",
+        "whether it can be started and stopped by POST, as rollout tools do: by whoever has the token of the API, and \
+         without one by whoever reaches `http.listen`",
     ),
     key(
         "experiments[].waits_for_start",
@@ -254,19 +255,20 @@ pub(super) const KEYS: &[KeySpec] = &[
         "experiments[].metrics[].margin",
         NOT_NEGATIVE,
         "it can be proven worse, and not that it is not",
-        "of a guardrail: how much worse it may be, in the metric's unit",
+        "of a guardrail: how much worse it may be, in the metric's unit; of a rate 0.01 is one percentage point",
     ),
     number(
         "experiments[].metrics[].margin_relative",
         Kind::Number { min: 0.0, max: 10.0 },
         "as `margin`",
-        "in place of `margin`: how much worse, as a share of the control's value",
+        "in place of `margin`: how much worse, as a share of the control's value; 0.01 is 1 % of it",
     ),
     number(
         "experiments[].metrics[].minimum_effect",
         NOT_NEGATIVE,
         "the effect as it is found",
-        "the difference that is worth finding; how many events are still needed goes by it",
+        "the difference that is worth finding; how many events are still needed goes by it, but for guardrails with a \
+         margin",
     ),
     key(
         "experiments[].metrics[].covariates",

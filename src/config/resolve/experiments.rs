@@ -46,6 +46,9 @@ pub(super) struct Around<'a> {
     pub(super) windows: &'a WindowSettings,
     /// Whether what is counted outlives a restart, or there are none.
     pub(super) is_kept: bool,
+    /// The address of the pages, where others than this machine reach it and no
+    /// token is asked for.
+    pub(super) open_to_all: Option<&'a str>,
 }
 
 /// What an experiment has to know of a model as typed.
@@ -127,6 +130,7 @@ impl Resolver<'_> {
         let splits = self.splits(path, &mut raw, arms.as_deref());
         let inference = self.inference(path, &raw);
         self.times(path, &raw);
+        self.hooks(path, raw.hooks, around.open_to_all);
         let is_model = |facts: &&ModelFacts| model.is_some() && facts.name == model;
         let is_known = self.are_known(&[&join(path, "mode")]);
         let names = Names {
@@ -139,6 +143,9 @@ impl Resolver<'_> {
         let metrics = self.metrics(path, std::mem::take(&mut raw.metrics), &names, winsorised);
         let has_labels = metrics.iter().flatten().any(MetricSettings::needs_label);
         self.label_delay(path, raw.label_delay, has_labels, around.windows);
+        if metrics.is_some() && is_known {
+            self.bounds_without_effect(path, &raw, has_labels);
+        }
         let settings = ExperimentSettings {
             id: id?,
             model: model?,
@@ -164,7 +171,8 @@ impl Resolver<'_> {
         let id = self.required(id, key, "id = \"scorer-v2\"")?;
         let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '~' | ':');
         if !id.chars().all(is_plain) || id.chars().all(|c| c == '.') {
-            let message = format!("{id:?} can't stand in an address such as /v1/experiments/{{id}}/verdict");
+            let message =
+                format!("{id:?} can't stand in an address such as /api/v1/experiments/{{id}}/verdict");
             self.error(key, message, "use letters, digits, \"-\", \"_\" and \".\"");
         }
         Some(id)
@@ -245,6 +253,46 @@ impl Resolver<'_> {
         if raw.waits_for_start && !raw.hooks && self.are_known(&[&waits, &hooks]) {
             let message = "it would never start, as it can't be started from outside";
             self.error(&waits, message, "add hooks = true, or remove waits_for_start");
+        }
+    }
+
+    /// Whoever starts an experiment throws away what was counted, so it is said when
+    /// that may be anybody.
+    fn hooks(&mut self, path: &str, hooks: bool, open_to_all: Option<&str>) {
+        let key = join(path, "hooks");
+        if let Some(listen) = open_to_all
+            && hooks
+            && self.are_known(&[&key, "http.listen"])
+        {
+            let message = format!("whoever reaches {listen} can start and stop it, as no token is asked for");
+            self.warn(&key, message, "give alerts.api_token_file, or let http.listen be 127.0.0.1:9640");
+        }
+    }
+
+    /// Keys about what waits or is remembered, where nothing is.
+    fn bounds_without_effect(&mut self, path: &str, raw: &raw::Experiment, has_labels: bool) {
+        let is_shadow = raw.mode == experimenting::Mode::Shadow;
+        let no_labels = "has no effect, as no metric needs labels";
+        let of_labels = "remove it, or give a metric that needs them, such as of = \"brier\"";
+        let mut idle = Vec::new();
+        if !has_labels {
+            idle.push(("label_delay", no_labels, of_labels));
+            if !is_shadow {
+                idle.push(("max_waiting", no_labels, of_labels));
+            }
+        }
+        if is_shadow {
+            let hint = "remove it, or write mode = \"split\"";
+            idle.push(("max_units", "has no effect in shadow mode: no unit is given to an arm", hint));
+        } else if !raw.by_unit {
+            let hint = "remove it, or write by_unit = true";
+            idle.push(("max_units", "has no effect where every request is given to an arm on its own", hint));
+        }
+        for (key, message, hint) in idle {
+            let key = join(path, key);
+            if self.places.is_set(&key) {
+                self.warn(&key, message, hint);
+            }
         }
     }
 

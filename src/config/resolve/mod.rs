@@ -61,6 +61,7 @@ pub(super) fn resolve(
         events: events.as_ref(),
         windows: &windows,
         is_kept: raw.state_dir.is_some() || kafka.is_none(),
+        open_to_all: open_to_all(&raw.http, &raw.alerts),
     };
     let experiments = resolver.experiments(raw.experiments, &around);
     let mut alerts = raw.alerts;
@@ -92,6 +93,13 @@ pub(super) fn resolve(
         shutdown_timeout,
     };
     is_fine.then_some(settings)
+}
+
+/// The address of the pages, where other machines reach it and no token is asked for.
+fn open_to_all<'a>(http: &'a raw::Http, alerts: &raw::Alerts) -> Option<&'a str> {
+    let sources = [&alerts.api_token, &alerts.api_token_file, &alerts.api_token_env];
+    let is_far = http.listen.parse::<SocketAddr>().is_ok_and(|address| !address.ip().is_loopback());
+    (is_far && sources.iter().all(|source| source.is_none())).then_some(http.listen.as_str())
 }
 
 /// Where learned references go when no `state_dir` is given.

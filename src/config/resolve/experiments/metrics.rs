@@ -63,6 +63,10 @@ impl Resolver<'_> {
         if raw.minimum_effect == Some(0.0) {
             let hint = "give the least difference that would matter, or leave it out";
             self.error(&join(at, "minimum_effect"), "no difference is not worth finding", hint);
+        } else if raw.minimum_effect.is_some() && raw.role == MetricRole::Guardrail && margin.is_some() {
+            let message =
+                "has no effect on a guardrail with a margin: what it still needs goes by the margin";
+            self.warn(&join(at, "minimum_effect"), message, "remove it");
         }
         let covariates = self.covariates(at, &raw.covariates, (value.as_ref(), statistic.as_ref()), names);
         let caps = self.caps(at, &raw, statistic.as_ref());
