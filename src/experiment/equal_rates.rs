@@ -49,7 +49,7 @@ const FURTHEST: f64 = 8.0;
 const SIDE: usize = NEAR.len() + OTHERS;
 /// All alternatives.
 pub(super) const COUNT: usize = 2 * SIDE;
-/// How near to 0 and to 1 the rate is supposed to be before anything was seen, and how much
+/// How near to 0, or to 1, the rate is supposed to be before anything was seen, and how much
 /// the second counts.
 const UNSEEN: f64 = 1e-9;
 const HIGH_WEIGHT: f64 = 0.1;
@@ -67,13 +67,12 @@ pub(super) static ALTERNATIVES: LazyLock<[Alternative; COUNT]> = LazyLock::new(|
     std::array::from_fn(|index| {
         let (side, sign) = if index < SIDE { (index, -1.0) } else { (index - SIDE, 1.0) };
         #[expect(clippy::cast_precision_loss, reason = "a dozen")]
-        let (log, weight) = match NEAR.get(side) {
-            Some(ratio) => (ratio.ln(), NEAR_WEIGHT / NEAR.len() as f64),
-            None => {
-                let (near, far) = (NEAREST.ln(), FURTHEST.ln());
-                let share = (side - NEAR.len()) as f64 / (OTHERS - 1) as f64;
-                (near * (far / near).powf(share), (1.0 - NEAR_WEIGHT) / OTHERS as f64)
-            }
+        let (log, weight) = if let Some(ratio) = NEAR.get(side) {
+            (ratio.ln(), NEAR_WEIGHT / NEAR.len() as f64)
+        } else {
+            let (near, far) = (NEAREST.ln(), FURTHEST.ln());
+            let share = (side - NEAR.len()) as f64 / (OTHERS - 1) as f64;
+            (near * (far / near).powf(share), (1.0 - NEAR_WEIGHT) / OTHERS as f64)
         };
         Alternative { ratio: (sign * log).exp(), log_weight: weight.ln() }
     })
@@ -90,6 +89,18 @@ pub struct Positives {
     pub n_control: u64,
     /// All events of the challenger.
     pub n_challenger: u64,
+}
+
+impl Positives {
+    /// The same of the events that are not positive.
+    fn others(self) -> Self {
+        let Self { control, challenger, n_control, n_challenger } = self;
+        Self {
+            control: n_control.saturating_sub(control),
+            challenger: n_challenger.saturating_sub(challenger),
+            ..self
+        }
+    }
 }
 
 /// What windows say against equal rates.
@@ -124,10 +135,9 @@ impl EqualRates {
         let (positives, events) = self.seen;
         for (sum, Alternative { ratio: odds, .. }) in self.logs.iter_mut().zip(ALTERNATIVES.iter()) {
             *sum += if events == 0 {
-                let guesses = [(UNSEEN, 1.0 - HIGH_WEIGHT), (1.0 - UNSEEN, HIGH_WEIGHT)];
-                average(
-                    guesses.into_iter().map(|(rate, weight)| (log_ratio(window, rate, *odds), weight.ln())),
-                )
+                // A rate near 1 is one near 0 of what is not positive, with all its digits.
+                let logs = [log_ratio(window, UNSEEN, *odds), log_ratio(window.others(), UNSEEN, 1.0 / odds)];
+                average(logs.into_iter().zip([1.0 - HIGH_WEIGHT, HIGH_WEIGHT].map(f64::ln)))
             } else {
                 // Half an event of each kind keeps the rate away from 0 and 1.
                 log_ratio(window, (float(positives) + 0.5) / (float(events) + 1.0), *odds)
@@ -213,6 +223,7 @@ pub(super) fn average(logs: impl Iterator<Item = (f64, f64)> + Clone) -> f64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 mod tests {
     use super::*;
 

@@ -64,7 +64,7 @@ pub(super) struct Logs {
 /// A difference in the direction that is better, and how much worse is allowed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Gain {
-    pub(super) gain: f64,
+    pub(super) size: f64,
     pub(super) std_error: f64,
     pub(super) n: f64,
     pub(super) allowed: Option<AllowedLoss>,
@@ -179,7 +179,7 @@ impl Evidence {
     }
 
     fn cross(&mut self, seen: Gain, (better, worse): (Option<f64>, Option<f64>), end: i64) {
-        let Gain { gain, std_error, allowed, .. } = seen;
+        let Gain { size: gain, std_error, allowed, .. } = seen;
         if let Some((better, worse)) = better.zip(worse) {
             self.bounds = Some((gain - better * std_error, gain + worse * std_error));
         }
@@ -197,7 +197,7 @@ impl Evidence {
     /// Least and greatest gain: now, or of the other methods at the last look that was
     /// due.
     pub(super) fn bounds(&self, seen: Gain, inference: &Inference, levels: Levels) -> Option<(f64, f64)> {
-        let Gain { gain, std_error, n, .. } = seen;
+        let Gain { size: gain, std_error, n, .. } = seen;
         if inference.method != Method::AlwaysValid {
             return self.bounds;
         }
@@ -211,7 +211,7 @@ impl Evidence {
 
 /// Evidence at all times together, by a difference that is nearly normal.
 pub(super) fn logs(seen: Gain, inference: &Inference, levels: Levels) -> Logs {
-    let Gain { gain, std_error, allowed, .. } = seen;
+    let Gain { size: gain, std_error, allowed, .. } = seen;
     let with_loss = seen.with_loss();
     let better = sequence(inference, levels.better);
     let worse = sequence(inference, levels.worse);

@@ -170,7 +170,7 @@ impl Joins<'_> {
         for answer in entry.answers().filter(is_wanted).filter(in_time) {
             self.label_answer(answer, label);
         }
-        let Some(control) = entry.answer_of(ArmIndex::CONTROL).filter(|control| in_time(&control)) else {
+        let Some(control) = entry.answer_of(ArmIndex::CONTROL).filter(in_time) else {
             return;
         };
         let settings = self.settings;

@@ -55,12 +55,11 @@ impl Loss {
             Self::AbsoluteError => Some((predicted.score? - label.number()?).abs()),
             Self::SquaredError => Some((predicted.score? - label.number()?).powi(2)),
             Self::Correct => {
-                let is_right = match predicted.class {
-                    Some(class) => class == label,
-                    None => {
-                        let (probability, is_so) = binary(predicted, label)?;
-                        (probability >= 0.5) == is_so
-                    }
+                let is_right = if let Some(class) = predicted.class {
+                    class == label
+                } else {
+                    let (probability, is_so) = binary(predicted, label)?;
+                    (probability >= 0.5) == is_so
                 };
                 Some(f64::from(u8::from(is_right)))
             }

@@ -5,12 +5,13 @@ use serde::{Deserialize, Serialize};
 use super::{
     equal_rates::{EqualRates, Positives, average},
     evidence::{AllowedLoss, Evidence, Gain, Levels, Logs, keep_most, logs, planned},
+    pairs,
     pane::{MetricPane, PairMetric},
     quantiles::QuantileStrata,
     rate_ratio::RateRatio,
     settings::{Design, ExperimentSettings, Inference, Margin, Method, MetricSettings, Statistic},
-    strata::{Difference, LEAST_BUCKETS, Shape, Strata},
-    sums::{Sums, Unit},
+    strata::{Difference, Shape, Strata},
+    sums::Sums,
     values::{first_unit, units},
 };
 use crate::result::{Better, EffectScale, InferenceMethod};
@@ -216,7 +217,7 @@ impl MetricState {
             }
             MetricTotals::Pairs { control, challenger, difference, .. } => {
                 let unit = first_unit(metric);
-                paired(control, challenger, difference, unit)
+                pairs::difference((control, challenger), difference, unit)
             }
         }
     }
@@ -292,7 +293,7 @@ impl MetricState {
             let at_loss = self.variance_at(metric, difference, loss).sqrt();
             AllowedLoss { loss, std_error: std_error.max(at_loss) + of_loss }
         });
-        Gain { gain: metric.better.sign() * difference.difference, std_error, n: difference.n, allowed }
+        Gain { size: metric.better.sign() * difference.difference, std_error, n: difference.n, allowed }
     }
 
     /// Standard error of the control's own value. Of two arms it is a part of the
@@ -305,7 +306,7 @@ impl MetricState {
         let deviations = control.deviations(None, &[unit]);
         let independent = deviations.product(0, 0) / (deviations.n - 1.0) / deviations.n;
         // With too few units to tell it is not known, as the difference is not.
-        let effect = paired_design_effect(control, unit).unwrap_or(f64::INFINITY);
+        let effect = pairs::design_effect(control, unit).unwrap_or(f64::INFINITY);
         (independent * effect).sqrt()
     }
 
@@ -317,17 +318,15 @@ impl MetricState {
             return 0.0;
         }
         let variance_of = |rate: f64| rate.clamp(0.0, 1.0) * (1.0 - rate.clamp(0.0, 1.0));
-        match &self.totals {
+        if matches!(self.totals, MetricTotals::Pairs { .. }) {
             // A pair differs by 1 or not at all, and so in as many cases as `loss` at least.
-            MetricTotals::Pairs { .. } => variance_of(loss) / difference.n,
-            _ => {
-                #[expect(clippy::cast_precision_loss, reason = "counts below 2^53")]
-                let (n_control, n) = (self.n().0 as f64, self.n().1 as f64);
-                let challenger = difference.control - metric.better.sign() * loss;
-                let weighted = n * variance_of(difference.control) + n_control * variance_of(challenger);
-                4.0 * weighted / (n_control + n) / difference.n
-            }
+            return variance_of(loss) / difference.n;
         }
+        #[expect(clippy::cast_precision_loss, reason = "counts below 2^53")]
+        let (n_control, n) = (self.n().0 as f64, self.n().1 as f64);
+        let challenger = difference.control - metric.better.sign() * loss;
+        let weighted = n * variance_of(difference.control) + n_control * variance_of(challenger);
+        4.0 * weighted / (n_control + n) / difference.n
     }
 }
 
@@ -393,50 +392,6 @@ fn is_nearly_normal(difference: &Difference, gain: Gain, least: u64) -> bool {
     let rate = 0.5 * (difference.control + difference.challenger);
     let at_margin = gain.allowed.map_or(0.0, |allowed| allowed.loss.min(0.5));
     rate.min(1.0 - rate).max(at_margin) * least >= EXPECTED
-}
-
-/// The mean of paired differences; `None` below two pairs.
-fn paired(control: &Sums, challenger: &Sums, difference: &Sums, unit: Unit) -> Option<Difference> {
-    let units = [unit];
-    let deviations = difference.deviations(None, &units);
-    let n = deviations.n;
-    if n < 2.0 {
-        return None;
-    }
-    let independent = deviations.product(0, 0) / (n - 1.0) / n;
-    let mean = deviations.mean(0);
-    let design_effect = paired_design_effect(difference, unit)?;
-    Some(Difference {
-        control: control.deviations(None, &units).mean(0),
-        challenger: challenger.deviations(None, &units).mean(0),
-        difference: mean,
-        variance: independent * design_effect,
-        design_effect,
-        n: n / design_effect,
-        explained: 0.0,
-    })
-}
-
-/// How far pairs of a unit go together; `None` with too few units to tell.
-fn paired_design_effect(difference: &Sums, unit: Unit) -> Option<f64> {
-    if !difference.has_buckets() {
-        return Some(1.0);
-    }
-    let used = difference.used_buckets();
-    if used < LEAST_BUCKETS {
-        return None;
-    }
-    let units = [unit];
-    let deviations = difference.deviations(None, &units);
-    let (n, mean) = (deviations.n, deviations.mean(0));
-    let independent = deviations.product(0, 0) / (n - 1.0) / n;
-    let scatter: f64 = difference
-        .buckets(&units)
-        .map(|(_, count, sums)| (sums.first().copied().unwrap_or(0.0) - mean * count).powi(2))
-        .sum();
-    #[expect(clippy::cast_precision_loss, reason = "at most 256")]
-    let factor = used as f64 / (used as f64 - 1.0);
-    Some(if independent > 0.0 { (scatter * factor / (n * n) / independent).max(1.0) } else { 1.0 })
 }
 
 /// How far the plan has come, from 0 to 1.

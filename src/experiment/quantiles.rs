@@ -342,7 +342,7 @@ mod tests {
             // A hundred values of each bucket, each of one arm; one bucket in twenty is slow.
             let bucket = (i % 200) as u8;
             let arm = usize::from(bucket / 20) % 2;
-            let value = if bucket % 20 == 0 { 900.0 } else { f64::from(i % 97) + 3.0 };
+            let value = if bucket.is_multiple_of(20) { 900.0 } else { f64::from(i % 97) + 3.0 };
             arms[arm].add(bin(value).expect("a number"), Some(bucket));
         }
         strata.take(&arms[0], &arms[1]);

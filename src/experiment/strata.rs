@@ -30,16 +30,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::sums::{BUCKETS, Deviations, Sums, Unit};
+use super::{
+    least_squares::{form, solve},
+    sums::{BUCKETS, Deviations, Sums, Unit},
+};
 
 /// Observations of each arm that make a stratum.
 pub const LEAST: u64 = 10;
 /// Buckets of units of each arm that make one, where units are known: the scatter of
 /// few says little about that of units.
 pub const LEAST_BUCKETS: usize = 10;
-/// A covariate that leaves less than this share of its scatter when the others are
-/// known says nothing more.
-const COLLINEAR: f64 = 1e-9;
 
 /// What is estimated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -355,48 +355,6 @@ fn residual(shape: Shape, of: &Deviations, i: usize, j: usize) -> f64 {
             (of.product(0, 0) - 2.0 * ratio * of.product(0, 1) + ratio * ratio * of.product(1, 1)).max(0.0)
         }
     }
-}
-
-/// The quadratic form of `matrix`, never below 0.
-fn form(matrix: &[f64], vector: &[f64]) -> f64 {
-    let rows = matrix.chunks(vector.len().max(1)).zip(vector);
-    let sum = |row: &[f64]| row.iter().zip(vector).map(|(a, b)| a * b).sum::<f64>();
-    rows.map(|(row, factor)| factor * sum(row)).sum::<f64>().max(0.0)
-}
-
-/// Slopes of a least-squares fit with this symmetric matrix of products; 0 for what
-/// the others say already.
-fn solve(mut matrix: Vec<Vec<f64>>, mut right: Vec<f64>) -> Vec<f64> {
-    let size = right.len();
-    let scale: Vec<f64> = (0..size).map(|i| cell(&matrix, i, i)).collect();
-    let mut used = vec![false; size];
-    for pivot in 0..size {
-        let diagonal = cell(&matrix, pivot, pivot);
-        let least = COLLINEAR * scale.get(pivot).copied().unwrap_or(0.0);
-        if diagonal <= least || diagonal <= 0.0 {
-            continue;
-        }
-        if let Some(used) = used.get_mut(pivot) {
-            *used = true;
-        }
-        let pivot_row = matrix.get(pivot).cloned().unwrap_or_default();
-        let pivot_right = right.get(pivot).copied().unwrap_or(0.0);
-        for row in (0..size).filter(|row| *row != pivot) {
-            let factor = cell(&matrix, row, pivot) / diagonal;
-            if let Some(row) = matrix.get_mut(row) {
-                row.iter_mut().zip(&pivot_row).for_each(|(mine, theirs)| *mine -= factor * theirs);
-            }
-            if let Some(mine) = right.get_mut(row) {
-                *mine -= factor * pivot_right;
-            }
-        }
-    }
-    let slope = |i: usize| right.get(i).copied().unwrap_or(0.0) / cell(&matrix, i, i);
-    (0..size).map(|i| if used.get(i) == Some(&true) { slope(i) } else { 0.0 }).collect()
-}
-
-fn cell(matrix: &[Vec<f64>], i: usize, j: usize) -> f64 {
-    matrix.get(i).and_then(|row| row.get(j)).copied().unwrap_or(0.0)
 }
 
 #[cfg(test)]

@@ -111,12 +111,12 @@ fn an_arm_whose_events_come_late_is_not_compared_by_the_others() {
         feed(&mut stand, BETTER, (from, from + SLIDE));
         // What takes long is told when the window has been looked at.
         let late = from - 3 * SLIDE;
-        (0..30).filter(|_| round >= 3).for_each(|_| {
+        (0..100).filter(|_| round >= 3).for_each(|_| {
             stand.feed(&prediction("b", late, r#","value":0.1,"clicked":false"#));
         });
     }
     let result = stand.end();
-    assert_eq!((result.health.late, result.verdict), (30, Decision::Hold), "{}", result.reason);
+    assert_eq!((result.health.late, result.verdict), (100, Decision::Hold), "{}", result.reason);
     assert!(result.reason.contains("of the events of b came after their window"), "{}", result.reason);
 }
 

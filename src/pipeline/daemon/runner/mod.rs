@@ -251,14 +251,13 @@ impl Runner {
             (Some(checkpoints), Some(id)) => Some(checkpoints.take_up(id)?),
             _ => None,
         };
-        match &resumed {
-            Some(checkpoint) => self.restore(checkpoint, partitions),
-            None => {
-                if !partitions.is_empty() {
-                    self.warn_of_experiments(delivered_until.is_some());
-                }
-                self.restart(delivered_until, partitions.is_empty());
+        if let Some(checkpoint) = &resumed {
+            self.restore(checkpoint, partitions);
+        } else {
+            if !partitions.is_empty() {
+                self.warn_of_experiments(delivered_until.is_some());
             }
+            self.restart(delivered_until, partitions.is_empty());
         }
         let now = now();
         for partition in partitions {
