@@ -125,6 +125,8 @@ impl Totals {
             } else if exceeds(settings, one_sided, pairs + one_sided) {
                 let of = share(one_sided, pairs + one_sided);
                 Some(format!("{arm} has no value of {name} that can be used for {of} of the requests"))
+            } else if state.clamped * 2 > state.n().0 + state.n().1 {
+                Some(format!("most values of {name} are too large or too small to be summed: scale them"))
             } else {
                 None
             }

@@ -77,6 +77,7 @@ impl Experiment {
             let reading = event.reading(metric);
             if let Some(sums) = sums.next() {
                 sums.invalid += u64::from(reading == Reading::Invalid);
+                sums.clamped += u64::from(reading.is_clamped());
             }
             reading.first()
         });
@@ -230,8 +231,9 @@ fn label_pair(
 ) {
     let metrics = settings.metrics.iter().zip(&mut pairs.metrics);
     for (metric, sums) in metrics.filter(|(metric, _)| metric.needs_label()) {
-        let of = |answer: &Answer| labelled(metric, answer.predicted, label).first();
-        let (mine, theirs) = (of(control), of(answer));
+        let [mine, theirs] = [control, answer].map(|of| labelled(metric, of.predicted, label));
+        sums.clamped += u64::from(mine.is_clamped() || theirs.is_clamped());
+        let (mine, theirs) = (mine.first(), theirs.first());
         sums.invalid += u64::from(mine.is_none() || theirs.is_none());
         sums.take(mine, theirs, control.bucket);
     }

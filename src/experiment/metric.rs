@@ -185,9 +185,10 @@ impl MetricState {
         }
     }
 
-    /// Takes the pairs of a window.
-    pub(super) fn take_pairs(&mut self, window: &PairMetric, invalid: u64) {
-        self.invalid += invalid + window.invalid;
+    /// Takes the pairs of a window, with what could not be used of either arm.
+    pub(super) fn take_pairs(&mut self, window: &PairMetric, arms: [&MetricPane; 2]) {
+        self.invalid += window.invalid + arms.iter().map(|arm| arm.invalid).sum::<u64>();
+        self.clamped += window.clamped + arms.iter().map(|arm| arm.clamped).sum::<u64>();
         self.one_sided += window.one_sided;
         if let MetricTotals::Pairs { control, challenger, difference, rates } = &mut self.totals {
             control.merge(&window.control);

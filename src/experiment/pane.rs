@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     quantiles::Histogram,
     settings::{Design, ExperimentSettings, MetricSettings, Statistic},
-    sums::{MOST_COUNT, Sums},
+    sums::Sums,
     values::{Reading, units},
 };
 use crate::{
@@ -59,7 +59,7 @@ pub(super) struct MetricPane {
     pub(super) invalid: u64,
     /// Events that do not carry what it is of.
     pub(super) absent: u64,
-    /// Values beyond what can be summed.
+    /// Values that are too large to be summed, or too small to be told from 0.
     pub(super) clamped: u64,
 }
 
@@ -83,6 +83,8 @@ pub(super) struct PairMetric {
     pub(super) alone: (u64, u64),
     /// Pairs with a label that can't be used.
     pub(super) invalid: u64,
+    /// Pairs with a label and a value that is too large or too small.
+    pub(super) clamped: u64,
     /// Pairs of which the control's value can be used and the challenger's can't.
     pub(super) one_sided: u64,
 }
@@ -138,8 +140,7 @@ impl MetricPane {
             Reading::Absent => self.absent += 1,
             Reading::Invalid => self.invalid += 1,
             Reading::Values(channels) => {
-                let is_clamped = channels.as_slice().iter().any(|value| value.abs() >= MOST_COUNT);
-                self.clamped += u64::from(is_clamped);
+                self.clamped += u64::from(reading.is_clamped());
                 if !matches!(metric.statistic, Statistic::Quantile(_)) {
                     self.sums.add(channels.as_slice(), bucket);
                 } else if let Ok(bin) = i32::try_from(channels.first()) {
@@ -160,6 +161,7 @@ impl PairMetric {
             difference: sums(),
             alone: (0, 0),
             invalid: 0,
+            clamped: 0,
             one_sided: 0,
         }
     }

@@ -237,7 +237,7 @@ impl Totals {
                     continue;
                 };
                 match pairs.and_then(|pairs| pairs.metrics.get(index)) {
-                    Some(pair) => state.take_pairs(pair, mine.invalid + theirs.invalid),
+                    Some(pair) => state.take_pairs(pair, [mine, theirs]),
                     None => state.take(metric, mine, theirs),
                 }
             }

@@ -13,7 +13,7 @@ use super::{
         ArmSource, Condition, Covariate, ExperimentSettings, Loss, MOST_COVARIATES, MetricSettings,
         MetricValue, Statistic, UnitSource,
     },
-    sums::Unit,
+    sums::{MOST_COUNT, Unit},
 };
 use crate::{
     decode::{Envelope, FieldSource, LooseValue, field, loose_value, member, name_field},
@@ -52,6 +52,8 @@ pub(super) enum Reading {
 pub(super) struct Channels {
     numbers: [i64; MOST_CHANNELS],
     count: usize,
+    /// The value is not 0 and is counted as 0.
+    is_lost: bool,
 }
 
 impl Reading {
@@ -61,6 +63,12 @@ impl Reading {
             Self::Values(channels) => Some(channels.first()),
             Self::Absent | Self::Invalid => None,
         }
+    }
+
+    /// Whether what is counted is not the value, which is too large or too small.
+    pub(super) fn is_clamped(self) -> bool {
+        let Self::Values(channels) = self else { return false };
+        channels.is_lost || channels.as_slice().iter().any(|value| value.abs() >= MOST_COUNT)
     }
 
     /// The same with covariates, all of which have to be there.
@@ -80,7 +88,7 @@ impl Channels {
         if let Some(number) = numbers.first_mut() {
             *number = first;
         }
-        Self { numbers, count: 1 }
+        Self { numbers, count: 1, is_lost: false }
     }
 
     pub(super) fn push(&mut self, number: i64) {
@@ -266,8 +274,12 @@ pub(super) fn first_channel(metric: &MetricSettings, value: &LooseValue<'_>) -> 
         }
         Statistic::Mean | Statistic::Ratio(_) => first_unit(metric),
     };
-    let counted = number(value).and_then(|number| unit.count(capped(metric, number)));
-    counted.map_or(Reading::Invalid, |number| Reading::Values(Channels::new(number)))
+    let Some(number) = number(value).map(|number| capped(metric, number)) else { return Reading::Invalid };
+    let counted = unit.count(number);
+    // Losses of probabilities are small where they are good.
+    let is_lost = unit == Unit::COARSE && counted == Some(0) && number.abs() > 0.0;
+    counted
+        .map_or(Reading::Invalid, |counted| Reading::Values(Channels { is_lost, ..Channels::new(counted) }))
 }
 
 fn capped(metric: &MetricSettings, number: f64) -> f64 {

@@ -355,7 +355,8 @@ pub struct MetricResult {
     pub n: u64,
     /// Values that are not usable: of the wrong type, or no number.
     pub invalid: u64,
-    /// Values beyond what can be summed, which are taken for the most that can.
+    /// Values that are too large to be summed, taken for the most that can be, or too
+    /// small to be told from 0.
     #[serde(default)]
     pub clamped: u64,
     /// The control's value, each window weighed as in `estimate`.
@@ -424,7 +425,7 @@ pub struct Disagreement {
     pub pairs: u64,
     /// Requests that the control alone has answered in time.
     pub unanswered: u64,
-    /// Share of them with another class; absent without classes.
+    /// Share of the pairs with another class; absent without classes.
     pub class_share: Option<f64>,
     /// Mean difference of the predictions, challenger less control.
     pub mean_difference: Option<f64>,

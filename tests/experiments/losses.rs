@@ -162,3 +162,20 @@ fn labels_and_scores_that_a_loss_is_not_about_are_counted() {
     let invalid = |name: &str| of(&result, name).invalid;
     assert_eq!(["brier", "log", "absolute", "correct"].map(invalid), [5, 5, 2, 4]);
 }
+
+#[test]
+fn errors_too_small_to_be_counted_are_said_to_be() {
+    let windows = traffic::windows(&traffic::RAMP, |random, _| {
+        let label: f64 = random.random_range(1.0..2.0);
+        (label + random.random_range(1e-4..3e-4), label)
+    });
+    let losses = vec![loss("squared", Loss::SquaredError), loss("absolute", Loss::AbsoluteError)];
+    let result = result_of(losses, &windows, |(score, label)| {
+        (format!(r#","prediction":{score}"#), label.to_string())
+    });
+    let squared = of(&result, "squared");
+    assert!(squared.clamped > 0, "{squared:?}");
+    assert_eq!((squared.clamped, of(&result, "absolute").clamped), (squared.n_control + squared.n, 0));
+    let problem = "most values of squared are too large or too small to be summed: scale them";
+    assert_eq!(result.health.problems, [problem]);
+}

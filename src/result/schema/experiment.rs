@@ -237,7 +237,7 @@ pub(super) const EXPERIMENT_ARM_FIELDS: &[Field<ArmRow>] = &[
     field(
         "class_share",
         "share",
-        "of a shadow: share of them with another class; absent without classes",
+        "of a shadow: share of the pairs with another class; absent without classes",
         Read::Float(|a| disagreement(a, |d| d.class_share)),
     ),
     field(

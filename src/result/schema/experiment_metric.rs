@@ -74,7 +74,7 @@ pub(super) const EXPERIMENT_FIELDS: &[Field<MetricResult>] = &[
     field(
         "clamped",
         "values",
-        "values beyond what can be summed, taken for the most that can",
+        "values that are too large to be summed, taken for the most that can be, or too small to be told from 0",
         Read::Integer(|m| Some(m.clamped)),
     ),
     field(
