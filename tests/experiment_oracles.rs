@@ -16,7 +16,7 @@ use driftline::experiment::{
     spending::SpendingBounds,
     split_test::log_evidence,
     strata::{Difference, Shape, Strata},
-    sums::{Sums, Unit},
+    sums::{Step, Sums},
 };
 use serde::Deserialize;
 
@@ -303,7 +303,7 @@ fn spending_bounds_cross_as_often_as_they_spend() {
     }
 }
 
-fn sums(events: &Events, unit: Unit) -> Sums {
+fn sums(events: &Events, unit: Step) -> Sums {
     let channels: Vec<&Vec<f64>> =
         std::iter::once(&events.m).chain(events.d.iter()).chain(events.x.iter()).collect();
     let mut sums = Sums::new(channels.len());
@@ -315,20 +315,20 @@ fn sums(events: &Events, unit: Unit) -> Sums {
 }
 
 /// Nothing seen of what these windows are of, and their sums.
-fn strata(windows: &[Window]) -> (Strata, Vec<(Sums, Sums)>, Vec<Unit>) {
+fn strata(windows: &[Window]) -> (Strata, Vec<(Sums, Sums)>, Vec<Step>) {
     let first = &windows[0].control;
     let covariates = windows.iter().map(|window| window.control.x.len()).max().unwrap();
     let shape = if first.d.is_some() { Shape::Ratio } else { Shape::Mean };
-    let units = vec![Unit::COARSE; 1 + covariates + usize::from(shape == Shape::Ratio)];
-    let pair = |window: &Window| (sums(&window.control, units[0]), sums(&window.challenger, units[0]));
-    (Strata::new(shape, covariates), windows.iter().map(pair).collect(), units)
+    let steps = vec![Step::COARSE; 1 + covariates + usize::from(shape == Shape::Ratio)];
+    let pair = |window: &Window| (sums(&window.control, steps[0]), sums(&window.challenger, steps[0]));
+    (Strata::new(shape, covariates), windows.iter().map(pair).collect(), steps)
 }
 
 /// The difference when every window is one stratum.
 fn difference(windows: &[Window]) -> Difference {
-    let (mut strata, windows, units) = strata(windows);
+    let (mut strata, windows, steps) = strata(windows);
     for (control, challenger) in &windows {
-        strata.add(control, challenger, &units);
+        strata.add(control, challenger, &steps);
     }
     strata.difference().unwrap()
 }
@@ -355,9 +355,9 @@ fn differences_are_those_of_raw_events_in_their_windows() {
 #[test]
 fn small_windows_count_as_one() {
     for case in oracles().stratified {
-        let (mut strata, windows, units) = strata(&case.windows);
+        let (mut strata, windows, steps) = strata(&case.windows);
         for (control, challenger) in &windows {
-            strata.take(control, challenger, &units);
+            strata.take(control, challenger, &steps);
         }
         match (strata.difference(), &case.together) {
             (Some(difference), Some(expected)) => assert_difference(&difference, expected, 1.0, &case.name),
@@ -411,10 +411,10 @@ fn pairs_differ_as_mcnemar_counts() {
         let PairedCase { both, only_control, only_challenger, neither, .. } = case;
         let mut sums = Sums::new(1);
         for (difference, count) in [(0.0, both + neither), (-1.0, only_control), (1.0, only_challenger)] {
-            let units = [Unit::FINE.count(difference).unwrap()];
-            (0..count).for_each(|_| sums.add(&units, None));
+            let steps = [Step::FINE.count(difference).unwrap()];
+            (0..count).for_each(|_| sums.add(&steps, None));
         }
-        let deviations = sums.deviations(None, &[Unit::FINE]);
+        let deviations = sums.deviations(None, &[Step::FINE]);
         assert_close(deviations.mean(0), case.difference, 1e-12, "difference");
         if let Some(variance) = case.variance {
             let actual = deviations.product(0, 0) / (deviations.n - 1.0) / deviations.n;

@@ -18,7 +18,7 @@ use super::{
     losses::labelled,
     pane::{PairPane, Pane},
     settings::{Design, ExperimentSettings},
-    sums::Unit,
+    sums::Step,
     timing::Timing,
     values::{EventView, Reading},
     waiting::{Answer, Entry, Room},
@@ -248,7 +248,7 @@ fn compare(settings: &ExperimentSettings, pairs: &mut PairPane, control: &Answer
         }
     }
     pairs.agreement.pairs += 1;
-    let score = |answer: &Answer| answer.predicted.score.and_then(|score| Unit::COARSE.count(score));
+    let score = |answer: &Answer| answer.predicted.score.and_then(|score| Step::COARSE.count(score));
     if let Some((mine, theirs)) = score(control).zip(score(answer)) {
         pairs.agreement.scores.add(&[mine, theirs], None);
     }

@@ -12,7 +12,7 @@ use super::{
     settings::{Design, ExperimentSettings, Inference, Margin, Method, MetricSettings, Statistic},
     strata::{Difference, Shape, Strata},
     sums::Sums,
-    values::{first_unit, units},
+    values::{first_step, steps},
 };
 use crate::result::{Better, EffectScale, InferenceMethod};
 
@@ -170,7 +170,7 @@ impl MetricState {
         keep_most(&mut self.unusable, log);
         match &mut self.totals {
             MetricTotals::Values { strata, rates } => {
-                strata.take(&control.sums, &challenger.sums, &units(metric));
+                strata.take(&control.sums, &challenger.sums, &steps(metric));
                 if let Some(rates) = rates {
                     rates.add(Positives {
                         control: control.sums.count_of_ones(),
@@ -217,8 +217,8 @@ impl MetricState {
                 bins.difference(q)
             }
             MetricTotals::Pairs { control, challenger, difference, .. } => {
-                let unit = first_unit(metric);
-                pairs::difference((control, challenger), difference, unit)
+                let step = first_step(metric);
+                pairs::difference((control, challenger), difference, step)
             }
         }
     }
@@ -303,11 +303,11 @@ impl MetricState {
         let MetricTotals::Pairs { control, .. } = &self.totals else {
             return (difference.variance / (1.0 - difference.explained).max(1e-6)).sqrt();
         };
-        let unit = first_unit(metric);
-        let deviations = control.deviations(None, &[unit]);
+        let step = first_step(metric);
+        let deviations = control.deviations(None, &[step]);
         let independent = deviations.product(0, 0) / (deviations.n - 1.0) / deviations.n;
         // With too few units to tell it is not known, as the difference is not.
-        let effect = pairs::design_effect(control, unit).unwrap_or(f64::INFINITY);
+        let effect = pairs::design_effect(control, step).unwrap_or(f64::INFINITY);
         (independent * effect).sqrt()
     }
 

@@ -5,27 +5,27 @@
 
 use super::{
     strata::{Difference, LEAST_BUCKETS},
-    sums::{Sums, Unit},
+    sums::{Step, Sums},
 };
 
 /// The mean of paired differences; `None` below two pairs.
 pub(super) fn difference(
     (control, challenger): (&Sums, &Sums),
     difference: &Sums,
-    unit: Unit,
+    step: Step,
 ) -> Option<Difference> {
-    let units = [unit];
-    let deviations = difference.deviations(None, &units);
+    let steps = [step];
+    let deviations = difference.deviations(None, &steps);
     let n = deviations.n;
     if n < 2.0 {
         return None;
     }
     let independent = deviations.product(0, 0) / (n - 1.0) / n;
     let mean = deviations.mean(0);
-    let design_effect = design_effect(difference, unit)?;
+    let design_effect = design_effect(difference, step)?;
     Some(Difference {
-        control: control.deviations(None, &units).mean(0),
-        challenger: challenger.deviations(None, &units).mean(0),
+        control: control.deviations(None, &steps).mean(0),
+        challenger: challenger.deviations(None, &steps).mean(0),
         difference: mean,
         variance: independent * design_effect,
         design_effect,
@@ -35,7 +35,7 @@ pub(super) fn difference(
 }
 
 /// How far values of a unit go together; `None` with too few units to tell.
-pub(super) fn design_effect(sums: &Sums, unit: Unit) -> Option<f64> {
+pub(super) fn design_effect(sums: &Sums, step: Step) -> Option<f64> {
     if !sums.has_buckets() {
         return Some(1.0);
     }
@@ -43,12 +43,12 @@ pub(super) fn design_effect(sums: &Sums, unit: Unit) -> Option<f64> {
     if used < LEAST_BUCKETS {
         return None;
     }
-    let units = [unit];
-    let deviations = sums.deviations(None, &units);
+    let steps = [step];
+    let deviations = sums.deviations(None, &steps);
     let (n, mean) = (deviations.n, deviations.mean(0));
     let independent = deviations.product(0, 0) / (n - 1.0) / n;
     let scatter: f64 = sums
-        .buckets(&units)
+        .buckets(&steps)
         .map(|(_, count, sums)| (sums.first().copied().unwrap_or(0.0) - mean * count).powi(2))
         .sum();
     #[expect(clippy::cast_precision_loss, reason = "at most 256")]

@@ -8,7 +8,7 @@ use super::{
     quantiles::Histogram,
     settings::{Design, ExperimentSettings, MetricSettings, Statistic},
     sums::Sums,
-    values::{Reading, units},
+    values::{Reading, steps},
 };
 use crate::{
     profile::{Cell, Counts},
@@ -127,7 +127,7 @@ impl Agreement {
 impl MetricPane {
     pub(super) fn new(metric: &MetricSettings) -> Self {
         Self {
-            sums: Sums::new(units(metric).len()),
+            sums: Sums::new(steps(metric).len()),
             bins: Histogram::default(),
             invalid: 0,
             absent: 0,
@@ -216,7 +216,7 @@ impl Pane {
                     .metrics
                     .iter()
                     .zip(&settings.metrics)
-                    .all(|(pane, metric)| pane.sums.fits(units(metric).len()))
+                    .all(|(pane, metric)| pane.sums.fits(steps(metric).len()))
         };
         let of_pair = |pair: &PairPane| {
             let is_one = |metric: &PairMetric| {

@@ -5,7 +5,7 @@ use super::{
     judge,
     pane::{Agreement, Pane, prediction_columns},
     settings::{Design, ExperimentSettings},
-    sums::Unit,
+    sums::Step,
     totals::Totals,
     verdict,
 };
@@ -169,7 +169,7 @@ fn unseen(arm: &str, reason: &str) -> ChallengerResult {
 }
 
 fn disagreement(agreement: &Agreement) -> Disagreement {
-    let deviations = agreement.scores.deviations(None, &[Unit::COARSE; 2]);
+    let deviations = agreement.scores.deviations(None, &[Step::COARSE; 2]);
     let has_scores = deviations.n > 0.0;
     let (mine, theirs) = (deviations.mean(0), deviations.mean(1));
     let difference = theirs - mine;

@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     least_squares::{form, solve},
-    sums::{BUCKETS, Deviations, Sums, Unit},
+    sums::{BUCKETS, Deviations, Step, Sums},
 };
 
 /// Observations of each arm that make a stratum.
@@ -165,36 +165,36 @@ impl Strata {
     }
 
     /// Takes a window.
-    pub fn take(&mut self, control: &Sums, challenger: &Sums, units: &[Unit]) {
-        if control.n() == 0 || challenger.n() == 0 || self.add_enough(control, challenger, units) {
+    pub fn take(&mut self, control: &Sums, challenger: &Sums, steps: &[Step]) {
+        if control.n() == 0 || challenger.n() == 0 || self.add_enough(control, challenger, steps) {
             return;
         }
         let (mut mine, mut theirs) =
             self.pending.take().unwrap_or_else(|| (Sums::new(self.channels()), Sums::new(self.channels())));
         mine.merge(control);
         theirs.merge(challenger);
-        if !self.add_enough(&mine, &theirs, units) {
+        if !self.add_enough(&mine, &theirs, steps) {
             self.pending = Some((mine, theirs));
         }
     }
 
     /// Takes what is large enough for a stratum.
-    fn add_enough(&mut self, control: &Sums, challenger: &Sums, units: &[Unit]) -> bool {
+    fn add_enough(&mut self, control: &Sums, challenger: &Sums, steps: &[Step]) -> bool {
         let is_enough =
             |sums: &Sums| sums.n() >= LEAST && (!sums.has_buckets() || sums.used_buckets() >= LEAST_BUCKETS);
-        is_enough(control) && is_enough(challenger) && self.add(control, challenger, units)
+        is_enough(control) && is_enough(challenger) && self.add(control, challenger, steps)
     }
 
     /// Takes what is a stratum whatever its size; `false` when nothing follows from
     /// it: an arm has fewer than two observations, or denominators that sum up to
     /// nothing.
-    pub fn add(&mut self, control: &Sums, challenger: &Sums, units: &[Unit]) -> bool {
-        let [a, b] = [control, challenger].map(|sums| self.side(sums, units));
+    pub fn add(&mut self, control: &Sums, challenger: &Sums, steps: &[Step]) -> bool {
+        let [a, b] = [control, challenger].map(|sums| self.side(sums, steps));
         let is_usable = |side: &Side<'_>| side.deviations.n >= 2.0 && side.total > 0.0;
         if !is_usable(&a) || !is_usable(&b) {
             return false;
         }
-        let both = control.deviations(Some(challenger), units);
+        let both = control.deviations(Some(challenger), steps);
         let weight = a.total * b.total / (a.total + b.total);
         let (n_a, n_b) = (a.deviations.n, b.deviations.n);
         self.n_control += control.n();
@@ -224,13 +224,13 @@ impl Strata {
                 add_at(&mut self.within, at, within);
             }
         }
-        self.add_buckets(weight, &a, -1.0, units);
-        self.add_buckets(weight, &b, 1.0, units);
+        self.add_buckets(weight, &a, -1.0, steps);
+        self.add_buckets(weight, &b, 1.0, steps);
         true
     }
 
-    fn side<'a>(&self, sums: &'a Sums, units: &[Unit]) -> Side<'a> {
-        let deviations = sums.deviations(None, units);
+    fn side<'a>(&self, sums: &'a Sums, steps: &[Step]) -> Side<'a> {
+        let deviations = sums.deviations(None, steps);
         let total = match self.shape {
             Shape::Mean => deviations.n,
             Shape::Ratio => deviations.sums.get(1).copied().unwrap_or(0.0),
@@ -238,7 +238,7 @@ impl Strata {
         Side { sums, deviations, total }
     }
 
-    fn add_buckets(&mut self, weight: f64, side: &Side<'_>, sign: f64, units: &[Unit]) {
+    fn add_buckets(&mut self, weight: f64, side: &Side<'_>, sign: f64, steps: &[Step]) {
         if !side.sums.has_buckets() {
             return;
         }
@@ -251,7 +251,7 @@ impl Strata {
         let k = side.sums.used_buckets() as f64;
         let scale = if k > 1.0 { (k / (k - 1.0)).sqrt() } else { 1.0 };
         let of = |sums: &[f64], channel: usize| sums.get(channel).copied().unwrap_or(0.0);
-        for (bucket, n, sums) in side.sums.buckets(units) {
+        for (bucket, n, sums) in side.sums.buckets(steps) {
             add_at(&mut self.bucket_n, bucket, n);
             for index in 0..self.values {
                 let expected = value(self.shape, &side.deviations, index)
@@ -364,7 +364,7 @@ mod tests {
     fn sums(values: &[f64], unit_of: impl Fn(usize) -> Option<u8>) -> Sums {
         let mut sums = Sums::new(1);
         for (index, value) in values.iter().enumerate() {
-            sums.add(&[Unit::COARSE.count(*value).expect("in range")], unit_of(index));
+            sums.add(&[Step::COARSE.count(*value).expect("in range")], unit_of(index));
         }
         sums
     }
@@ -373,7 +373,7 @@ mod tests {
     fn one_window_is_a_plain_comparison() {
         let (a, b) = (sums(&[1.0, 2.0, 3.0, 4.0], |_| None), sums(&[2.0, 4.0, 6.0], |_| None));
         let mut strata = Strata::new(Shape::Mean, 0);
-        assert!(strata.add(&a, &b, &[Unit::COARSE]));
+        assert!(strata.add(&a, &b, &[Step::COARSE]));
         let difference = strata.difference().expect("a stratum");
         assert!((difference.difference - 1.5).abs() < 1e-12);
         // 5/3 / 4 + 4 / 3, against 8 / 6 * 1.7 + … of both: the larger one.
@@ -388,7 +388,7 @@ mod tests {
         let window = || (sums(&[1.0; 50], |_| None), sums(&[1.0; 4], |_| None));
         for taken in 1..=3 {
             let (a, b) = window();
-            strata.take(&a, &b, &[Unit::COARSE]);
+            strata.take(&a, &b, &[Step::COARSE]);
             assert_eq!(strata.difference().is_some(), taken == 3);
         }
         assert_eq!(strata.n(), (150, 12));
@@ -400,7 +400,7 @@ mod tests {
         let tenfold: Vec<f64> = values.iter().flat_map(|value| [*value; 10]).collect();
         let unit = |index: usize| u8::try_from(index / 10).ok();
         let mut other = Strata::new(Shape::Mean, 0);
-        other.add(&sums(&tenfold, unit), &sums(&[5.0; 20], |_| None), &[Unit::COARSE]);
+        other.add(&sums(&tenfold, unit), &sums(&[5.0; 20], |_| None), &[Step::COARSE]);
         let effect = other.difference().expect("a stratum").design_effect;
         assert!((effect - 10.0).abs() < 0.2, "{effect}");
     }

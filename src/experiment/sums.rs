@@ -1,9 +1,9 @@
 //! What the events of one arm in one window add up to.
 //!
 //! Why: events come in any order and from any partition, and a replay must give the
-//! same bits. So values become whole multiples of a unit first, by one rounding that
-//! depends on the value alone, and whole numbers are summed. The unit is a setting of
-//! the metric: a power of two far below what matters.
+//! same bits. So values become whole multiples of a step first, by one rounding that
+//! depends on the value alone, and whole numbers are summed. The step follows from
+//! what the metric is of: a power of two far below what matters.
 //!
 //! An observation has one or more *channels*: the value, the denominator of a ratio,
 //! covariates. Sums and sums of products are kept of all of them, and, where events
@@ -13,25 +13,25 @@
 //!
 //! Promises: [`Sums::merge`] gives the same in any order; differences of squares are
 //! taken in whole numbers, so that a large common part of the values costs no digits.
-//! Values beyond 2^52 units are taken for that many, which the caller counts: what is
+//! Values beyond 2^52 steps are taken for that many, which the caller counts: what is
 //! far off must not vanish.
 
 use serde::{Deserialize, Serialize};
 
 /// Buckets of units.
 pub const BUCKETS: usize = 256;
-/// Greatest value in units: squares of so many fit in 128 bits eight million times.
-const MOST_UNITS: f64 = 4_503_599_627_370_496.0;
-/// That many units.
+/// Greatest value in steps: squares of so many fit in 128 bits eight million times.
+const MOST_STEPS: f64 = 4_503_599_627_370_496.0;
+/// That many steps.
 pub const MOST_COUNT: i64 = 1 << 52;
 /// More observations no window holds.
 const MOST: u64 = 1 << 36;
 
-/// The unit of a channel: two to this power.
+/// The step of a channel: two to this power.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unit(i32);
+pub struct Step(i32);
 
-impl Unit {
+impl Step {
     /// For probabilities, losses of them and shares: about 1e-12, up to 4,096.
     pub const FINE: Self = Self(-40);
     /// For anything else: about 2.4e-7, up to 1.07e9.
@@ -39,15 +39,15 @@ impl Unit {
     /// For whole numbers.
     pub const WHOLE: Self = Self(0);
 
-    /// `value` in units, or the most that there can be; `None` when it is no number.
+    /// `value` in steps, or the most that there can be; `None` when it is no number.
     #[must_use]
     pub fn count(self, value: f64) -> Option<i64> {
-        let units = (value * f64::from(-self.0).exp2()).round_ties_even();
+        let steps = (value * f64::from(-self.0).exp2()).round_ties_even();
         #[expect(clippy::cast_possible_truncation, reason = "within 2^52")]
-        (!units.is_nan()).then(|| units.clamp(-MOST_UNITS, MOST_UNITS) as i64)
+        (!steps.is_nan()).then(|| steps.clamp(-MOST_STEPS, MOST_STEPS) as i64)
     }
 
-    /// The value of one unit.
+    /// The value of one step.
     #[must_use]
     pub fn size(self) -> f64 {
         f64::from(self.0).exp2()
@@ -56,7 +56,7 @@ impl Unit {
     /// The greatest value.
     #[must_use]
     pub fn most(self) -> f64 {
-        MOST_UNITS * self.size()
+        MOST_STEPS * self.size()
     }
 }
 
@@ -147,7 +147,7 @@ impl Sums {
             && self.bucket_sums.len() == self.buckets.len() * channels
     }
 
-    /// Takes an observation: one number of units per channel, and the bucket of its
+    /// Takes an observation: one number of steps per channel, and the bucket of its
     /// unit where it names one.
     pub fn add(&mut self, values: &[i64], bucket: Option<u8>) {
         self.n += 1;
@@ -204,9 +204,9 @@ impl Sums {
     }
 
     /// The buckets: number, observations, and the sums in the values' own scale.
-    pub fn buckets<'s>(&'s self, units: &'s [Unit]) -> impl Iterator<Item = (usize, f64, Vec<f64>)> + 's {
+    pub fn buckets<'s>(&'s self, steps: &'s [Step]) -> impl Iterator<Item = (usize, f64, Vec<f64>)> + 's {
         let in_values = move |sums: &[Wide]| {
-            sums.iter().zip(units).map(|(wide, unit)| float(wide.0) * unit.size()).collect()
+            sums.iter().zip(steps).map(|(wide, step)| float(wide.0) * step.size()).collect()
         };
         let sums = self.bucket_sums.chunks(self.channels.max(1));
         let counted = self.buckets.iter().zip(&self.bucket_n);
@@ -215,7 +215,7 @@ impl Sums {
             .map(move |((bucket, n), sums)| (usize::from(*bucket), f64::from(*n), in_values(sums)))
     }
 
-    /// Of a channel that is 0 or 1 and in whole units: how often it is 1.
+    /// Of a channel that is 0 or 1 and in whole steps: how often it is 1.
     #[must_use]
     pub fn count_of_ones(&self) -> u64 {
         self.sums.first().map_or(0, |wide| u64::try_from(wide.0).unwrap_or(0))
@@ -233,10 +233,10 @@ impl Sums {
         !self.buckets.is_empty()
     }
 
-    /// Sums and deviations of this part and `other` together, in values; `units` has
+    /// Sums and deviations of this part and `other` together, in values; `steps` has
     /// one per channel.
     #[must_use]
-    pub fn deviations(&self, other: Option<&Self>, units: &[Unit]) -> Deviations {
+    pub fn deviations(&self, other: Option<&Self>, steps: &[Step]) -> Deviations {
         let empty = Self::new(self.channels);
         let other = other.unwrap_or(&empty);
         let n = self.n + other.n;
@@ -245,7 +245,7 @@ impl Sums {
         let centre = |sum: &i128| if n == 0 { 0 } else { sum / i128::from(n as i64) };
         let centres: Vec<i128> = sums.iter().map(centre).collect();
         let count = float(i128::from(n));
-        let size = |index: usize| units.get(index).map_or(1.0, |unit| unit.size());
+        let size = |index: usize| steps.get(index).map_or(1.0, |step| step.size());
         let mut products = Vec::with_capacity(self.products.len());
         for i in 0..self.channels {
             for j in i..self.channels {
@@ -300,8 +300,8 @@ mod tests {
     fn sums(values: &[(f64, f64)]) -> Sums {
         let mut sums = Sums::new(2);
         for (index, (a, b)) in values.iter().enumerate() {
-            let units = [*a, *b].map(|value| Unit::COARSE.count(value).expect("in range"));
-            sums.add(&units, u8::try_from(index % 5).ok());
+            let steps = [*a, *b].map(|value| Step::COARSE.count(value).expect("in range"));
+            sums.add(&steps, u8::try_from(index % 5).ok());
         }
         sums
     }
@@ -310,7 +310,7 @@ mod tests {
     fn a_large_common_part_costs_no_digits() {
         let values: Vec<(f64, f64)> =
             (0..1_000).map(|i| (1.6e7 + f64::from(i % 2), f64::from(i % 4))).collect();
-        let deviations = sums(&values).deviations(None, &[Unit::COARSE; 2]);
+        let deviations = sums(&values).deviations(None, &[Step::COARSE; 2]);
         assert!((deviations.product(0, 0) - 250.0).abs() < 1e-9);
         assert!((deviations.product(1, 1) - 1_250.0).abs() < 1e-9);
         assert!((deviations.product(1, 0) - 250.0).abs() < 1e-9);
@@ -322,21 +322,21 @@ mod tests {
         let values: Vec<(f64, f64)> = (0..40).map(|i| (f64::from(i * i), f64::from(i) / 3.0)).collect();
         let (first, second) = values.split_at(13);
         let (mut one, mut other) = (sums(first), sums(second));
-        let both = one.deviations(Some(&other), &[Unit::COARSE; 2]);
+        let both = one.deviations(Some(&other), &[Step::COARSE; 2]);
         one.merge(&sums(second));
         other.merge(&sums(first));
         assert_eq!(one.n(), 40);
         assert_eq!((one.products.clone(), &one.sums), (other.products.clone(), &other.sums));
-        assert_eq!(one.deviations(None, &[Unit::COARSE; 2]), both);
+        assert_eq!(one.deviations(None, &[Step::COARSE; 2]), both);
     }
 
     #[test]
     fn what_is_out_of_range_is_taken_for_the_most_that_there_can_be() {
-        assert_eq!(Unit::COARSE.count(f64::NAN), None);
-        assert_eq!(Unit::COARSE.count(f64::INFINITY), Some(MOST_COUNT));
-        assert_eq!(Unit::FINE.count(-4_096.0), Some(-MOST_COUNT));
-        assert_eq!(Unit::FINE.count(-5_000.0), Some(-MOST_COUNT));
-        assert!((Unit::COARSE.most() - 1_073_741_824.0).abs() < 1e-6);
+        assert_eq!(Step::COARSE.count(f64::NAN), None);
+        assert_eq!(Step::COARSE.count(f64::INFINITY), Some(MOST_COUNT));
+        assert_eq!(Step::FINE.count(-4_096.0), Some(-MOST_COUNT));
+        assert_eq!(Step::FINE.count(-5_000.0), Some(-MOST_COUNT));
+        assert!((Step::COARSE.most() - 1_073_741_824.0).abs() < 1e-6);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::{
     settings::{Design, ExperimentSettings},
     split_test,
     strata::{Shape, Strata},
-    sums::Unit,
+    sums::Step,
 };
 use crate::result::ArmCounts;
 
@@ -209,7 +209,7 @@ impl Totals {
                 });
             }
             for (strata, challenger) in self.coverage_strata.iter_mut().zip(challengers) {
-                strata.take(&control.coverage, &challenger.coverage, &[Unit::WHOLE; 2]);
+                strata.take(&control.coverage, &challenger.coverage, &[Step::WHOLE; 2]);
             }
             // The largest of several is evidence of so many times less.
             #[expect(clippy::cast_precision_loss, reason = "a handful of challengers")]

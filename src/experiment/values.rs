@@ -13,7 +13,7 @@ use super::{
         ArmSource, Condition, Covariate, ExperimentSettings, Loss, MOST_COVARIATES, MetricSettings,
         MetricValue, Statistic, UnitSource,
     },
-    sums::{MOST_COUNT, Unit},
+    sums::{MOST_COUNT, Step},
 };
 use crate::{
     decode::{Envelope, FieldSource, LooseValue, field, loose_value, member, name_field},
@@ -43,7 +43,7 @@ pub(super) enum Reading {
     Absent,
     /// Something that can't be used.
     Invalid,
-    /// One number per channel, in the channels' units.
+    /// One number per channel, in the channels' steps.
     Values(Channels),
 }
 
@@ -107,21 +107,21 @@ impl Channels {
     }
 }
 
-/// The units of a metric's channels.
-pub(super) fn units(metric: &MetricSettings) -> Vec<Unit> {
-    let second = matches!(metric.statistic, Statistic::Ratio(_)).then_some(Unit::COARSE);
-    let covariates = metric.covariates.iter().map(|_| Unit::COARSE);
-    std::iter::once(first_unit(metric)).chain(second).chain(covariates).collect()
+/// The steps of a metric's channels.
+pub(super) fn steps(metric: &MetricSettings) -> Vec<Step> {
+    let second = matches!(metric.statistic, Statistic::Ratio(_)).then_some(Step::COARSE);
+    let covariates = metric.covariates.iter().map(|_| Step::COARSE);
+    std::iter::once(first_step(metric)).chain(second).chain(covariates).collect()
 }
 
-/// The unit of a metric's values, without a list of all: every event asks for it.
-pub(super) fn first_unit(metric: &MetricSettings) -> Unit {
+/// The step of a metric's values, without a list of all: every event asks for it.
+pub(super) fn first_step(metric: &MetricSettings) -> Step {
     match (&metric.statistic, &metric.value) {
         (Statistic::Quantile(_) | Statistic::Rate(_), _) | (_, MetricValue::Loss(Loss::Correct)) => {
-            Unit::WHOLE
+            Step::WHOLE
         }
-        (_, MetricValue::Loss(Loss::Brier | Loss::LogLoss)) => Unit::FINE,
-        _ => Unit::COARSE,
+        (_, MetricValue::Loss(Loss::Brier | Loss::LogLoss)) => Step::FINE,
+        _ => Step::COARSE,
     }
 }
 
@@ -227,7 +227,7 @@ impl EventView<'_, '_> {
             None | Some(LooseValue::Missing) => Reading::Absent,
             Some(value) => number(&value)
                 .filter(|per| *per >= 0.0)
-                .and_then(|per| Unit::COARSE.count(per))
+                .and_then(|per| Step::COARSE.count(per))
                 .map_or(Reading::Invalid, |per| Reading::Values(Channels::new(per))),
         }
     }
@@ -244,7 +244,7 @@ impl EventView<'_, '_> {
         Reading::Values(channels)
     }
 
-    /// A covariate in its unit.
+    /// A covariate in its steps.
     pub(super) fn covariate(&self, covariate: &Covariate) -> Option<i64> {
         let value = match covariate {
             Covariate::Prediction => self.score()?,
@@ -254,7 +254,7 @@ impl EventView<'_, '_> {
             }
             Covariate::Field(source) => number(&field(self.message, self.topic, source)?)?,
         };
-        Unit::COARSE.count(value)
+        Step::COARSE.count(value)
     }
 }
 
@@ -263,7 +263,7 @@ pub(super) fn first_channel(metric: &MetricSettings, value: &LooseValue<'_>) -> 
     if matches!(value, LooseValue::Missing) {
         return Reading::Absent;
     }
-    let unit = match &metric.statistic {
+    let step = match &metric.statistic {
         Statistic::Rate(condition) => {
             let meets = meets(condition, value);
             return meets.map_or(Reading::Invalid, |meets| Reading::Values(Channels::new(i64::from(meets))));
@@ -272,12 +272,12 @@ pub(super) fn first_channel(metric: &MetricSettings, value: &LooseValue<'_>) -> 
             let bin = number(value).map(|number| capped(metric, number)).and_then(quantiles::bin);
             return bin.map_or(Reading::Invalid, |bin| Reading::Values(Channels::new(i64::from(bin))));
         }
-        Statistic::Mean | Statistic::Ratio(_) => first_unit(metric),
+        Statistic::Mean | Statistic::Ratio(_) => first_step(metric),
     };
     let Some(number) = number(value).map(|number| capped(metric, number)) else { return Reading::Invalid };
-    let counted = unit.count(number);
+    let counted = step.count(number);
     // Losses of probabilities are small where they are good.
-    let is_lost = unit == Unit::COARSE && counted == Some(0) && number.abs() > 0.0;
+    let is_lost = step == Step::COARSE && counted == Some(0) && number.abs() > 0.0;
     counted
         .map_or(Reading::Invalid, |counted| Reading::Values(Channels { is_lost, ..Channels::new(counted) }))
 }

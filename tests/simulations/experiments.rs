@@ -27,7 +27,7 @@ use super::{
     quantiles,
     report::{self, Times},
     split_test,
-    sums::Unit,
+    sums::Step,
     totals::Totals,
     values::{Channels, Reading},
 };
@@ -143,7 +143,7 @@ fn event(pane: &mut Pane, settings: &ExperimentSettings, arm: usize, values: &[i
 }
 
 fn coarse(value: f64) -> i64 {
-    Unit::COARSE.count(value).unwrap()
+    Step::COARSE.count(value).unwrap()
 }
 
 /// A window of two arms with these rates.
