@@ -397,7 +397,7 @@ fn quantiles_are_right_within_a_bin() {
             });
             strata.take(&control, &challenger);
         }
-        let Some(difference) = strata.difference(case.q) else {
+        let Some(difference) = strata.difference(case.q, 1.0) else {
             panic!("nothing of {}", case.q);
         };
         assert_close(difference.control, case.control, 0.02, "control");

@@ -12,7 +12,7 @@ use crate::{decode::LooseValue, profile::row_hash};
 /// A label, a predicted class, or what a rate counts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Class {
-    /// A finite number, or text that is one; a truth value is 0 or 1.
+    /// A finite number, or text that is one; a truth value, or its word, is 0 or 1.
     Number(f64),
     /// The hash of another word.
     Word(u64),
@@ -20,6 +20,9 @@ pub enum Class {
 
 impl From<&str> for Class {
     fn from(text: &str) -> Self {
+        if text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false") {
+            return Self::Number(f64::from(u8::from(text.eq_ignore_ascii_case("true"))));
+        }
         match text.trim().parse() {
             Ok(number) => Self::of_number(number).unwrap_or_else(|| Self::of_word(text)),
             Err(_) => Self::of_word(text),
@@ -69,8 +72,14 @@ mod tests {
     fn what_means_the_same_class_is_equal_and_nothing_else() {
         let text = |text: &'static str| LooseValue::Text(text.into());
         let same = [
-            vec![LooseValue::Number(1.0), LooseValue::Bool(true), text("1"), text(" 1.0 "), text("1e0")],
-            vec![LooseValue::Number(0.0), LooseValue::Number(-0.0), LooseValue::Bool(false), text("-0")],
+            vec![LooseValue::Number(1.0), LooseValue::Bool(true), text("1"), text(" 1.0 "), text("True")],
+            vec![
+                LooseValue::Number(0.0),
+                LooseValue::Number(-0.0),
+                LooseValue::Bool(false),
+                text("-0"),
+                text("false"),
+            ],
             vec![text("fraud")],
             vec![text("Fraud")],
             vec![text("NaN")],

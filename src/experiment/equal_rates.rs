@@ -123,7 +123,7 @@ impl EqualRates {
     /// Whether it has as many numbers as it should, all of them finite.
     #[must_use]
     pub fn is_plausible(&self) -> bool {
-        self.logs.len() == COUNT && self.logs.iter().all(|log| log.is_finite())
+        self.seen.0 <= self.seen.1 && self.logs.len() == COUNT && self.logs.iter().all(|log| log.is_finite())
     }
 
     /// Takes a window in which both arms have events; one without says nothing.

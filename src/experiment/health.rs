@@ -13,7 +13,7 @@ use super::{
     totals::{LeftOut, Totals},
     verdict::share,
 };
-use crate::result::ExperimentHealth;
+use crate::result::{ExperimentHealth, MetricRole};
 
 /// One in so many that is wrong is too many to trust the rest, and how many it takes to
 /// say so.
@@ -108,24 +108,25 @@ impl Totals {
         })
     }
 
-    /// The metrics of which a challenger has other values that can be used than the
-    /// control: what is left is then of other events.
+    /// The metrics of which a challenger lacks values: what is left of it is then of other
+    /// events.
     fn unusable(&self, settings: &ExperimentSettings, place: usize, arm: &str) -> Vec<String> {
         let tests = self.metrics.len() * settings.metrics.len();
         #[expect(clippy::cast_precision_loss, reason = "a handful of challengers and metrics")]
         let wanted = (tests.max(1) as f64 / settings.inference.srm_alpha).ln();
         let states = self.metrics.get(place).into_iter().flatten();
-        let uneven = settings.metrics.iter().zip(states).filter_map(|(metric, state)| {
+        // What decides nothing holds nothing.
+        let metrics =
+            settings.metrics.iter().zip(states).filter(|(metric, _)| metric.role != MetricRole::Plain);
+        let uneven = metrics.filter_map(|(metric, state)| {
             let name = &metric.name;
             let (pairs, one_sided) = (state.n().1, state.one_sided);
             if state.unusable.is_some_and(|log| log >= wanted) {
-                Some(format!(
-                    "{arm} has a value of {name} that can be used more or less often than the control"
-                ))
+                Some(format!("{arm} lacks values of {name} that can be used more often than the control"))
             } else if exceeds(settings, one_sided, pairs + one_sided) {
                 let of = share(one_sided, pairs + one_sided);
                 Some(format!("{arm} has no value of {name} that can be used for {of} of the requests"))
-            } else if state.clamped * 2 > state.n().0 + state.n().1 {
+            } else if state.scaled.0 >= TELLING && state.scaled.0 * 2 > state.scaled.1 {
                 Some(format!("most values of {name} are too large or too small to be summed: scale them"))
             } else {
                 None

@@ -232,7 +232,7 @@ fn label_pair(
     let metrics = settings.metrics.iter().zip(&mut pairs.metrics);
     for (metric, sums) in metrics.filter(|(metric, _)| metric.needs_label()) {
         let [mine, theirs] = [control, answer].map(|of| labelled(metric, of.predicted, label));
-        sums.clamped += u64::from(mine.is_clamped() || theirs.is_clamped());
+        sums.clamped += u64::from(mine.is_clamped()) + u64::from(theirs.is_clamped());
         let (mine, theirs) = (mine.first(), theirs.first());
         sums.invalid += u64::from(mine.is_none() || theirs.is_none());
         sums.take(mine, theirs, control.bucket);

@@ -11,7 +11,7 @@ use super::{
     rate_ratio::RateRatio,
     settings::{Design, ExperimentSettings, Inference, Margin, Method, MetricSettings, Statistic},
     strata::{Difference, Shape, Strata},
-    sums::Sums,
+    sums::{Step, Sums},
     values::{first_step, steps},
 };
 use crate::result::{Better, EffectScale, InferenceMethod};
@@ -28,10 +28,14 @@ pub(super) struct MetricState {
     pub(super) evidence: Evidence,
     pub(super) invalid: u64,
     pub(super) clamped: u64,
-    /// How often there is no value that can be used, of both arms, and the largest
-    /// logarithm of the evidence that arms differ in it.
+    /// How often there is no value that can be used, how far that is a matter of units, and
+    /// the largest logarithm of the evidence that the challenger lacks values more often than
+    /// the control: what is left of it then flatters it. The other way round is safe.
     unusable_rates: EqualRates,
+    unusable_units: Strata,
     pub(super) unusable: Option<f64>,
+    /// Of windows in which both have values: those that are clamped, and all.
+    pub(super) scaled: (u64, u64),
     /// Pairs of which the control's value can be used and the challenger's can't.
     pub(super) one_sided: u64,
 }
@@ -40,18 +44,12 @@ pub(super) struct MetricState {
 #[serde(rename_all = "snake_case")]
 enum MetricTotals {
     /// Means, ratios and rates; of rates with the evidence about their ratio.
-    Values {
-        strata: Strata,
-        rates: Option<RateRatio>,
-    },
-    Quantile(QuantileStrata),
+    Values { strata: Strata, rates: Option<RateRatio> },
+    /// The strata are of the bins' numbers: how far values of a unit go together wherever
+    /// they lie.
+    Quantile { strata: Strata, bins: QuantileStrata },
     /// Of rates with the evidence of which arm alone was positive.
-    Pairs {
-        control: Sums,
-        challenger: Sums,
-        difference: Sums,
-        rates: Option<EqualRates>,
-    },
+    Pairs { control: Sums, challenger: Sums, difference: Sums, rates: Option<EqualRates> },
 }
 
 /// A look at a metric.
@@ -102,17 +100,19 @@ impl MetricTotals {
 impl MetricState {
     pub(super) fn new(settings: &ExperimentSettings, metric: &MetricSettings, levels: Levels) -> Self {
         let is_rate = metric.is_rate();
+        let strata = Strata::new(shape(metric), metric.covariates.len());
         let totals = match (settings.design, &metric.statistic) {
             (Design::Shadow { .. }, _) => {
                 let sums = || Sums::new(1);
                 let rates = is_rate.then(EqualRates::default);
                 MetricTotals::Pairs { control: sums(), challenger: sums(), difference: sums(), rates }
             }
-            (Design::Split, Statistic::Quantile(_)) => MetricTotals::Quantile(QuantileStrata::default()),
-            (Design::Split, _) => MetricTotals::Values {
-                strata: Strata::new(shape(metric), metric.covariates.len()),
-                rates: is_rate.then(|| RateRatio::new(margin_ratio(metric))),
-            },
+            (Design::Split, Statistic::Quantile(_)) => {
+                MetricTotals::Quantile { strata, bins: QuantileStrata::default() }
+            }
+            (Design::Split, _) => {
+                MetricTotals::Values { strata, rates: is_rate.then(|| RateRatio::new(margin_ratio(metric))) }
+            }
         };
         Self {
             totals,
@@ -120,7 +120,9 @@ impl MetricState {
             invalid: 0,
             clamped: 0,
             unusable_rates: EqualRates::default(),
+            unusable_units: Strata::new(Shape::Ratio, 0),
             unusable: None,
+            scaled: (0, 0),
             one_sided: 0,
         }
     }
@@ -133,19 +135,23 @@ impl MetricState {
         levels: Levels,
     ) -> bool {
         let is_quantile = matches!(metric.statistic, Statistic::Quantile(_));
+        let strata_fit = |strata: &Strata| strata.fits(shape(metric), metric.covariates.len());
         let is_shadow = settings.design != Design::Split;
         self.evidence.is_plausible(settings.inference.method, levels)
             && self.unusable_rates.is_plausible()
+            && self.unusable_units.fits(Shape::Ratio, 0)
             && self.unusable.is_none_or(f64::is_finite)
             && match &self.totals {
                 MetricTotals::Values { strata, rates } => {
                     !is_shadow
                         && !is_quantile
-                        && strata.fits(shape(metric), metric.covariates.len())
+                        && strata_fit(strata)
                         && rates.is_some() == metric.is_rate()
                         && rates.as_ref().is_none_or(RateRatio::is_plausible)
                 }
-                MetricTotals::Quantile(bins) => !is_shadow && is_quantile && bins.is_plausible(),
+                MetricTotals::Quantile { strata, bins } => {
+                    !is_shadow && is_quantile && strata_fit(strata) && bins.is_plausible()
+                }
                 MetricTotals::Pairs { control, challenger, difference, rates } => {
                     is_shadow
                         && rates.is_some() == metric.is_rate()
@@ -159,15 +165,12 @@ impl MetricState {
     pub(super) fn take(&mut self, metric: &MetricSettings, control: &MetricPane, challenger: &MetricPane) {
         self.invalid += control.invalid + challenger.invalid;
         self.clamped += control.clamped + challenger.clamped;
-        let unusable = |pane: &MetricPane| pane.invalid + pane.absent;
-        self.unusable_rates.add(Positives {
-            control: unusable(control),
-            challenger: unusable(challenger),
-            n_control: unusable(control) + control.sums.n(),
-            n_challenger: unusable(challenger) + challenger.sums.n(),
-        });
-        let log = self.unusable_rates.log_e_value(self.difference(metric).map_or(1.0, |d| d.design_effect));
-        keep_most(&mut self.unusable, log);
+        let (n_control, n) = (control.sums.n(), challenger.sums.n());
+        if n_control > 0 && n > 0 {
+            self.scaled.0 += control.clamped + challenger.clamped;
+            self.scaled.1 += n_control + n;
+        }
+        self.take_unusable(control, challenger);
         match &mut self.totals {
             MetricTotals::Values { strata, rates } => {
                 strata.take(&control.sums, &challenger.sums, &steps(metric));
@@ -180,15 +183,36 @@ impl MetricState {
                     });
                 }
             }
-            MetricTotals::Quantile(bins) => bins.take(&control.bins, &challenger.bins),
+            MetricTotals::Quantile { strata, bins } => {
+                strata.take(&control.sums, &challenger.sums, &steps(metric));
+                bins.take(&control.bins, &challenger.bins);
+            }
             MetricTotals::Pairs { .. } => {}
+        }
+    }
+
+    fn take_unusable(&mut self, control: &MetricPane, challenger: &MetricPane) {
+        let unusable = |pane: &MetricPane| pane.invalid + pane.absent;
+        self.unusable_rates.add(Positives {
+            control: unusable(control),
+            challenger: unusable(challenger),
+            n_control: unusable(control) + control.sums.n(),
+            n_challenger: unusable(challenger) + challenger.sums.n(),
+        });
+        self.unusable_units.take(&control.lacking, &challenger.lacking, &[Step::WHOLE; 2]);
+        if let Some(effect) = self.unusable_units.design_effect_of_shares() {
+            keep_most(&mut self.unusable, self.unusable_rates.log_e_above(effect));
         }
     }
 
     /// Takes the pairs of a window, with what could not be used of either arm.
     pub(super) fn take_pairs(&mut self, window: &PairMetric, arms: [&MetricPane; 2]) {
         self.invalid += window.invalid + arms.iter().map(|arm| arm.invalid).sum::<u64>();
-        self.clamped += window.clamped + arms.iter().map(|arm| arm.clamped).sum::<u64>();
+        let clamped = window.clamped + arms.iter().map(|arm| arm.clamped).sum::<u64>();
+        self.clamped += clamped;
+        if window.difference.n() > 0 {
+            self.scaled = (self.scaled.0 + clamped, self.scaled.1 + 2 * window.difference.n());
+        }
         self.one_sided += window.one_sided;
         if let MetricTotals::Pairs { control, challenger, difference, rates } = &mut self.totals {
             control.merge(&window.control);
@@ -204,7 +228,7 @@ impl MetricState {
     pub(super) fn n(&self) -> (u64, u64) {
         match &self.totals {
             MetricTotals::Values { strata, .. } => strata.n(),
-            MetricTotals::Quantile(bins) => bins.n(),
+            MetricTotals::Quantile { bins, .. } => bins.n(),
             MetricTotals::Pairs { difference, .. } => (difference.n(), difference.n()),
         }
     }
@@ -212,9 +236,9 @@ impl MetricState {
     fn difference(&self, metric: &MetricSettings) -> Option<Difference> {
         match &self.totals {
             MetricTotals::Values { strata, .. } => strata.difference(),
-            MetricTotals::Quantile(bins) => {
+            MetricTotals::Quantile { strata, bins } => {
                 let Statistic::Quantile(q) = metric.statistic else { return None };
-                bins.difference(q)
+                bins.difference(q, strata.difference()?.design_effect)
             }
             MetricTotals::Pairs { control, challenger, difference, .. } => {
                 let step = first_step(metric);
@@ -307,7 +331,7 @@ impl MetricState {
         let deviations = control.deviations(None, &[step]);
         let independent = deviations.product(0, 0) / (deviations.n - 1.0) / deviations.n;
         // With too few units to tell it is not known, as the difference is not.
-        let effect = pairs::design_effect(control, step).unwrap_or(f64::INFINITY);
+        let Some(effect) = pairs::design_effect(control, step) else { return f64::INFINITY };
         (independent * effect).sqrt()
     }
 
@@ -367,6 +391,17 @@ fn look_at_ratio(
     if seen.is_enough {
         seen.lower = rates.bounds(lower_level, effect).0.map(|ratio| ratio - 1.0);
         seen.upper = rates.bounds(upper_level, effect).1.map(|ratio| ratio - 1.0);
+    }
+    // What is proven about the margin is what the bounds are to say.
+    if let Some(Margin::Relative(margin)) = metric.margin {
+        let (is_kept, is_broken) = (evidence.not_worse.at.is_some(), evidence.worse.at.is_some());
+        let at = -metric.better.sign() * margin;
+        if if is_more { is_kept } else { is_broken } {
+            seen.lower = Some(seen.lower.map_or(at, |lower| lower.max(at)));
+        }
+        if if is_more { is_broken } else { is_kept } {
+            seen.upper = Some(seen.upper.map_or(at, |upper| upper.min(at)));
+        }
     }
 }
 

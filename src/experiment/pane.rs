@@ -59,6 +59,9 @@ pub(super) struct MetricPane {
     pub(super) invalid: u64,
     /// Events that do not carry what it is of.
     pub(super) absent: u64,
+    /// Events without a value that can be used, and all, by the buckets of their units; of
+    /// those that name one.
+    pub(super) lacking: Sums,
     /// Values that are too large to be summed, or too small to be told from 0.
     pub(super) clamped: u64,
 }
@@ -83,7 +86,7 @@ pub(super) struct PairMetric {
     pub(super) alone: (u64, u64),
     /// Pairs with a label that can't be used.
     pub(super) invalid: u64,
-    /// Pairs with a label and a value that is too large or too small.
+    /// Values of pairs with a label that are too large or too small.
     pub(super) clamped: u64,
     /// Pairs of which the control's value can be used and the challenger's can't.
     pub(super) one_sided: u64,
@@ -131,20 +134,24 @@ impl MetricPane {
             bins: Histogram::default(),
             invalid: 0,
             absent: 0,
+            lacking: Sums::new(2),
             clamped: 0,
         }
     }
 
     pub(super) fn take(&mut self, metric: &MetricSettings, reading: Reading, bucket: Option<u8>) {
+        if bucket.is_some() {
+            self.lacking.add(&[i64::from(!matches!(reading, Reading::Values(_))), 1], bucket);
+        }
         match reading {
             Reading::Absent => self.absent += 1,
             Reading::Invalid => self.invalid += 1,
             Reading::Values(channels) => {
                 self.clamped += u64::from(reading.is_clamped());
-                if !matches!(metric.statistic, Statistic::Quantile(_)) {
-                    self.sums.add(channels.as_slice(), bucket);
-                } else if let Ok(bin) = i32::try_from(channels.first()) {
-                    self.sums.add(channels.as_slice(), None);
+                self.sums.add(channels.as_slice(), bucket);
+                if matches!(metric.statistic, Statistic::Quantile(_))
+                    && let Ok(bin) = i32::try_from(channels.first())
+                {
                     self.bins.add(bin, bucket);
                 }
             }
@@ -216,7 +223,7 @@ impl Pane {
                     .metrics
                     .iter()
                     .zip(&settings.metrics)
-                    .all(|(pane, metric)| pane.sums.fits(steps(metric).len()))
+                    .all(|(pane, metric)| pane.sums.fits(steps(metric).len()) && pane.lacking.fits(2))
         };
         let of_pair = |pair: &PairPane| {
             let is_one = |metric: &PairMetric| {

@@ -211,20 +211,26 @@ impl QuantileStrata {
                 }
             }
         }
-        let [of_control, of_challenger] = arms.map(|(low, all)| if all > 0.0 { low / all } else { 0.0 });
-        let share = 0.5 * (of_control + of_challenger);
-        let used = buckets.iter().filter(|[a, b]| a.1 + b.1 > 0.0).count();
-        if used < LEAST_BUCKETS {
-            return None;
+        let shares = arms.map(|(low, all)| if all > 0.0 { low / all } else { 0.0 });
+        // An arm's residuals sum to nothing, which takes a part from their scatter.
+        let mut scales = [0.0; 2];
+        for (arm, scale) in scales.iter_mut().enumerate() {
+            let used = buckets.iter().filter(|sums| sums.get(arm).is_some_and(|sums| sums.1 > 0.0)).count();
+            if used < LEAST_BUCKETS {
+                return None;
+            }
+            #[expect(clippy::cast_precision_loss, reason = "at most 256")]
+            let used = used as f64;
+            *scale = (used / (used - 1.0)).sqrt();
         }
-        let scatter: f64 = buckets
-            .iter()
-            .map(|[a, b]| ((b.0 - of_challenger * b.1) - (a.0 - of_control * a.1)).powi(2))
-            .sum();
-        #[expect(clippy::cast_precision_loss, reason = "at most 256")]
-        let used = used as f64;
+        let [of_control, of_challenger] = shares;
+        let influence = |[a, b]: &[(f64, f64); 2]| {
+            scales[1] * (b.0 - of_challenger * b.1) - scales[0] * (a.0 - of_control * a.1)
+        };
+        let scatter: f64 = buckets.iter().map(|sums| influence(sums).powi(2)).sum();
+        let share = 0.5 * (of_control + of_challenger);
         let independent = self.weight * share * (1.0 - share);
-        Some(if independent > 0.0 { (scatter * used / (used - 1.0) / independent).max(1.0) } else { 1.0 })
+        Some(if independent > 0.0 { (scatter / independent).max(1.0) } else { 1.0 })
     }
 
     /// The coarse bin below which the share of both arms is the nearest to `q`.
@@ -248,14 +254,15 @@ impl QuantileStrata {
     }
 
     /// The difference of the quantile `q`; `None` with too few values beyond the quantile,
-    /// or too few units.
+    /// or too few units. `design_effect` is that of the values wherever they lie, which is
+    /// all there is where they lie too near together for the quantile's own.
     #[must_use]
-    pub fn difference(&self, q: f64) -> Option<Difference> {
+    pub fn difference(&self, q: f64, design_effect: f64) -> Option<Difference> {
         let tail = float(self.n.0.min(self.n.1)) * q.min(1.0 - q);
         if tail < TAIL {
             return None;
         }
-        let design_effect = self.design_effect(q)?;
+        let design_effect = self.design_effect(q)?.max(design_effect);
         let n = 4.0 * self.weight / design_effect;
         let share_variance = design_effect * q * (1.0 - q) / self.weight;
         let around = (AROUND * share_variance.sqrt()).min(0.5 * q.min(1.0 - q));
@@ -327,11 +334,11 @@ mod tests {
             arms.1.add(bin(f64::from(i) * 1.5).expect("a number"), None);
         }
         strata.take(&arms.0, &arms.1);
-        let difference = strata.difference(0.9).expect("enough values");
+        let difference = strata.difference(0.9, 1.0).expect("enough values");
         assert!((difference.control / 1_800.0 - 1.0).abs() < 0.01, "{}", difference.control);
         assert!((difference.challenger / 2_700.0 - 1.0).abs() < 0.01);
         assert!(difference.difference / difference.variance.sqrt() > 8.0);
-        assert_eq!(strata.difference(0.999), None, "two values lie beyond");
+        assert_eq!(strata.difference(0.999, 1.0), None, "two values lie beyond");
     }
 
     #[test]
@@ -346,8 +353,8 @@ mod tests {
             arms[arm].add(bin(value).expect("a number"), Some(bucket));
         }
         strata.take(&arms[0], &arms[1]);
-        let tail = strata.difference(0.95).expect("enough values").design_effect;
-        let middle = strata.difference(0.5).expect("enough values").design_effect;
+        let tail = strata.difference(0.95, 1.0).expect("enough values").design_effect;
+        let middle = strata.difference(0.5, 1.0).expect("enough values").design_effect;
         assert!(tail > 40.0 && middle < 10.0, "{tail} {middle}");
     }
 }

@@ -76,12 +76,6 @@ static POINTS: LazyLock<[f64; 2 * STEPS + 1]> = LazyLock::new(|| {
     })
 });
 
-impl Default for RateRatio {
-    fn default() -> Self {
-        Self::new(1.0)
-    }
-}
-
 impl RateRatio {
     /// Nothing seen; `margin` is a ratio that [`Self::log_e_above_margin`] and its
     /// counterpart are about.

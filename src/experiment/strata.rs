@@ -319,6 +319,20 @@ impl Strata {
         Some(self.scatter(&plain)? / (self.weight * self.weight))
     }
 
+    /// Of shares of units' events: by what the variance of their difference exceeds that of
+    /// events that each go their own way; 1 or more. `None` where units are known and too few
+    /// to tell yet; 1 where none are.
+    #[must_use]
+    pub fn design_effect_of_shares(&self) -> Option<f64> {
+        let Some(difference) = self.difference() else {
+            return self.pending.is_none().then_some(1.0);
+        };
+        let share = 0.5 * (difference.control + difference.challenger);
+        let independent = share * (1.0 - share) / self.weight;
+        let variance = self.bucket_variance().filter(|_| independent > 0.0);
+        Some(variance.map_or(1.0, |variance| (variance / independent).max(1.0)))
+    }
+
     /// Scatter between buckets of the weighted difference.
     fn scatter(&self, adjustment: &[f64]) -> Option<f64> {
         if self.bucket_n.iter().filter(|n| **n > 0.0).count() < 2 {

@@ -215,10 +215,11 @@ impl Totals {
             #[expect(clippy::cast_precision_loss, reason = "a handful of challengers")]
             let several = (self.coverage.len().max(1) as f64).ln();
             let evidence = self.coverage.iter().zip(&self.coverage_strata);
-            let evidence = evidence.map(|(rates, strata)| rates.log_e_value(design_effect_of_shares(strata)));
-            let largest = evidence.fold(f64::MIN, f64::max);
-            let log = largest - several;
-            keep_most(&mut self.labels, log);
+            let evidence = evidence
+                .filter_map(|(rates, strata)| Some(rates.log_e_value(strata.design_effect_of_shares()?)));
+            if let Some(largest) = evidence.max_by(f64::total_cmp) {
+                keep_most(&mut self.labels, largest - several);
+            }
         }
         self.take_metrics(settings, pane, true);
     }
@@ -290,15 +291,6 @@ impl Totals {
             })
             .collect()
     }
-}
-
-/// Variance of the arms' shares of labelled predictions by what it would be if each
-/// had a label of its own accord.
-fn design_effect_of_shares(strata: &Strata) -> f64 {
-    let Some((difference, variance)) = strata.difference().zip(strata.bucket_variance()) else { return 1.0 };
-    let share = 0.5 * (difference.control + difference.challenger);
-    let independent = share * (1.0 - share) / strata.weight();
-    if independent > 0.0 { (variance / independent).max(1.0) } else { 1.0 }
 }
 
 /// The split that holds at a time, with when it began to.

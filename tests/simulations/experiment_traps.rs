@@ -1,13 +1,17 @@
 //! What looks like a difference, or like none, and is not: beginnings, rates near 1, tails
 //! of few units, and margins where hardly anything differs.
 
-use rand::RngExt;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use rand_distr::{Binomial, Distribution, StandardNormal};
 
 use super::{
     super::{
         Condition, Design, ExperimentSettings, Margin, Method, MetricSettings, MetricValue, Statistic,
+        pane::Pane,
         quantiles,
+        totals::Totals,
+        values::{Channels, Reading},
     },
     ALPHA, EVENTS, Rates, assert_false, assert_found, coarse, event, experiment, mean, metric, most,
     rates_cell, rates_window, simulate, simulate_windows,
@@ -162,4 +166,59 @@ fn a_relative_margin_of_pairs_is_known_as_well_as_the_control_is() {
         },
     );
     assert!(rates.promoted <= most(rates.runs, ALPHA), "{rates:?}");
+}
+
+/// All values of a unit are the same, and all values lie so near together that one coarse bin
+/// holds them.
+#[test]
+fn values_that_lie_near_together_are_of_units_too() {
+    let settings = experiment(vec![metric(Better::Lower, Statistic::Quantile(0.5))]);
+    let rates = simulate(
+        "near together",
+        &settings,
+        200,
+        |random| -> Vec<(usize, u8, f64)> {
+            let one = |_| (random.random_range(0..2), random.random(), random.random_range(101.0..136.0));
+            (0..400).map(one).collect()
+        },
+        |random, units, _, pane| {
+            for _ in 0..EVENTS {
+                let (arm, bucket, value) = units[random.random_range(0..units.len())];
+                event(pane, &settings, arm, &[quantiles::bin(value).unwrap().into()], Some(bucket));
+            }
+        },
+    );
+    assert_false("near together", rates);
+}
+
+/// Three units in ten never carry the field, in both arms alike.
+#[test]
+fn units_that_lack_a_field_are_no_reason_to_mistrust_the_data() {
+    let settings = experiment(vec![mean()]);
+    let is_alarm = |run: u64, more: f64| {
+        let mut random = ChaCha8Rng::seed_from_u64(run);
+        let one = |random: &mut ChaCha8Rng| {
+            let arm = random.random_range(0..2);
+            (arm, random.random(), random.random_bool(if arm == 1 { 0.3 + more } else { 0.3 }))
+        };
+        let units: Vec<(usize, u8, bool)> = (0..1_000).map(|_| one(&mut random)).collect();
+        let mut totals = Totals::new(&settings);
+        (0..12).any(|look| {
+            let mut pane = Pane::new(&settings);
+            for _ in 0..1_700 {
+                let (arm, bucket, is_lacking) = units[random.random_range(0..units.len())];
+                let noise: f64 = StandardNormal.sample(&mut random);
+                let reading =
+                    if is_lacking { Reading::Absent } else { Reading::Values(Channels::new(coarse(noise))) };
+                pane.arms[arm].metrics[0].take(&settings.metrics[0], reading, Some(bucket));
+            }
+            totals.take(&settings, look, &pane);
+            !totals.problems(&settings).of(0).is_empty()
+        })
+    };
+    let alarms = (0..200).filter(|run| is_alarm(*run, 0.0)).count();
+    println!("lacking fields alike: {alarms} alarms of 200");
+    assert!(alarms as u64 <= most(200, 0.001), "{alarms}");
+    let found = (0..20).filter(|run| is_alarm(*run, 0.3)).count();
+    assert!(found >= 19, "{found} of 20 in which twice as many lack it");
 }

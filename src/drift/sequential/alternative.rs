@@ -63,7 +63,8 @@ impl Scale {
 
 /// `ln(sum(exp(x)))` in one pass; minus infinity of nothing.
 pub(crate) fn log_sum_exp(logs: impl Iterator<Item = f64>) -> f64 {
-    let (greatest, sum) = logs.fold((f64::NEG_INFINITY, 0.0), |(greatest, sum), log| {
+    let finite = logs.filter(|log| *log > f64::NEG_INFINITY);
+    let (greatest, sum) = finite.fold((f64::NEG_INFINITY, 0.0), |(greatest, sum), log| {
         if log > greatest {
             (log, sum * (greatest - log).exp() + 1.0)
         } else {
